@@ -6,8 +6,8 @@ use crate::model::{ConfigKey, Diagnostic, Diagnostics, nearest};
 /// The selected keys, each once: in the order of the entry, those of a pattern in the order of the
 /// master configs.
 ///
+/// # Errors
 /// Unknown names, and patterns without a match.
-/// Names that are not there, and patterns that match nothing.
 pub fn select<'a>(written: &LocatedEntry, known: &[&'a ConfigKey]) -> Result<Vec<&'a ConfigKey>, Diagnostics> {
     let mut selected: Vec<&ConfigKey> = Vec::new();
     let mut found = Diagnostics::new();

@@ -142,15 +142,15 @@ mod tests {
     fn json_in_a_pipe_keeps_its_value() {
         let value = serde_json::json!({ "a": "##[error]x", "b": ["\r::stop-commands::x", "\u{1b}[31m"] });
         let text = serde_json::to_string_pretty(&value).unwrap();
-        let disarmed = escape_commands_in_data(&text);
-        assert!(!disarmed.contains("##["), "{disarmed}");
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&disarmed).unwrap(), value);
+        let escaped = escape_commands_in_data(&text);
+        assert!(!escaped.contains("##["), "{escaped}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&escaped).unwrap(), value);
     }
 
     #[test]
-    fn what_only_begins_like_json_is_disarmed_as_text() {
+    fn text_that_only_starts_like_json_is_escaped_as_text() {
         let text = "[link](x)\n  ::add-mask::a\r::stop-commands::b\n##[error]c";
-        let disarmed = escape_commands_in_data(text);
-        assert_eq!(disarmed, "[link](x)\n|   ::add-mask::a\u{240d}::stop-commands::b\n#\\u0023[error]c");
+        let escaped = escape_commands_in_data(text);
+        assert_eq!(escaped, "[link](x)\n|   ::add-mask::a\u{240d}::stop-commands::b\n#\\u0023[error]c");
     }
 }

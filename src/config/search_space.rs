@@ -1,5 +1,4 @@
 //! One entry of a search space: parallelism, concurrencies, and the components next to the engine.
-//! beside it.
 
 use crate::model::{Component, Layout, Place, SpecDecoding};
 use crate::yaml::{Node, Object, Reader, Value};

@@ -30,8 +30,8 @@ pub enum KnowledgeError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The accuracy is not a share.
-    #[error("found the accuracy {0}, expected a share from 0 to 1")]
+    /// The accuracy is not a fraction.
+    #[error("accuracy is {0}, expected a fraction from 0 to 1")]
     Accuracy(f64),
 }
 
@@ -147,7 +147,7 @@ mod tests {
                 "f:2: missing field `answer`",
             ),
             ("{\"question\": \"\", \"answer\": \"b\"}", 1.0, "f:1: the question is empty"),
-            ("", 1.5, "found the accuracy 1.5"),
+            ("", 1.5, "accuracy is 1.5"),
         ] {
             let error = Knowledge::parse("f", text, accuracy).unwrap_err().to_string();
             assert!(error.contains(words), "{error}");

@@ -120,7 +120,7 @@ pub(crate) enum SweepError {
     #[error(transparent)]
     Commit(#[from] CommitError),
     #[error(
-        "{} has results of an earlier sweep; go on with it by --resume, or name another folder", .0.display()
+        "{} has results of an earlier sweep; continue it with --resume, or use another folder", .0.display()
     )]
     Occupied(PathBuf),
 }

@@ -14,7 +14,7 @@ use crate::analysis::Run;
 use crate::analysis::pareto::{Place, common_range, frontier, mean_throughput};
 use crate::analysis::statistics::mean;
 use crate::model::{CurveKey, Framework, ModelPrefix, PointKey, Precision, RunnerLabel, SpecDecoding, VariantText, Workload};
-use crate::result::{Metric, Point, Statistic};
+use crate::result::{Metric, Statistic};
 
 /// The fewest points of a curve that is compared as a whole.
 const FEWEST_POINTS: usize = 3;

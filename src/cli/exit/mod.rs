@@ -63,7 +63,7 @@ impl Exit {
             Self::Usage => "invalid command line",
             Self::InvalidInput => "invalid config, changelog, row or result",
             Self::Infrastructure => "infrastructure failure; a retry may succeed",
-            Self::Regression => "regression found, with --fail-on",
+            Self::Regression => "regression found, and --fail-on is given",
             Self::Bug => "bug in imax (panic); everything it started has been stopped",
             Self::Interrupted => "stopped by SIGINT; everything it started has been stopped",
             Self::Terminated => "stopped by SIGTERM or SIGHUP; everything it started has been stopped",

@@ -2,9 +2,9 @@
 //! microseconds of the time they are due on an idle machine.
 
 mod deliver;
-mod lend;
 mod options;
 mod serve;
+mod tokenize;
 
 use std::collections::HashMap;
 use std::io;
@@ -121,7 +121,7 @@ impl Server {
         while !stop() {
             if let Some(limit) = self.options.die_after.filter(|limit| self.requests >= *limit) {
                 self.flush_ground_truth()?;
-                return Err(ServerError::DiedOnPurpose(limit));
+                return Err(ServerError::DeathRequested(limit));
             }
             self.send_due()?;
             let wait = self.arm_timer()?;
@@ -133,7 +133,7 @@ impl Server {
                 match event.token() {
                     LISTENER => self.accept()?,
                     TIMER => self.timer_set_to = None,
-                    Token(at) => self.attend(at, event),
+                    Token(at) => self.handle_event(at, event),
                 }
                 // A long list of events must not delay tokens that became due in the meantime.
                 self.send_due()?;
@@ -180,7 +180,7 @@ impl Server {
         }
     }
 
-    fn attend(&mut self, at: usize, event: &mio::event::Event) {
+    fn handle_event(&mut self, at: usize, event: &mio::event::Event) {
         if event.is_writable()
             && let Some(Some(connection)) = self.connections.get_mut(at)
         {

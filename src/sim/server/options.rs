@@ -40,8 +40,8 @@ pub enum ServerError {
     #[error("cannot write the ground truth {}: {source}", path.display())]
     GroundTruth { path: PathBuf, source: io::Error },
     /// Exits after this many requests, as configured.
-    #[error("stopped on purpose after {0} requests")]
-    DiedOnPurpose(u64),
+    #[error("stopped after {0} requests, as --die-after asks")]
+    DeathRequested(u64),
     #[error("the simulated engine cannot run: {0}")]
     System(#[from] io::Error),
 }

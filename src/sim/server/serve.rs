@@ -50,8 +50,8 @@ impl Server {
             Route::Metrics => self.reply(at, &document_response(200, "text/plain; version=0.0.4", &self.counters())),
             Route::Refuse(status, message) => self.refuse(at, status, message),
             Route::Profile => self.reply(at, &document_response(200, "text/plain", "")),
-            Route::Tokenize => self.lend_tokenizer(at, false, &request.body),
-            Route::Detokenize => self.lend_tokenizer(at, true, &request.body),
+            Route::Tokenize => self.tokenize_or_detokenize(at, false, &request.body),
+            Route::Detokenize => self.tokenize_or_detokenize(at, true, &request.body),
             Route::Generate(api) => {
                 let counting = Counting {
                     tokenizer: self.options.tokenizer.as_ref(),

@@ -1,5 +1,5 @@
-//! `/tokenize` and `/detokenize`, as vLLM has them (<https://docs.vllm.ai/en/stable/serving/openai_compatible_server.html>): the tokenizer
-//! that the engine counts with, lent to a client that has none.
+//! `/tokenize` and `/detokenize`, as vLLM has them (<https://docs.vllm.ai/en/stable/serving/openai_compatible_server.html>): for
+//! clients without the tokenizer of the engine.
 
 use serde::Deserialize;
 use serde_json::json;
@@ -20,7 +20,7 @@ struct IdsRequest {
 
 impl Server {
     /// The token ids of a text, or the text of token ids.
-    pub(super) fn lend_tokenizer(&mut self, at: usize, is_decoding: bool, body: &[u8]) {
+    pub(super) fn tokenize_or_detokenize(&mut self, at: usize, is_decoding: bool, body: &[u8]) {
         let Some(tokenizer) = &self.options.tokenizer else {
             return self.refuse(at, 404, "this engine counts words; start it with --tokenizer");
         };
