@@ -1,5 +1,5 @@
-//! The three selections of rows that the commands offer: everything that passes some filters, some config keys, and
-//! every node of a label. Each expands entries and applies filters; none makes rows of its own.
+//! The three selections of rows that the commands offer: all rows that pass filters, config keys, and
+//! every node of a label. Each expands entries and applies filters.
 
 use std::collections::HashSet;
 
@@ -24,7 +24,7 @@ pub enum SelectError {
     UnknownRunner {
         /// The requested value.
         unknown: Vec<String>,
-        /// What there is.
+        /// The known values.
         known: Vec<String>,
     },
     /// Config keys that are in no file.
@@ -56,15 +56,15 @@ pub enum SelectError {
     UnknownSeqLens {
         /// The requested value.
         found: String,
-        /// What there is.
+        /// The known values.
         known: Vec<String>,
     },
 }
 
-/// What full-sweep selects by. Empty lists and absent values select everything.
+/// Filters of full-sweep. Empty lists and absent values select everything.
 #[derive(Debug, Clone, Default)]
 pub struct FullSweep {
-    /// Starts of config keys.
+    /// Prefixes of config keys.
     pub key_prefixes: Vec<String>,
     /// Precisions.
     pub precisions: Vec<String>,
@@ -90,7 +90,7 @@ pub struct FullSweep {
     pub node_filter: Option<String>,
 }
 
-/// What test-config selects by, beside the keys.
+/// Filters of test-config besides the keys.
 #[derive(Debug, Clone, Default)]
 pub struct TestConfig {
     /// Concurrencies.
@@ -152,7 +152,7 @@ pub fn full_sweep(catalog: &Catalog, sweep: &FullSweep, evals: Option<Evals>) ->
 /// Every row of the entries that the keys name, in the order of the keys; a key may be a pattern with `*`, `?` and `[]`.
 ///
 /// # Errors
-/// Keys and patterns that fit nothing, and configs that cannot be expanded.
+/// Keys and patterns without a match, and configs that cannot be expanded.
 pub fn test_config(catalog: &Catalog, keys: &[String], test: &TestConfig, evals: Option<Evals>) -> Result<Vec<Row>, SelectError> {
     let lens = known_lens(catalog, &test.seq_lens)?;
     let part = filter_of(test.node_filter.as_deref());
@@ -261,7 +261,7 @@ fn matching<'c>(catalog: &'c Catalog, keys: &[String]) -> Result<Vec<&'c Entry>,
     Ok(found)
 }
 
-/// Marks evaluations, by each entry's own policy. Without a wish, by the convention of the configs.
+/// Marks evaluations by each entry's own policy; by default, by the convention of the configs.
 pub(super) fn marked(catalog: &Catalog, planned: Vec<Planned>, wish: Option<Evals>) -> Vec<Row> {
     let by_default = catalog.entries.values().any(|entry| entry.conventions.evals_by_default);
     let evals = wish.unwrap_or(if by_default { Evals::Marked } else { Evals::Off });

@@ -85,10 +85,10 @@ impl Discovery {
     }
 }
 
-/// Asks the server for what is unknown.
+/// Requests the unknown facts from the server.
 ///
 /// # Errors
-/// [`MeasureError`] where it does not answer, lists no model, or speaks neither protocol.
+/// [`MeasureError`] if it does not answer, lists no model, or speaks neither protocol.
 pub(super) fn discover(settings: &BenchmarkSettings, unknown: Unknown, stop: &Cancellation) -> Result<Discovery, MeasureError> {
     let mut settings = settings.clone();
     let model = if unknown.model {

@@ -14,7 +14,7 @@ use crate::system::files::{self, FileError};
 /// Where the results of a benchmark are written, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResultFiles {
-    /// Folder of the files; the working directory where it is empty.
+    /// Folder of the files; empty for the working directory.
     pub folder: PathBuf,
     /// Name of the result file; by default made of backend, load, model and date.
     pub name: Option<String>,

@@ -138,7 +138,7 @@ pub enum SearchOutcome {
 }
 
 /// Measures until the search has its answer. Each run is a [`BenchEvent::Measured`] and, where results are saved, a result file; the
-/// answer is a file of its own beside them.
+/// answer is a separate file next to them.
 ///
 /// # Errors
 /// As [`super::bench`].

@@ -288,7 +288,7 @@ fn may_pass(failure: &Failure) -> bool {
     failure.reason.is_of_the_connection() || matches!(failure.reason, Reason::Status(404 | 429 | 502..=504))
 }
 
-/// Most models that are read.
+/// Maximum number of models read.
 const MOST_MODELS: usize = 1000;
 /// Longest name of a model, bytes.
 const LONGEST_NAME: usize = 1000;

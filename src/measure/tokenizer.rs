@@ -46,7 +46,7 @@ pub enum TokenizerFileError {
         /// What is wrong with it.
         source: TokenizerError,
     },
-    /// There is no usable chat template beside it.
+    /// There is no usable chat template next to it.
     #[error("{}: {problem}", path.display())]
     ChatTemplate {
         /// The configuration.

@@ -75,7 +75,7 @@ impl fmt::Display for EngineKind {
 /// How jobs reach an engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Launch {
-    /// An OpenAI-compatible server that somebody else runs.
+    /// An OpenAI-compatible server that is already running.
     Endpoint { url: String },
     /// A process of the runner.
     Local(EngineKind),

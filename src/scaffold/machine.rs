@@ -15,11 +15,11 @@ use crate::system::http_client::http_client;
 
 /// Ports on which engines listen by default: vLLM and Triton, llama.cpp and MLX, Ollama, SGLang, LM Studio.
 pub(super) const PORTS: [u16; 5] = [8000, 8080, 11434, 30000, 1234];
-/// Longest wait for the list of models.
+/// Timeout of the list of models.
 const ANSWER: Duration = Duration::from_secs(2);
-/// Longest wait for the tools of GPUs.
+/// Timeout of the GPUs' tools.
 const GPU_TOOLS: Duration = Duration::from_secs(10);
-/// Most models of an endpoint that are remembered.
+/// Maximum number of models of an endpoint.
 const MOST_MODELS: usize = 100;
 /// Longest list of models, bytes.
 const LONGEST: usize = 1 << 20;

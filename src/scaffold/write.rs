@@ -1,4 +1,4 @@
-//! Writes the files, never over something that is there already.
+//! Writes the files, and never overwrites an existing one.
 
 use std::path::{Path, PathBuf};
 

@@ -10,11 +10,11 @@ use rayon::prelude::*;
 
 use crate::system::untrusted;
 
-/// Artifacts nest a folder for the artifact, one for the job and perhaps two of its own.
+/// Maximum depth of folders: one for the artifact, one for the job, and perhaps two of the job itself.
 const MAX_DEPTH: usize = 16;
-/// Ten times the largest sweep that imax is designed for.
+/// Maximum number of files: ten times the largest sweep that imax is designed for.
 const MAX_FILES: usize = 1_000_000;
-/// A raw result with all its requests has a few MiB.
+/// Maximum size of a file; a raw result with all its requests has a few MiB.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
 
 /// Why a folder of artifacts cannot be read.
@@ -45,7 +45,7 @@ pub fn json_files(folder: &Path) -> Result<Vec<PathBuf>, ArtifactError> {
 /// [`ArtifactError`] if a folder cannot be read or a limit is exceeded.
 pub fn files_with(folder: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, ArtifactError> {
     let seen = AtomicUsize::new(0);
-    // Each artifact is a folder of its own, so that the cores share those of the first level.
+    // Each artifact has its own folder, so the folders of the first level are read in parallel.
     let walks = entries(folder, extensions)?
         .into_par_iter()
         .map(|entry| walk(entry, folder, extensions, &seen));
@@ -53,16 +53,16 @@ pub fn files_with(folder: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, Ar
     Ok(walked.into_iter().flatten().collect())
 }
 
-/// A file or a folder, but no link.
+/// A file or a folder, not a link.
 struct Entry {
     path: PathBuf,
     is_folder: bool,
 }
 
-/// The files with one of the extensions at or below an entry of a folder, in their order. `seen` counts those of all walks.
+/// The files with one of the extensions at or below an entry of a folder, in order. `seen` counts the files of all walks.
 fn walk(entry: Entry, root: &Path, extensions: &[&str], seen: &AtomicUsize) -> Result<Vec<PathBuf>, ArtifactError> {
     let mut found = Vec::new();
-    // The entries still to be visited of each folder from the root to here.
+    // Unvisited entries of each folder from the root to the current one.
     let mut open = vec![vec![entry].into_iter()];
     while let Some(level) = open.last_mut() {
         match level.next() {
@@ -81,7 +81,7 @@ fn walk(entry: Entry, root: &Path, extensions: &[&str], seen: &AtomicUsize) -> R
     Ok(found)
 }
 
-/// The folders of a folder and its files that have one of the extensions, sorted by name.
+/// The subfolders of a folder, and its files with one of the extensions, sorted by name.
 fn entries(folder: &Path, extensions: &[&str]) -> Result<Vec<Entry>, ArtifactError> {
     let refused = |source| ArtifactError::Read {
         path: folder.to_owned(),
@@ -107,7 +107,7 @@ fn entries(folder: &Path, extensions: &[&str]) -> Result<Vec<Entry>, ArtifactErr
     Ok(found)
 }
 
-/// The text of a file that is not too large.
+/// The text of a file below the size limit.
 ///
 /// # Errors
 /// [`ArtifactError::TooLarge`], and [`ArtifactError::Read`] if the file cannot be read or is not UTF-8.
@@ -124,13 +124,13 @@ pub fn read_text(path: &Path) -> Result<String, ArtifactError> {
             bytes,
         });
     }
-    // A little more than the size, so that reading the end does not grow the buffer.
+    // Slightly more than the size, so that detecting the end does not grow the buffer.
     let mut text = String::with_capacity(usize::try_from(bytes).unwrap_or(0) + 64);
     file.take(MAX_BYTES).read_to_string(&mut text).map_err(refused)?;
     Ok(text)
 }
 
-/// The bytes of a file that is not too large.
+/// The bytes of a file below the size limit.
 ///
 /// # Errors
 /// As [`read_text`], for a file of any encoding.
@@ -152,7 +152,7 @@ pub fn read_bytes(path: &Path) -> Result<Vec<u8>, ArtifactError> {
     Ok(content)
 }
 
-/// When a file was written, nanoseconds since 1970.
+/// Modification time of a file, nanoseconds since 1970.
 ///
 /// # Errors
 /// [`ArtifactError::Read`].

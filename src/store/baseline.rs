@@ -1,4 +1,4 @@
-//! What a run is compared with: files, a history, or the artifacts of earlier workflow runs.
+//! Baselines of comparisons: files, a history, or the artifacts of earlier workflow runs.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -19,26 +19,26 @@ use crate::system::untrusted;
 const COLLECTED: &str = "results_bmk";
 /// The artifact with the plan.
 const PLAN_ARTIFACT: &str = "imax-plan";
-/// What the names of jobs' artifacts begin with.
+/// Prefix of the names of jobs' artifacts.
 const JOB_PREFIX: &str = "bmk_";
-/// The runs of a branch that are examined: most commits measure nothing, and the others only what they changed.
+/// Maximum number of runs of a branch that are examined: most commits measure nothing, and the others only what they changed.
 const MAX_BRANCH_RUNS: usize = 30;
-/// The runs that are examined while none with results is found. Each costs a request.
+/// Maximum number of runs that are examined until one has results. Each costs a request.
 const MAX_EMPTY_RUNS: usize = 200;
 
-/// Where an earlier run comes from.
+/// The source of an earlier run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Baseline {
     /// A folder or file, in the forms that [`load_run`] takes.
     Path(PathBuf),
-    /// A history: the level of each point.
+    /// A history: its level of each point.
     History(HistoryHome),
     WorkflowRun(u64),
     /// The newest measurement of each point on a branch.
     Branch(String),
 }
 
-/// Why a text is not a baseline.
+/// Invalid baseline argument.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ParseBaselineError {
     #[error("found {0:?} after `run:`, expected the number of a workflow run")]
@@ -72,14 +72,14 @@ impl fmt::Display for Baseline {
     }
 }
 
-/// Where the artifacts of earlier workflow runs are found, and where they are stored.
+/// The repository and workflow of earlier runs, and the folder for their artifacts.
 #[derive(Debug, Clone)]
 pub(crate) struct WorkflowRuns {
     /// `owner/name`.
     pub repository: Option<String>,
-    /// The workflow's file; any workflow where it is `None`.
+    /// The workflow's file; `None` for any workflow.
     pub workflow: Option<String>,
-    /// The folder for downloads, with a folder for each run in it.
+    /// The folder for downloads, with a subfolder per run.
     pub folder: PathBuf,
 }
 
@@ -106,13 +106,13 @@ pub(crate) enum BaselineError {
 #[derive(Debug)]
 pub(crate) enum LoadedBaseline {
     Run(Run),
-    /// A history, whose levels are the baseline.
+    /// A history; its levels are the baseline.
     History(History),
-    /// A branch on which nothing was measured yet.
+    /// A branch without measurements.
     EmptyBranch(Run),
 }
 
-/// Reads a baseline. `head` says which points are needed of a branch.
+/// Reads a baseline; from a branch, only the points of `head`.
 ///
 /// # Errors
 /// [`BaselineError`].
@@ -134,7 +134,7 @@ pub(crate) async fn load(
     })
 }
 
-/// The points of a run, each as the branch measured it last.
+/// The newest measurement on the branch of each point of a run.
 async fn newest_points(remote: &WorkflowRuns, branch: &str, head: &Run) -> Result<LoadedBaseline, BaselineError> {
     let (client, repository) = github::connect(remote.repository.as_deref())?;
     let mut pages = BranchRuns::new(&client, &repository, remote.workflow.as_deref(), branch);
@@ -162,7 +162,7 @@ async fn newest_points(remote: &WorkflowRuns, branch: &str, head: &Run) -> Resul
         }
     }
     let is_empty = measured.is_empty();
-    // A history begins with its oldest run, GitHub's list with the newest.
+    // A history starts with its oldest run, GitHub's list with the newest.
     measured.reverse();
     let run = History::new(measured).baseline(head);
     Ok(if is_empty {
@@ -180,7 +180,7 @@ struct PlanHead {
     head_sha: String,
 }
 
-/// Whether a run measured a commit of the branch. A run that was dispatched from a branch can plan a commit of another one.
+/// Whether a run measured a commit of the branch. A run dispatched from a branch can measure a commit of another one.
 async fn measures_branch(
     client: &Client,
     repository: &RepositoryName,
@@ -203,7 +203,7 @@ async fn measures_branch(
     Ok(is_on_branch(client, repository, branch, &planned).await?)
 }
 
-/// The results of a workflow run: those that its report collected, else those of its jobs; `None` where nothing was measured.
+/// The results of a workflow run: those that its report collected, otherwise those of its jobs; `None` if nothing was measured.
 async fn download(client: &Client, repository: &RepositoryName, id: u64, folder: &Path) -> Result<Option<Run>, BaselineError> {
     let folder = folder.join(id.to_string());
     download_run(client, repository, id, &folder, &|name| name == COLLECTED).await?;

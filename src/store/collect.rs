@@ -1,4 +1,4 @@
-//! Collecting: the artifacts of a run become `agg_bmk.json`, `agg_eval_all.json`, `run_stats.json` and `run.json`. The two `compat`
+//! Collects the artifacts of a run into `agg_bmk.json`, `agg_eval_all.json`, `run_stats.json` and `run.json`. The two `compat`
 //! functions write the lists of collect_results.py and collect_eval_results.py.
 
 use std::io;
@@ -23,7 +23,7 @@ pub(super) const PLAN: &str = "imax-plan/plan.json";
 pub(crate) struct RunDownload {
     pub run_id: u64,
     pub folder: PathBuf,
-    /// Globs of the artifacts' names; all artifacts if there is none.
+    /// Globs for the artifacts' names; empty for all artifacts.
     pub names: Vec<Glob>,
 }
 
@@ -31,7 +31,7 @@ pub(crate) struct RunDownload {
 #[derive(Debug)]
 pub(crate) struct RunArtifacts {
     pub downloaded: Downloaded,
-    /// The plan file, where it is among the artifacts.
+    /// The plan file, if it is among the artifacts.
     pub plan: Option<PathBuf>,
 }
 
@@ -40,12 +40,12 @@ pub(crate) struct RunArtifacts {
 pub(crate) enum RunDownloadError {
     #[error(transparent)]
     Names(#[from] globset::Error),
-    /// GitHub refused, or the artifacts are invalid.
+    /// GitHub returned an error, or the artifacts are invalid.
     #[error(transparent)]
     Download(#[from] DownloadError),
 }
 
-/// Downloads artifacts of a workflow run. Those that an earlier, interrupted call downloaded are kept.
+/// Downloads artifacts of a workflow run. Downloads of an earlier, interrupted call are kept.
 ///
 /// # Errors
 /// [`RunDownloadError`].
@@ -75,12 +75,12 @@ fn glob_set(globs: &[Glob]) -> Result<GlobSet, globset::Error> {
     set.build()
 }
 
-/// How a run becomes part of a history.
+/// How a run is added to a history.
 #[derive(Debug)]
 pub(crate) struct HistoryEntry {
-    /// The folder of the history, which is created where it is missing.
+    /// The folder of the history, created if it is missing.
     pub folder: PathBuf,
-    /// How many of the newest runs are kept.
+    /// Number of runs to keep, newest first.
     pub keep: usize,
     pub commit: String,
     pub branch: Option<String>,
@@ -89,7 +89,7 @@ pub(crate) struct HistoryEntry {
     pub date: DateTime<Utc>,
 }
 
-/// Why a run cannot become part of a history.
+/// Why a run cannot be added to a history.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HistoryEntryError {
     /// The commit is not known.
@@ -100,7 +100,7 @@ pub(crate) enum HistoryEntryError {
     Folder(#[from] HistoryFolderError),
 }
 
-/// Adds a run to a history and gives its file; `None` if no point was measured, since such a run says nothing about noise.
+/// Adds a run to a history and returns its file; `None` if no point was measured, since such a run has no information about noise.
 ///
 /// # Errors
 /// [`HistoryEntryError`].
@@ -134,7 +134,7 @@ pub(crate) enum CollectError {
     Stats(#[from] serde_json::Error),
 }
 
-/// Writes the files of a run into a folder, and gives the text of `run_stats.json`.
+/// Writes the files of a run into a folder, and returns the text of `run_stats.json`.
 ///
 /// # Errors
 /// [`CollectError`].
@@ -146,7 +146,7 @@ pub(crate) fn write_run(out: &Path, gathered: Gathered) -> Result<String, Collec
     let run = RunDocument::of(assembly.run);
     files::write(&out.join("agg_eval_all.json"), list_of(evals).as_bytes())?;
     files::write(&out.join("run_stats.json"), stats.as_bytes())?;
-    // The two large ones at the same time. The run is not indented: only programs read it.
+    // The two large files are written in parallel. The run is not indented, because only programs read it.
     let (results, written) = rayon::join(
         || write_list_of_files(&out.join(RESULTS_FILE), &sources),
         || files::write_with(&out.join(RUN_FILE), |file| Ok(serde_json::to_writer(file, &run)?)),
@@ -156,7 +156,7 @@ pub(crate) fn write_run(out: &Path, gathered: Gathered) -> Result<String, Collec
     Ok(stats)
 }
 
-/// Writes documents as one list, byte for byte as in their files: those of other producers may have keys that imax does not know.
+/// Writes documents as one list, byte for byte as in their files: those of other producers may have keys unknown to imax.
 /// Only one of them is in memory at a time, because a sweep has thousands.
 fn write_list_of_files(path: &Path, sources: &[PathBuf]) -> Result<(), FileError> {
     files::write_with(path, |file| {
@@ -191,7 +191,7 @@ pub(crate) enum CompatError {
     Write(#[from] FileError),
 }
 
-/// Does what collect_results.py does: all JSON files below a folder as one list.
+/// All JSON files below a folder as one list, as collect_results.py writes them.
 ///
 /// # Errors
 /// [`CompatError`].
@@ -207,7 +207,7 @@ pub(crate) fn compat_results(folder: &Path, output: &Path) -> Result<(), CompatE
     Ok(write_list_of_files(output, &sources)?)
 }
 
-/// Does what collect_eval_results.py does: the rows of all evaluations in a folder as one sorted list.
+/// The rows of all evaluations in a folder as one sorted list, as collect_eval_results.py writes them.
 ///
 /// # Errors
 /// [`CompatError`].

@@ -1,4 +1,4 @@
-//! Comparing a run with stored ones: reads the baselines, the history that says how noisy each point is, and repeated runs.
+//! Compares a run with stored ones: reads the baselines, the history for noise estimates, and repeated runs.
 
 use std::path::PathBuf;
 
@@ -10,24 +10,24 @@ use super::history::{HistoryHome, HistoryReadError};
 use crate::analysis::{self, Comparison, History, Knowledge, Run, Side};
 use crate::settings::Regressions;
 
-/// What a comparison uses besides the two runs.
+/// Inputs of a comparison besides the two runs.
 #[derive(Debug)]
 pub(crate) struct Evidence {
-    /// What tells how noisy each point is.
+    /// The history for noise estimates.
     pub history: Option<HistoryHome>,
-    /// How many of the newest runs of a history are read.
+    /// Number of runs of a history to read, newest first.
     pub history_runs: usize,
     /// Runs that repeat the head without a change.
     pub repeats: Vec<PathBuf>,
     /// The section `regressions` of `imax.yaml`.
     pub rules: Regressions,
-    /// Where these come from, if not from the checkout; a sentence each.
+    /// The sources of these settings other than the checkout, a sentence each.
     pub rule_remarks: Vec<String>,
-    /// The day, by which accepted regressions expire.
+    /// The current day, for the expiry of accepted regressions.
     pub today: NaiveDate,
-    /// The base's name in the report, instead of its own.
+    /// Overrides the base's name in the report.
     pub base_name: Option<String>,
-    /// The head's name in the report, instead of its own.
+    /// Overrides the head's name in the report.
     pub head_name: Option<String>,
 }
 
@@ -78,11 +78,11 @@ impl Evidence {
 #[derive(Debug)]
 pub(crate) struct BaselineComparison {
     pub comparison: Comparison,
-    /// Branches among the baselines that have no results yet.
+    /// Branches among the baselines without results.
     pub empty_branches: Vec<String>,
 }
 
-/// Reads the baselines and compares a run with them. The first one gives the base its name; several of them repeat each other.
+/// Reads the baselines and compares a run with them. The base is named after the first one; several are repeats of each other.
 ///
 /// # Errors
 /// [`BaselineError`].

@@ -1,4 +1,4 @@
-//! Hardware facts: the repository's own `configs/hardware.yaml`, else the file that imax was built with.
+//! Hardware facts: the repository's own `configs/hardware.yaml`, otherwise the built-in file.
 
 use std::path::{Path, PathBuf};
 
@@ -8,14 +8,14 @@ use crate::model::{Diagnostics, SourceFile, suggestion};
 use crate::system::files::FileError;
 use crate::system::untrusted;
 
-/// Where a repository has its hardware facts.
+/// Path of the hardware file in a repository.
 const REPOSITORY_FILE: &str = "configs/hardware.yaml";
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HardwareError {
     #[error(transparent)]
     Read(#[from] FileError),
-    /// The hardware file is invalid, or the provider has no price in it.
+    /// The hardware file is invalid, or has no price for the provider.
     #[error("{file}")]
     Facts { file: String, source: CostError },
     #[error("{0}")]
@@ -27,10 +27,10 @@ pub(crate) fn repository_file() -> Option<&'static Path> {
     Some(Path::new(REPOSITORY_FILE)).filter(|path| path.is_file())
 }
 
-/// Prices, power and carbon of a file, else of the repository's own, else those that imax was built with.
+/// Prices, power and carbon: of a given file, otherwise of the repository's own, otherwise the built-in ones.
 ///
 /// # Errors
-/// [`HardwareError`] for an invalid file, or a provider that has no price in it.
+/// [`HardwareError`] for an invalid file, or a provider without a price.
 pub(crate) fn cost_model(file: Option<&Path>, provider: Option<&str>) -> Result<CostModel, HardwareError> {
     let path = file.or(repository_file());
     let model = match path {
@@ -47,7 +47,7 @@ pub(crate) fn cost_model(file: Option<&Path>, provider: Option<&str>) -> Result<
 pub(crate) struct HardwareFiles {
     /// The hardware file, instead of the repository's own.
     pub hardware: Option<PathBuf>,
-    /// The runner file; a repository may have none.
+    /// The runner file, which a repository need not have.
     pub runners: PathBuf,
 }
 

@@ -1,4 +1,4 @@
-//! What was measured: results among downloaded artifacts, baselines of comparisons, and the history of runs.
+//! Stored measurements: results among downloaded artifacts, baselines of comparisons, and the history of runs.
 
 pub(crate) mod artifacts;
 pub(crate) mod baseline;

@@ -1,4 +1,4 @@
-//! A/A runs as the beginning of a history: one load, measured again and again while nothing changes. Their differences are the noise
+//! A/A runs as the start of a history: one load, measured repeatedly without any change. Their differences are the noise
 //! that the first real comparison would otherwise have to assume.
 
 use std::collections::BTreeMap;
@@ -14,33 +14,33 @@ use crate::matrix::Row;
 use crate::model::Concurrency;
 use crate::result::{self, AggError, Json, NormalizeError, PointContext};
 
-/// What is measured: a matrix row, of which some concurrencies are loaded.
+/// The measured matrix row and the concurrencies.
 #[derive(Debug)]
 pub(crate) struct Subject {
     contexts: BTreeMap<Concurrency, PointContext>,
 }
 
-/// Raw results of one concurrency, in the order in which they were measured.
+/// Raw results of one concurrency, in order of measurement.
 pub(crate) type RawRuns = BTreeMap<Concurrency, Vec<Json>>;
 
-/// Where the runs are added.
+/// The history, and what the runs have in common.
 #[derive(Debug, Clone)]
 pub(crate) struct CalibratedHistory {
     pub folder: PathBuf,
-    /// How many of the newest runs are kept.
+    /// Number of runs to keep, newest first.
     pub keep: usize,
     /// The commit that was measured.
     pub commit: String,
     pub branch: Option<String>,
 }
 
-/// Why A/A runs cannot become a history.
+/// Why A/A runs cannot be added to a history.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NoiseCalibrationError {
     /// The row cannot be used.
     #[error(transparent)]
     Row(#[from] NormalizeFileError),
-    /// A load has no concurrency, or none of the row's.
+    /// A load has no concurrency, or one that the row does not have.
     #[error("{}: the row has the concurrencies {row}, and a load has {load}; give the row's with --max-concurrency", path.display())]
     Concurrency { path: PathBuf, row: String, load: String },
     /// A result has no normalised form.
@@ -55,7 +55,7 @@ pub(crate) enum NoiseCalibrationError {
 }
 
 impl Subject {
-    /// Reads the row, and checks that it has every concurrency that will be loaded, before anything is measured.
+    /// Reads the row, and checks before any measurement that it has all requested concurrencies.
     ///
     /// # Errors
     /// [`NoiseCalibrationError::Row`], [`NoiseCalibrationError::Concurrency`].
@@ -77,17 +77,17 @@ impl Subject {
         Ok(Self { contexts })
     }
 
-    /// Adds a run for each measurement of all concurrencies, and gives their files.
+    /// Adds a run for each measurement of all concurrencies, and returns their files.
     ///
     /// # Errors
-    /// [`NoiseCalibrationError`]; the runs before the one that cannot be used stay in the history.
+    /// [`NoiseCalibrationError`]; runs before the invalid one remain in the history.
     pub(crate) fn add(&self, raw: &RawRuns, history: &CalibratedHistory) -> Result<Vec<PathBuf>, NoiseCalibrationError> {
         let runs = raw.values().map(Vec::len).min().unwrap_or(0);
         let mut files = Vec::new();
         let mut before: Option<DateTime<Utc>> = None;
         for index in 0..runs {
             let (run, ended) = self.run(raw, index)?;
-            // The files of a history are named by the second, and their order is that of the runs.
+            // Files of a history are named by second, which determines their order.
             let earliest = before.map(|before| before + TimeDelta::seconds(1));
             let date = earliest.map_or(ended, |earliest| ended.max(earliest));
             before = Some(date);

@@ -1,4 +1,4 @@
-//! Normalising: the raw result of a load generator and the facts about its job become `agg_*.json`.
+//! Normalises results: writes `agg_*.json` from the raw result of a load generator and the facts about its job.
 
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
@@ -19,9 +19,9 @@ pub(crate) enum NormalizeInput {
         row: PathBuf,
         /// The raw result, or a folder of srt-slurm.
         raw: PathBuf,
-        /// The concurrency that was measured; needed if the row has several and the raw result is one file.
+        /// The measured concurrency; required if the row has several and the raw result is one file.
         conc: Option<NonZeroU32>,
-        /// The table of GPU samples [default: gpu_metrics.csv beside the raw result].
+        /// The table of GPU samples [default: gpu_metrics.csv next to the raw result].
         gpu_metrics: Option<PathBuf>,
     },
     /// The result that the environment describes, as for process_result.py.
@@ -32,7 +32,7 @@ pub(crate) enum NormalizeInput {
 pub(crate) struct Normalized {
     pub agg: Agg,
     pub out: PathBuf,
-    /// What is suspicious about a result that process_result.py would take.
+    /// What is suspicious about a result that process_result.py accepts.
     pub warnings: Vec<String>,
     /// The raw result's file.
     pub raw: PathBuf,
@@ -62,10 +62,10 @@ pub(crate) enum NormalizeFileError {
     Environment(ContextError),
     #[error("{0}")]
     Hardware(#[from] HardwareError),
-    /// A result on hardware without facts could never be compared or priced; most likely the name is misspelt.
+    /// A result on unknown hardware could not be compared or priced; most likely the name is misspelt.
     #[error("`runner` of the row: {0}")]
     UnknownHardware(String),
-    /// The folder has not exactly one result at a concurrency.
+    /// The folder has no result or several at a concurrency.
     #[error("{}: {found} results at concurrency {conc}, expected one named results_concurrency_{conc}_….json", folder.display())]
     ResultCount { folder: PathBuf, found: usize, conc: NonZeroU32 },
     /// The name of a result contradicts the row.
@@ -79,7 +79,7 @@ pub(crate) enum NormalizeFileError {
     Result { path: PathBuf, source: NormalizeError },
     #[error(transparent)]
     Write(FileError),
-    /// Power was asked for and is not known.
+    /// Power is required and unknown.
     #[error(
         "{}: REQUIRE_POWER is set, but the power of the load is not known ({}), looked for in {}",
         path.display(), reasons.join(", "), source_path.display()
@@ -92,10 +92,10 @@ pub(crate) enum NormalizeFileError {
 }
 
 /// Reads and normalises results: one, or for a folder one for each concurrency. Nothing is written. `out` is the file for the
-/// result or, for a folder, the folder for the results; the default is `agg_<name>` beside the raw result.
+/// result or, for a folder, the folder for the results; the default is `agg_<name>` next to the raw result.
 ///
 /// # Errors
-/// [`NormalizeFileError`]; a folder of which one result is invalid gives none.
+/// [`NormalizeFileError`]; no result of a folder is returned if one is invalid.
 pub(crate) fn normalize(
     input: &NormalizeInput,
     hardware: &HardwareFiles,
@@ -134,7 +134,7 @@ pub(crate) fn normalize(
     }
 }
 
-/// Writes a normalised result, and gives its text.
+/// Writes a normalised result, and returns its text.
 ///
 /// # Errors
 /// [`NormalizeFileError::Write`].
@@ -161,7 +161,7 @@ pub(super) fn checked_row(path: &Path, hardware: &HardwareFiles) -> Result<Row, 
 }
 
 impl Normalized {
-    /// Refuses a result without power where `REQUIRE_POWER` asks for it. The result is written all the same, so that it can be looked at.
+    /// Rejects a result without power if `REQUIRE_POWER` is set. The result is written anyway, so that it can be examined.
     ///
     /// # Errors
     /// [`NormalizeFileError::NoPower`].
@@ -210,7 +210,7 @@ fn row_context(path: &Path, row: &Row, conc: Option<NonZeroU32>) -> Result<Point
 
 fn environment_context(dialect: Dialect) -> Result<(PathBuf, PointContext), NormalizeFileError> {
     let context = PointContext::from_environment(&variable, dialect).map_err(NormalizeFileError::Environment)?;
-    // The context has checked that the name is there.
+    // The context has checked that the name exists.
     let name = variable("RESULT_FILENAME").unwrap_or_default();
     Ok((PathBuf::from(format!("{name}.json")), context))
 }
@@ -252,7 +252,7 @@ fn normalize_folder(
     Ok(results)
 }
 
-/// What the names of a file and of the folder around it say.
+/// Facts in the names of a file and its folder.
 fn result_name(folder: &Path, file: &Path) -> Option<ResultName> {
     let parent = file.parent().unwrap_or(folder);
     let parent = parent.file_name()?.to_string_lossy();
@@ -273,7 +273,7 @@ fn normalize_file(raw: &Path, context: &PointContext, power: &PowerSources, out:
     let mut warnings: Vec<String> = doubts.iter().map(|doubt| warning(doubt.code(), doubt)).collect();
     match context.origin {
         Origin::Row(_) | Origin::Raw(_) => {}
-        // The original accepts such a result, so it is no error.
+        // process_result.py accepts such a result, so it is not an error.
         Origin::Environment => warnings.extend(result::doubt(&document).map(|doubt| warning(doubt.code(), &doubt))),
     }
     let measured = power.measure(&document, context);
@@ -295,7 +295,7 @@ fn normalize_file(raw: &Path, context: &PointContext, power: &PowerSources, out:
     })
 }
 
-/// A row's result may come from any producer; the original, which the environment is for, reads one.
+/// A row's result may come from any producer; process_result.py, which the environment is for, reads one format.
 fn read_document(text: &str, context: &PointContext) -> Result<Json, ProducerError> {
     match context.origin {
         Origin::Row(conc) | Origin::Raw(conc) => Ok(result::read_result(text, conc)?.document),

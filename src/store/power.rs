@@ -1,5 +1,5 @@
-//! Power and energy for a result that imax did not measure itself: of the table that the recipe's own monitor wrote, and over
-//! several nodes of srt-slurm's power package. What process_result.py does through aggregate_power.py.
+//! Power and energy of results that imax did not measure: from the table that the recipe's monitor wrote, and over
+//! several nodes from srt-slurm's power package, as process_result.py does through aggregate_power.py.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,33 +18,33 @@ use crate::system::host;
 /// A package has one window for each load.
 const MAX_WINDOWS: usize = 1000;
 
-/// Where power may be found, and whether a result without it is a failure.
+/// Sources of power, and whether a result without power is a failure.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PowerSources {
-    /// Tables of samples; the first that exists counts.
+    /// Tables of samples; the first one that exists is used.
     pub tables: Vec<PathBuf>,
-    /// Folders of srt-slurm's package; the first that exists counts.
+    /// Folders of srt-slurm's package; the first one that exists is used.
     pub packages: Vec<PathBuf>,
     /// The commit of srt-slurm that may have written the package.
     pub producer: Option<String>,
     pub required: bool,
 }
 
-/// What is known of the power of a load.
+/// The power of a load, or why it is unknown.
 #[derive(Debug)]
 pub(crate) struct MeasuredPower {
-    /// Where it was looked for.
+    /// The examined sources.
     pub source: PathBuf,
     pub power: Option<Power>,
     pub conditions: Conditions,
-    /// Codes of why it is not known, those of aggregate_power.py.
+    /// Codes for why it is unknown, those of aggregate_power.py.
     pub reasons: Vec<String>,
-    /// GPUs that should be in the telemetry.
+    /// GPUs that the telemetry should include.
     pub gpus: u64,
 }
 
 impl PowerSources {
-    /// As process_result.py finds them.
+    /// The sources that process_result.py examines.
     pub(crate) fn from_environment(lookup: &impl Fn(&str) -> Option<String>) -> Self {
         let given = |name: &str| lookup(name).filter(|value| !value.is_empty());
         let own = ["gpu_metrics.csv", "/workspace/gpu_metrics.csv"].map(PathBuf::from);
@@ -56,7 +56,7 @@ impl PowerSources {
         }
     }
 
-    /// Beside a raw result, which may be a folder of srt-slurm.
+    /// The sources next to a raw result, which may be a folder of srt-slurm.
     pub(crate) fn beside(raw: &Path, lookup: &impl Fn(&str) -> Option<String>) -> Self {
         let folder = if raw.is_dir() { raw } else { raw.parent().unwrap_or(Path::new("")) };
         let mut packages = vec![folder.join("power")];
@@ -69,7 +69,7 @@ impl PowerSources {
         }
     }
 
-    /// The power of the load whose raw result this is.
+    /// The power of the load with this raw result.
     pub(crate) fn measure(&self, raw: &Json, context: &PointContext) -> MeasuredPower {
         let mut measured = match context.gpus {
             Gpus::Together(gpus) => self.of_table(raw, gpus),
@@ -170,12 +170,12 @@ impl MeasuredPower {
         }
     }
 
-    /// Whether there was anything to read.
+    /// Whether any source existed.
     pub(crate) fn has_source(&self) -> bool {
         self.source.exists()
     }
 
-    /// Writes the record of the check beside the raw result, as aggregate_power.py does.
+    /// Writes the record of the check next to the raw result, as aggregate_power.py does.
     ///
     /// # Errors
     /// [`FileError`].

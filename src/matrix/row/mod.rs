@@ -1,5 +1,5 @@
-//! A matrix row: one job, everything that GitHub's `matrix` carries, one JSON object. The JSON has the keys of
-//! InferenceX's generator (kebab-case, flat), so rows of either tool can be read by the other. `read` and `write` know
+//! A matrix row: one job of GitHub's `matrix`, as one JSON object. The JSON has the keys of
+//! InferenceX's generator (kebab-case, flat), so each tool can read the other's rows. `read` and `write` implement
 //! that form.
 
 mod read;
@@ -32,27 +32,27 @@ pub struct Row {
     pub precision: Precision,
     /// The engine.
     pub framework: Framework,
-    /// The runner label, or a node's name where a node is meant.
+    /// The runner label, or the name of one node.
     pub runner: RunnerLabel,
-    /// How tokens are drafted.
+    /// The kind of speculative decoding.
     pub spec_decoding: SpecDecoding,
-    /// Prefill and decode on separate workers. Absent on rows that are single-node by their nature.
+    /// Whether prefill and decode run on separate workers. Absent on single-node rows.
     pub disagg: Option<bool>,
     /// The experiment's name, first part of the result's file name.
     pub exp_name: String,
     /// The request router in front of several workers.
     pub router: Option<Component>,
-    /// What moves the KV cache between prefill and decode workers.
+    /// The library that transfers the KV cache between prefill and decode workers.
     pub kv_p2p_transfer: Option<String>,
-    /// What the requests look like.
+    /// The kind of requests.
     pub scenario: Scenario,
-    /// The split over GPUs.
+    /// Parallelism over the GPUs.
     pub layout: Layout,
-    /// Requests under way at once, in the order they are measured; one value on a single node.
+    /// Concurrencies, in order of measurement.
     pub conc: Concurrencies,
-    /// Which accuracy evaluation goes with the row.
+    /// The accuracy evaluation of the row.
     pub eval: EvalMark,
-    /// Identity of the curve's configuration, see `fingerprint`.
+    /// Fingerprint of the curve's configuration, see `fingerprint`.
     pub recipe_fingerprint: Option<String>,
 }
 
@@ -72,14 +72,14 @@ impl Row {
         self.eval.run == Some(true) || self.is_evaluated_alone()
     }
 
-    /// Whether they are, and nothing is measured.
+    /// Whether the row is only evaluated, not measured.
     #[must_use]
     pub fn is_evaluated_alone(&self) -> bool {
         self.eval.only == Some(true)
     }
 }
 
-/// The concurrencies of a row. The JSON form tells them apart: a number, or a list.
+/// The concurrencies of a row: in JSON, a number or a list.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Concurrencies {
     /// One job measures one concurrency.
@@ -89,7 +89,7 @@ pub enum Concurrencies {
 }
 
 impl Concurrencies {
-    /// All of them, in the order they are measured.
+    /// All concurrencies, in order of measurement.
     #[must_use]
     pub fn as_slice(&self) -> &[Concurrency] {
         match self {
@@ -111,13 +111,13 @@ pub enum Scenario {
     },
     /// Recorded coding-agent sessions.
     AgenticCoding {
-        /// Where KV blocks go that do not fit on the GPU.
+        /// Where KV blocks that do not fit on the GPU are stored.
         kv_offloading: KvOffloading,
-        /// What manages the offloaded blocks.
+        /// The component that manages offloaded blocks.
         kv_offload_backend: Option<Component>,
         /// Host memory for offloaded blocks, decimal GB.
         total_cpu_dram_gb: u64,
-        /// How long the load lasts, seconds.
+        /// Duration of the load, seconds.
         duration_s: u64,
     },
 }
@@ -129,16 +129,16 @@ pub struct EvalMark {
     pub run: Option<bool>,
     /// Evaluate and do not measure.
     pub only: Option<bool>,
-    /// The concurrency at which a row of several is evaluated.
+    /// The concurrency for the evaluation of a row with several.
     pub conc: Option<Concurrency>,
     /// Evaluate at each concurrency of the row.
     pub all_concs: Option<bool>,
 }
 
-/// Why a JSON object is not a row, beyond the types of its values.
+/// Why a JSON object with values of the right types is not a row.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RowError {
-    /// A required key for this kind of row is missing.
+    /// A key that this kind of row requires is missing.
     #[error("row has no `{key}`, expected on a {kind} row")]
     Missing {
         /// The absent key.
@@ -177,7 +177,7 @@ impl Row {
             .collect()
     }
 
-    /// The key of the curve that this row's points lie on.
+    /// The key of the curve of this row's points.
     #[must_use]
     pub fn curve_key(&self) -> CurveKey {
         CurveKey {

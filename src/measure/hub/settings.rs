@@ -16,7 +16,7 @@ pub struct HubSettings {
     pub endpoint: String,
     /// The cache folder, which contains `models--owner--name` and the like.
     pub cache: PathBuf,
-    /// The access token. Without one, a token stored beside the cache is used.
+    /// The access token. Without one, a token stored next to the cache is used.
     pub token: Option<Secret>,
     /// Whether downloads are forbidden.
     pub offline: bool,

@@ -12,7 +12,7 @@ const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// The addresses of a name in the order in which they are to be tried.
 ///
 /// # Errors
-/// The resolver's error, also where the name has no address.
+/// The resolver's error, or that the name has no address.
 pub fn resolve(host: &str, port: u16, limit: Duration) -> io::Result<Vec<SocketAddr>> {
     // getaddrinfo(3) has no timeout, so it runs in a thread that is abandoned at the deadline.
     let (sender, receiver) = mpsc::channel();

@@ -88,7 +88,7 @@ pub struct Drive<'a> {
     pub warming_up: bool,
     /// Counts the tokens of chunks without usage in a run that has too many chunks to keep.
     pub tokenizer: Option<&'a Tokenizer>,
-    /// Keep every chunk, on disk where there are many.
+    /// Keep every chunk, on disk if there are many.
     pub keep_chunks: bool,
     /// When to start. If it is `None` or has passed, the run starts as soon as all threads are ready.
     pub start_at: Option<Stamp>,

@@ -12,11 +12,11 @@ use url::Url;
 
 use super::{Access, DatabaseError};
 
-/// How long a connection may take, and a writer wait for another one.
+/// Timeout of a connection, and of a writer that waits for another one.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
-/// What PostgreSQL's writers lock: the bytes of `imax`.
+/// Key of the advisory lock that PostgreSQL's writers take: the bytes of `imax`.
 pub(super) const ADVISORY_LOCK: i64 = 0x696d_6178;
-/// What the path of a URL must not contain as it is.
+/// Characters that are escaped in the path of a URL.
 const PATH_SET: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -29,26 +29,26 @@ const PATH_SET: &AsciiSet = &CONTROLS
     .add(b'{')
     .add(b'}');
 
-/// Where a database is.
+/// The address of a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Address {
     Sqlite(PathBuf),
     Postgres(Url),
 }
 
-/// Why a text is not the address of a database.
+/// Invalid address of a database.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum AddressError {
     #[error("invalid URL of a PostgreSQL database: {0}")]
     Url(String),
-    /// Arguments are visible to everybody on the machine.
+    /// Command lines are visible to all users of the machine.
     #[error("the URL has a password, which every user of the machine can see; use PGPASSWORD, PGPASSFILE or ~/.pgpass")]
     Password,
 }
 
 impl Address {
     /// A PostgreSQL address without a password, `postgres://USER@HOST/DATABASE`. Libpq's variables (`PGUSER`, `PGPASSWORD`,
-    /// `PGSSLMODE`, …) say what the address does not.
+    /// `PGSSLMODE`, …) complete it.
     ///
     /// # Errors
     /// [`AddressError`].
@@ -60,7 +60,7 @@ impl Address {
         Ok(Self::Postgres(url))
     }
 
-    /// Turns an error of a statement into one with the address.
+    /// Adds the address to an error of a statement.
     pub(super) fn sql(&self) -> impl Fn(sqlx::Error) -> DatabaseError + '_ {
         |source| self.error(source)
     }
@@ -99,7 +99,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// Connects. A SQLite file is created for [`Access::Write`] alone.
+/// Connects. A SQLite file is only created for [`Access::Write`].
 pub(super) async fn connect(address: &Address, access: Access) -> Result<AnyConnection, DatabaseError> {
     sqlx::any::install_default_drivers();
     let url = match address {
@@ -131,8 +131,8 @@ fn sqlite_url(path: &Path, access: Access) -> String {
     format!("sqlite://{path}?mode={mode}")
 }
 
-/// A file may come from a stranger, so that its schema is not trusted. The log is synced at each commit: what was reported as stored
-/// survives a power failure.
+/// The schema of a file is not trusted, because the file may come from a stranger. The log is synced at each commit: what was
+/// reported as stored survives a power failure.
 fn pragmas(address: &Address, access: Access) -> &'static [&'static str] {
     match (address, access) {
         (Address::Sqlite(_), Access::Read) => &[

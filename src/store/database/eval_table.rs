@@ -7,7 +7,7 @@ use sqlx::{Any, Row as _};
 use super::point_table::PointRowError;
 use crate::analysis::{EvalRow, EvalScore, RowError};
 
-/// A score that is to be stored.
+/// A score to store.
 pub(super) struct NewEval<'a> {
     pub run_id: i64,
     pub revision: i64,

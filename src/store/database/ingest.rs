@@ -1,4 +1,4 @@
-//! Storing runs: what is new, what is there already, and what replaces something. All runs of one [`Ingest`] are stored in one
+//! Stores runs, and distinguishes new, unchanged and corrected content. All runs of one [`Ingest`] are stored in one
 //! transaction, or none of them.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +13,7 @@ use super::{Database, DatabaseError, insert_change, latest, level_table};
 use crate::analysis::{PointColumns, PointRow, Quarantined, RowError, RunHeader, RunIdentity, RunRows};
 use crate::model::{CURVE_KEY_VERSION, CurveKey, Digest, SpecDecoding, Workload};
 
-/// A run that is to be stored.
+/// A run to store.
 #[derive(Debug)]
 pub(crate) struct Incoming {
     pub rows: RunRows,
@@ -28,7 +28,7 @@ pub(crate) struct Source {
     pub digest: Digest,
 }
 
-/// How many things were new, there already, or there with other content.
+/// Numbers of new, unchanged and corrected items.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub(crate) struct Counts {
     pub new: u64,
@@ -46,7 +46,7 @@ impl Counts {
     }
 }
 
-/// What a store knew of a thing.
+/// What was stored of an item before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Known {
     New,
@@ -54,7 +54,7 @@ pub(super) enum Known {
     Revised,
 }
 
-/// What an ingest did, or would do.
+/// The counts of an ingest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct IngestCounts {
     pub runs: Counts,
@@ -62,26 +62,26 @@ pub(crate) struct IngestCounts {
     pub evals: Counts,
     /// Results of other benchmarks.
     pub published: Counts,
-    /// Rows that were not understood.
+    /// Rows that could not be interpreted.
     pub quarantined: u64,
 }
 
-/// Storing runs, until it is committed. Dropping it stores nothing.
+/// An uncommitted ingest. Dropping it stores nothing.
 pub(crate) struct Ingest<'a> {
     pub(super) transaction: Transaction<'a, Any>,
     pub(super) address: Address,
     action: &'static str,
     author: Option<String>,
-    /// The change, once there is something to change.
+    /// The change, once something has changed.
     change: Option<i64>,
     pub(super) counts: IngestCounts,
 }
 
 impl Database {
-    /// Begins to store runs. `action` and `author` are kept with the change.
+    /// Starts an ingest. `action` and `author` are kept with the change.
     ///
     /// # Errors
-    /// [`DatabaseError`] where another writer does not end.
+    /// [`DatabaseError`] if another writer does not finish in time.
     pub(crate) async fn ingest(&mut self, action: &'static str, author: Option<String>) -> Result<Ingest<'_>, DatabaseError> {
         let address = self.address.clone();
         Ok(Ingest {
@@ -96,30 +96,30 @@ impl Database {
 }
 
 impl Ingest<'_> {
-    /// What was done so far.
+    /// The counts so far.
     pub(crate) fn counts(&self) -> IngestCounts {
         self.counts
     }
 
-    /// Makes it permanent.
+    /// Commits.
     ///
     /// # Errors
-    /// [`DatabaseError`]; nothing was stored then.
+    /// [`DatabaseError`]; nothing is stored then.
     pub(crate) async fn commit(self) -> Result<(), DatabaseError> {
         let Self { transaction, address, .. } = self;
         transaction.commit().await.map_err(address.sql())
     }
 
-    /// Undoes it.
+    /// Rolls back.
     ///
     /// # Errors
-    /// [`DatabaseError`]; nothing was stored in any case.
+    /// [`DatabaseError`]; nothing is stored in any case.
     pub(crate) async fn roll_back(self) -> Result<(), DatabaseError> {
         let Self { transaction, address, .. } = self;
         transaction.rollback().await.map_err(address.sql())
     }
 
-    /// Keeps what was not understood of a source. The same row is kept once.
+    /// Stores rows of a source that could not be interpreted, each row once.
     ///
     /// # Errors
     /// [`DatabaseError`].
@@ -157,7 +157,7 @@ impl Ingest<'_> {
     /// Stores a run. Points and scores that an earlier document of the run had and this one lacks stay as they are.
     ///
     /// # Errors
-    /// [`DatabaseError`]; the ingest cannot go on then.
+    /// [`DatabaseError`]; the ingest cannot continue then.
     pub(crate) async fn add(&mut self, incoming: &Incoming) -> Result<(), DatabaseError> {
         let address = self.address.clone();
         self.store(incoming).await.map_err(|error| error.at(&address))
@@ -188,7 +188,7 @@ impl Ingest<'_> {
         });
         if header != Known::Unchanged || has_changed {
             self.update_latest(run, &rows.header, &curves).await?;
-            // A correction may make another run the newest one; a new run can only be it itself.
+            // A correction may make another run the newest one; a new run can only become the newest itself.
             if let Some(before) = before {
                 let branch = rows.header.branch.as_deref().unwrap_or_default();
                 latest::recompute(&mut self.transaction, run, branch).await?;
@@ -202,7 +202,7 @@ impl Ingest<'_> {
         Ok(())
     }
 
-    /// The number of this change; its row is inserted when it is first asked for, so that nothing new leaves no trace.
+    /// The number of this change. Its row is inserted on first use, so that an ingest without changes adds none.
     pub(super) async fn change(&mut self) -> Result<i64, sqlx::Error> {
         if let Some(change) = self.change {
             return Ok(change);
@@ -315,7 +315,7 @@ impl Ingest<'_> {
         Ok(())
     }
 
-    /// Stores points and gives the curves of the measured ones.
+    /// Stores points and returns the curves of the measured ones.
     async fn store_points(&mut self, project: i64, run: i64, points: &[PointRow], source: &Source) -> Result<Vec<i64>, StoreError> {
         let current = self
             .current_digests(
@@ -509,7 +509,7 @@ impl Ingest<'_> {
         Ok(keys)
     }
 
-    /// Makes the run the newest one of its curves, where it is not older than the one that was.
+    /// Makes the run the newest one of its curves unless it is older than the current one.
     async fn update_latest(&mut self, run: i64, header: &RunHeader, curves: &[i64]) -> Result<(), sqlx::Error> {
         for curve in curves {
             sqlx::query(
@@ -530,7 +530,7 @@ impl Ingest<'_> {
     }
 }
 
-/// What is known of a run's current revision.
+/// A run's current revision.
 struct CurrentHeader {
     revision: i64,
     digest: Vec<u8>,

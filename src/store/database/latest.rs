@@ -1,9 +1,9 @@
-//! The newest run of each curve on each branch: what is drawn as the curve of today, without a search over all runs.
+//! The newest run of each curve on each branch, kept in a table so that current curves need no search over all runs.
 
 use sqlx::{Any, Transaction};
 
-/// The newest run that measured a point of each curve on each branch, as the tables of runs and points have it: columns `curve_id`, `branch`,
-/// `run_id`, `started_ms`, and `place`, which is 1 for the newest. A macro, because statements are made of literals.
+/// The runs that measured a point of each curve on each branch, from the tables of runs and points: columns `curve_id`, `branch`,
+/// `run_id`, `started_ms`, and `place`, which is 1 for the newest. A macro, because statements are literals.
 macro_rules! ranked {
     ($condition:literal) => {
         concat!(
@@ -20,7 +20,7 @@ macro_rules! ranked {
 }
 pub(super) use ranked;
 
-/// Finds the newest run of all curves of a run again, on a branch (`''` for none): after a correction, a retraction, a restoration.
+/// Determines the newest runs of all curves of a run on a branch (`''` for none) anew: after a correction, a retraction or a restoration.
 pub(super) async fn recompute(transaction: &mut Transaction<'_, Any>, run: i64, branch: &str) -> Result<(), sqlx::Error> {
     sqlx::query(
         "DELETE FROM curve_latest WHERE branch = $1 AND curve_id IN \

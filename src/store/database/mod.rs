@@ -31,9 +31,9 @@ pub(crate) use verify::verify;
 
 use crate::analysis::RowError;
 
-/// Between two attempts to open a file that another process prepares.
+/// Pause between two attempts to open a file that another process is creating.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
-/// What to do about damage.
+/// Remedy for damage.
 const RESTORE: &str = "restore the file from a backup, or import the runs again from their files";
 
 /// Why a history in a database cannot be read or written.
@@ -62,7 +62,7 @@ pub(crate) enum DatabaseError {
     },
     #[error("{place}: {source}")]
     Sql { place: String, source: sqlx::Error },
-    /// What was read from the database, or is to be stored, has no meaning.
+    /// A value that was read or is to be stored is invalid.
     #[error("{place}: {source}; `imax history verify` lists all damage")]
     Row { place: String, source: RowError },
     #[error("run {id} is not in {place}; imax history list shows the runs")]
@@ -75,7 +75,7 @@ pub(crate) enum DatabaseError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
     Read,
-    /// Creates the database where it is missing, and upgrades it where it is older.
+    /// Creates the database if it is missing, and upgrades an older one.
     Write,
 }
 
@@ -89,11 +89,11 @@ pub(crate) struct Database {
 impl Database {
     /// Opens a history.
     ///
-    /// SQLite does not wait for a lock where waiting could end in a deadlock: while another process creates the file, switches it to
-    /// write-ahead logging or recovers it. So opening is tried again for as long as a writer waits elsewhere.
+    /// SQLite does not wait for a lock if that could deadlock: while another process creates the file, switches it to
+    /// write-ahead logging or recovers it. Opening is therefore retried for as long as a writer would wait.
     ///
     /// # Errors
-    /// [`DatabaseError`] for what is not a history, one of another version, or a database that cannot be reached.
+    /// [`DatabaseError`] if it is not a history, has another version, or cannot be reached.
     pub(crate) async fn open(address: &Address, access: Access) -> Result<Self, DatabaseError> {
         let start = Instant::now();
         loop {
@@ -128,7 +128,7 @@ impl Database {
         let address = &self.address;
         let sql = address.sql();
         let begun = match address {
-            // A deferred transaction that reads first fails at its first write where another writer was faster.
+            // A deferred transaction that reads first would fail at its first write if another writer was faster.
             Address::Sqlite(_) => self.connection.begin_with("BEGIN IMMEDIATE").await.map_err(sql)?,
             Address::Postgres(_) => {
                 let mut begun = self.connection.begin().await.map_err(address.sql())?;
@@ -144,7 +144,7 @@ impl Database {
     }
 }
 
-/// Inserts a change and gives its number.
+/// Inserts a change and returns its number.
 async fn insert_change(transaction: &mut Transaction<'_, Any>, action: &str, author: Option<&str>) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar("INSERT INTO change (at_ms, action, author, imax_version) VALUES ($1, $2, $3, $4) RETURNING id")
         .bind(chrono::Utc::now().timestamp_millis())

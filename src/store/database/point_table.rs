@@ -10,10 +10,10 @@ use crate::analysis::{INTERVAL_COLUMNS, METRIC_COLUMNS, PointColumns, PointRow, 
 use crate::model::{Concurrency, CurveKey, Digest, PointKey};
 use crate::result::Point;
 
-/// Points are stored so many at a time: SQLite takes 32,766 values a statement, and a round trip to PostgreSQL costs more than a row.
+/// Points per statement: SQLite takes 32,766 values in a statement, and a round trip to PostgreSQL costs more than a row.
 pub(super) const CHUNK: usize = 100;
 
-/// A point that is to be stored.
+/// A point to store.
 pub(super) struct NewPoint<'a> {
     pub run_id: i64,
     pub point_key_id: i64,
@@ -60,7 +60,7 @@ pub(super) fn insert(points: Vec<NewPoint<'_>>) -> Query<'static, Any, AnyArgume
         value_columns(),
         placeholders(points.len(), INSERTED)
     );
-    // The text is made of the constants above.
+    // The text consists of the constants above.
     points.into_iter().fold(sqlx::query(AssertSqlSafe(sql)), bind_point)
 }
 
@@ -203,7 +203,7 @@ mod tests {
         assert_eq!(placeholders(2, 3), "($1, $2, $3), ($4, $5, $6)");
     }
 
-    /// A column that the conversion knows and the tables lack would fail at the first insert; this says so at once.
+    /// A column that the conversion knows and the tables lack would otherwise fail at the first insert.
     #[test]
     fn migrations_of_both_engines_have_every_column() {
         for sql in [

@@ -24,7 +24,7 @@ impl Ingest<'_> {
     /// Stores results of other benchmarks.
     ///
     /// # Errors
-    /// [`DatabaseError`]; the ingest cannot go on then.
+    /// [`DatabaseError`]; the ingest cannot continue then.
     pub(crate) async fn add_published(&mut self, project: &str, results: &[PublishedResult], source: &Source) -> Result<(), DatabaseError> {
         let address = self.address.clone();
         let stored = self.store_published(project, results, source).await;

@@ -1,4 +1,4 @@
-//! Reading runs, as they are or as they were at an earlier time.
+//! Reads runs in their current state or in that of an earlier time.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -9,12 +9,12 @@ use super::point_table::{self, PointRowError};
 use super::{Database, DatabaseError, eval_table};
 use crate::analysis::{History, HistoryRun, run_of_rows};
 
-/// The time whose state is read.
+/// Which state is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum AsOf {
     #[default]
     Now,
-    /// What was stored until then; later corrections and retractions are not seen.
+    /// The state at this time, without later corrections and retractions.
     Time(DateTime<Utc>),
 }
 
@@ -25,7 +25,7 @@ pub(crate) struct RunFilter {
     pub branch: Option<String>,
     /// Without runs of pull requests, which say nothing about the level of a point.
     pub without_pull_requests: bool,
-    /// Also runs that were withdrawn.
+    /// Including retracted runs.
     pub with_retracted: bool,
     /// This run alone.
     pub id: Option<i64>,
@@ -54,7 +54,7 @@ pub(crate) struct RunSummary {
     /// The number of the workflow run, or the digest of the content.
     pub run_id: String,
     pub attempt: i64,
-    /// Why the run was withdrawn, and by whom; absent for a run that was not.
+    /// Why the run was retracted, and by whom; absent for other runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retracted: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,19 +66,19 @@ pub(crate) struct RunSummary {
     change: i64,
 }
 
-/// Something that was not understood.
+/// A row or file that could not be interpreted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct QuarantineRow {
     pub source: String,
     /// Where in the source.
     pub place: String,
     pub reason: String,
-    /// What was found there, cut where it is long.
+    /// The content, truncated.
     pub payload: String,
 }
 
 impl Database {
-    /// What was not understood, oldest first.
+    /// What could not be interpreted, oldest first.
     ///
     /// # Errors
     /// [`DatabaseError`].
@@ -100,7 +100,7 @@ impl Database {
         rows.map_err(self.address.sql())
     }
 
-    /// The number of the last change that was made until a time.
+    /// The number of the last change before or at a time.
     async fn change_at(&mut self, as_of: AsOf) -> Result<i64, DatabaseError> {
         match as_of {
             AsOf::Now => Ok(i64::MAX),
@@ -158,7 +158,7 @@ impl Database {
     /// A run with its points and scores.
     ///
     /// # Errors
-    /// [`DatabaseError`] also for rows that were changed by something else than imax.
+    /// [`DatabaseError`], including for rows that another program changed.
     pub(crate) async fn run(&mut self, summary: &RunSummary) -> Result<HistoryRun, DatabaseError> {
         match self.read_run(summary).await {
             Ok(run) => Ok(run),
@@ -168,7 +168,7 @@ impl Database {
     }
 
     async fn read_run(&mut self, summary: &RunSummary) -> Result<HistoryRun, PointRowError> {
-        // The text is made of constants.
+        // The text consists of constants.
         let statement = sqlx::AssertSqlSafe(point_table::select_of_run());
         let rows = sqlx::query(statement)
             .bind(summary.id)
@@ -186,7 +186,7 @@ impl Database {
         Ok(run_of_rows(&summary.document, points?, evals?)?)
     }
 
-    /// The runs of a filter with their points, as a source of noise and a baseline.
+    /// The runs of a filter with their points, for noise estimates and baselines.
     ///
     /// # Errors
     /// [`DatabaseError`].
@@ -195,7 +195,7 @@ impl Database {
         for summary in self.runs(filter).await? {
             runs.push(self.run(&summary).await?);
         }
-        // Of runs with the same date the later one of the list is the newer.
+        // Of runs with the same date, the one that is later in the list is newer.
         runs.reverse();
         Ok(History::new(runs))
     }

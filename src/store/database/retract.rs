@@ -1,10 +1,10 @@
-//! Withdrawing a run, and taking that back. Nothing is deleted: who asks as of an earlier time still sees the run.
+//! Retracts and restores runs. Nothing is deleted: the state of an earlier time still includes the run.
 
 use sqlx::Row as _;
 
 use super::{Database, DatabaseError, insert_change, latest, level_table};
 
-/// A run that is withdrawn.
+/// A retracted run.
 #[derive(Debug)]
 pub(crate) struct Retraction {
     pub run: i64,
@@ -13,10 +13,10 @@ pub(crate) struct Retraction {
 }
 
 impl Database {
-    /// Withdraws a run: it is in no list, baseline or noise estimate any more.
+    /// Retracts a run: lists, baselines and noise estimates no longer include it.
     ///
     /// # Errors
-    /// [`DatabaseError::NoRun`], and [`DatabaseError::State`] for a run that is withdrawn already.
+    /// [`DatabaseError::NoRun`], and [`DatabaseError::State`] if the run is already retracted.
     pub(crate) async fn retract(&mut self, retraction: Retraction) -> Result<(), DatabaseError> {
         let Retraction { run, reason, author } = retraction;
         let address = self.address.clone();
@@ -47,10 +47,10 @@ impl Database {
         transaction.commit().await.map_err(&sql)
     }
 
-    /// Takes a retraction back.
+    /// Restores a retracted run.
     ///
     /// # Errors
-    /// [`DatabaseError::NoRun`], and [`DatabaseError::State`] for a run that is not withdrawn.
+    /// [`DatabaseError::NoRun`], and [`DatabaseError::State`] if the run is not retracted.
     pub(crate) async fn restore(&mut self, run: i64, author: &str) -> Result<(), DatabaseError> {
         let address = self.address.clone();
         let sql = address.sql();
@@ -83,7 +83,7 @@ fn no_run(address: &super::Address, id: i64) -> DatabaseError {
     }
 }
 
-/// A run's branch (`''` for none) and whether it is withdrawn; `None` for a run that is not there.
+/// A run's branch (`''` for none) and whether it is retracted; `None` for an unknown run.
 async fn state(transaction: &mut sqlx::Transaction<'_, sqlx::Any>, run: i64) -> Result<Option<(String, bool)>, sqlx::Error> {
     let statement = "SELECT v.branch, t.id FROM run_revision v LEFT JOIN retraction t ON t.run_id = v.run_id AND t.valid_to IS NULL \
                      WHERE v.run_id = $1 AND v.valid_to IS NULL";

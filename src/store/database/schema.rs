@@ -1,4 +1,4 @@
-//! The version of a history's tables, and its upgrade.
+//! The version of a history's tables, and upgrades.
 
 use sqlx::migrate::{Migrate as _, MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{Executor as _, Row as _, SqlSafeStr as _};
@@ -6,7 +6,7 @@ use sqlx::{Executor as _, Row as _, SqlSafeStr as _};
 use super::engine::Address;
 use super::{Access, Database, DatabaseError};
 
-/// Where sqlx records which migrations were applied.
+/// The table in which sqlx records applied migrations.
 const TABLE: &str = "_sqlx_migrations";
 /// The bytes of `imax`, in the header of a SQLite file.
 const APPLICATION_ID: i64 = 0x696d_6178;
@@ -43,7 +43,7 @@ fn migrator(address: &Address) -> Migrator {
     Migrator::with_migrations(migrations.collect())
 }
 
-/// Checks that a database is a history of this version; one that is empty or older is brought there where it may be written.
+/// Checks that a database is a history of this version. With write access, an empty or older one is upgraded.
 pub(super) async fn prepare(database: &mut Database, access: Access) -> Result<(), DatabaseError> {
     let address = database.address.clone();
     let place = address.to_string();
@@ -62,7 +62,7 @@ pub(super) async fn prepare(database: &mut Database, access: Access) -> Result<(
         }),
         Access::Read => Ok(()),
         Access::Write => {
-            // Only now: this changes the file, which until here might have been somebody else's.
+            // Not earlier: this changes the file, which until here could have belonged to another program.
             if let Address::Sqlite(_) = address {
                 database
                     .connection
@@ -79,7 +79,7 @@ pub(super) async fn prepare(database: &mut Database, access: Access) -> Result<(
     }
 }
 
-/// Applies the missing migrations. They are looked up within the transaction of a writer, because another process may have applied them
+/// Applies missing migrations. They are determined within a writer's transaction, because another process may have applied them
 /// since, and sqlx locks no SQLite file.
 async fn upgrade(database: &mut Database, address: &Address) -> Result<(), DatabaseError> {
     let mut transaction = database.begin().await?;
@@ -110,7 +110,7 @@ async fn version(database: &mut Database) -> Result<i64, DatabaseError> {
                 .await
                 .map_err(&sql)?;
             let (tables, ours): (i64, i64) = (row.try_get(0).map_err(&sql)?, row.try_get(1).map_err(&sql)?);
-            // A first upgrade that was killed has left sqlx's table and no other.
+            // A first upgrade that was killed leaves only sqlx's table.
             if tables > ours && id != APPLICATION_ID {
                 return Err(DatabaseError::Foreign(address.to_string()));
             }

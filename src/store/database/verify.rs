@@ -1,4 +1,4 @@
-//! Finding damage: of the file, of rows that something else than imax changed, of what is derived from them.
+//! Finds damage: to the file, to rows that another program changed, and to derived data.
 
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row as _};
@@ -11,10 +11,10 @@ use super::{Access, Database, DatabaseError, RESTORE, eval_table};
 use crate::analysis::{EvalRow, PointRow};
 use crate::model::{CurveKey, Digest};
 
-/// More findings say no more: the file is lost.
+/// Maximum number of findings; beyond it, the file is lost anyway.
 const MAX_FINDINGS: usize = 1000;
 
-/// One damage, and what to do about it.
+/// Damage, and its remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Finding(String);
 
@@ -24,10 +24,10 @@ impl std::fmt::Display for Finding {
     }
 }
 
-/// Checks everything that a history holds, also what was replaced.
+/// Checks everything in a history, including replaced revisions.
 ///
 /// # Errors
-/// [`DatabaseError`] for what is not a history or cannot be reached; damage is a finding.
+/// [`DatabaseError`] if it is not a history or cannot be reached; damage is a finding, not an error.
 pub(crate) async fn verify(address: &Address) -> Result<Vec<Finding>, DatabaseError> {
     let mut database = match Database::open(address, Access::Read).await {
         Ok(database) => database,
@@ -37,12 +37,12 @@ pub(crate) async fn verify(address: &Address) -> Result<Vec<Finding>, DatabaseEr
     let mut findings = Vec::new();
     match database.check(&mut findings).await {
         Ok(()) => {}
-        // Pages that cannot be read end the search; what was found until then is shown.
+        // Unreadable pages end the search; earlier findings are kept.
         Err(damage @ DatabaseError::Damaged(_)) => findings.push(Finding(damage.to_string())),
         Err(error) => return Err(error),
     }
     findings.truncate(MAX_FINDINGS);
-    // A damaged file may also fail to close; what was found says more.
+    // A damaged file may also fail to close; the findings are more useful than that error.
     let _ = database.close().await;
     Ok(findings)
 }
@@ -52,7 +52,7 @@ impl Database {
         let address = self.address.clone();
         match address {
             Address::Sqlite(_) => self.check_file(findings).await.map_err(address.sql())?,
-            // The server checks its pages itself.
+            // PostgreSQL checks its pages itself.
             Address::Postgres(_) => {}
         }
         self.check_curves(findings).await.map_err(address.sql())?;
@@ -114,7 +114,7 @@ impl Database {
         Ok(())
     }
 
-    /// Compares all revisions of a run's points and scores with the digests that they were stored with.
+    /// Compares all revisions of a run's points and scores with their stored digests.
     async fn check_run(&mut self, run: i64, findings: &mut Vec<Finding>) -> Result<(), sqlx::Error> {
         let statement = AssertSqlSafe(point_table::select_all_of_run());
         let points = sqlx::query(statement).bind(run).fetch_all(&mut self.connection).await?;

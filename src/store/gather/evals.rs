@@ -1,4 +1,4 @@
-//! Evaluations among artifacts: each folder with a `meta_env.json` is one.
+//! Finds evaluations among artifacts: folders with a `meta_env.json`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -45,7 +45,7 @@ fn read_set(folder: &Path, files: &[&PathBuf], dialect: Dialect) -> Result<Vec<O
         files: Vec::new(),
     };
     for path in files {
-        // lm-eval writes logs and HTML beside its results; a file that is not JSON is not a result.
+        // lm-eval writes logs and HTML next to its results; a file that is not JSON is not a result.
         let Some(content) = artifacts::read_text(path).ok().and_then(|text| Json::parse(&text).ok()) else {
             continue;
         };

@@ -1,4 +1,4 @@
-//! From a folder or a file to a run: finds results, job records and evaluations among downloaded artifacts, and joins them with
+//! Reads a run from a folder or a file: finds results, job records and evaluations among downloaded artifacts, and joins them with
 //! the plan.
 
 mod conditions;
@@ -20,12 +20,12 @@ use plan::planned_points;
 use points::{PointsIn, measured, points_in};
 pub(crate) use raw::run_of_measured;
 
-/// The file of a collected folder that holds the whole run.
+/// The file of a collected folder that contains the whole run.
 pub(crate) const RUN_FILE: &str = "run.json";
 /// The array of normalised documents.
 pub(crate) const RESULTS_FILE: &str = "agg_bmk.json";
 
-/// What a folder of artifacts holds.
+/// The content of a folder of artifacts.
 #[derive(Debug, Default)]
 pub(crate) struct Gathered {
     /// The run, and the files of its points.
@@ -34,7 +34,7 @@ pub(crate) struct Gathered {
     pub evals: Vec<Object>,
 }
 
-/// A file that should be a result, going by its name, and cannot be read as one.
+/// A file with the name of a result that cannot be read as one.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{file}: {reason}")]
 pub(crate) struct Unreadable {
@@ -71,7 +71,7 @@ pub(crate) enum GatherError {
     /// A document of the file is not a normalised result.
     #[error("{} [{index}]", path.display())]
     Document { path: PathBuf, index: usize, source: AggError },
-    /// A raw result of a load generator is invalid, or its figures cannot be true.
+    /// A raw result of a load generator is invalid, or its figures are impossible.
     #[error("{}", path.display())]
     Raw { path: PathBuf, source: RawPointError },
     /// There is no result.
@@ -79,7 +79,7 @@ pub(crate) enum GatherError {
     NoResults(PathBuf),
 }
 
-/// Reads everything below a folder. A file that cannot be read becomes a problem of the run: the other results count all the same.
+/// Reads everything below a folder. An unreadable file becomes a problem of the run; the other results are used.
 ///
 /// # Errors
 /// [`GatherError`] if the folder cannot be listed or the plan is invalid.
@@ -167,7 +167,7 @@ fn load_file(path: &Path) -> Result<Run, GatherError> {
     Ok(analysis::assemble(found, None).run)
 }
 
-/// Whether a document is that of a run, whatever its file is called.
+/// Whether a document is a run, whatever its file name.
 fn is_run_document(document: &Json) -> bool {
     let schema = document.get("schema").and_then(Json::as_text);
     schema.is_some_and(|schema| schema.starts_with("imax-run/"))

@@ -10,7 +10,7 @@ use crate::result::{Point, PointFailure};
 use crate::system::files::FileError;
 use crate::system::untrusted;
 
-/// Parts of the search space that hold rows to be measured; its other parts are evaluations.
+/// Parts of the search space with rows to measure; the other parts are evaluations.
 const PARTS: [&str; 2] = ["single_node", "multi_node"];
 
 /// Why the expected points of a plan cannot be read.
@@ -26,7 +26,7 @@ pub(crate) enum PlanError {
     Content { path: PathBuf, source: PlanContentError },
 }
 
-/// What is wrong with the content of a plan.
+/// An error in the content of a plan.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PlanContentError {
     #[error("found no plan, expected the JSON that imax plan writes, or a list of rows")]
@@ -76,7 +76,7 @@ fn rows_of(plan: &Value) -> Result<Vec<Row>, PlanContentError> {
     match plan {
         Value::Array(_) => add_rows(&mut rows, plan, "the list")?,
         Value::Object(plan) => {
-            // The plan file wraps the search space, which may also come by itself.
+            // The plan file contains the search space, which is also accepted by itself.
             let space = plan.get("search-space").and_then(Value::as_object).unwrap_or(plan);
             for part in PARTS {
                 let Some(content) = space.get(part) else { continue };

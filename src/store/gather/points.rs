@@ -1,4 +1,4 @@
-//! The points among files: measured ones in normalised results, the others in job records.
+//! Reads points from files: measured ones from normalised results, failed ones from job records.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -16,15 +16,15 @@ use crate::model::{Concurrency, FailureClass, PointKey};
 use crate::result::{Agg, AggError, Json, POINT_PART, Point, PointFailure};
 use crate::store::artifacts;
 
-/// What files hold.
+/// The content of files.
 pub(super) struct PointsIn {
     pub found: Vec<Found>,
     pub unreadable: Vec<Unreadable>,
-    /// What the job records say of the whole run.
+    /// Conditions of the run, from the job records.
     pub conditions: Conditions,
 }
 
-/// The points in files, and what cannot be read. All cores read: a sweep has thousands of files.
+/// The points in files, and what cannot be read. Files are read in parallel, because a sweep has thousands.
 pub(super) fn points_in(files: &[PathBuf]) -> PointsIn {
     let (read, unreadable): (Vec<(&PathBuf, FileContent)>, Vec<Unreadable>) =
         files.par_iter().partition_map(|path| match read_file(path) {
@@ -55,7 +55,7 @@ pub(super) fn points_in(files: &[PathBuf]) -> PointsIn {
     }
 }
 
-/// A point, and the file that it is in.
+/// A point, and its file.
 struct FoundIn<'a> {
     path: &'a Path,
     found: FoundPoint,
@@ -63,20 +63,20 @@ struct FoundIn<'a> {
 
 struct FoundPoint {
     found: Found,
-    /// Whether it is of a job record.
+    /// Whether it is from a job record.
     is_recorded: bool,
-    /// Whether the record says that its job did not measure the point: a result in the same folder is then of an earlier job.
+    /// Whether, according to the record, its job did not measure the point: a result in the same folder is then from an earlier job.
     is_unmeasured: bool,
 }
 
-/// The points of a file, and what it says of its job.
+/// The points of a file, and the conditions of its job.
 #[derive(Default)]
 struct FileContent {
     points: Vec<FoundPoint>,
     conditions: Conditions,
 }
 
-/// What a file holds; nothing where its name is not that of a result or a job record.
+/// The content of a file; nothing if its name is not that of a result or a job record.
 fn read_file(path: &Path) -> Result<FileContent, String> {
     let is_result = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"agg_"));
     if !is_result && !is_named(path, "job.json") {
@@ -115,7 +115,7 @@ pub(super) fn measured(source: String, document: Json) -> Result<Found, AggError
     found(source, &Agg::from_json(document)?)
 }
 
-/// The point of a normalised document, as it was found in a file.
+/// The point of a normalised document read from a file.
 ///
 /// # Errors
 /// [`AggError`] if it describes none.
@@ -128,7 +128,7 @@ pub(super) fn found(source: String, agg: &Agg) -> Result<Found, AggError> {
     })
 }
 
-/// The part of a job record that is read here, so that records of other versions of imax can be read as well.
+/// The part of a job record that is needed here, so that records of other versions of imax can also be read.
 #[derive(Deserialize)]
 struct Record {
     row: Row,
@@ -144,8 +144,8 @@ struct RecordedPoint {
     normalised: Option<String>,
 }
 
-/// The points of a job record, all as failures: a point that was measured has a document of its own, which replaces this one. Where
-/// that document is lost, the failure remains and says so.
+/// The points of a job record, all as failures: a measured point has its own document, which replaces the failure. If
+/// that document is lost, the failure remains and states that.
 fn recorded_points(record: &Record, source: &str) -> Vec<FoundPoint> {
     let found = record.points.iter().map(|point| FoundPoint {
         found: Found {

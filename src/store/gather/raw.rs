@@ -1,4 +1,4 @@
-//! Raw results of load generators as runs: for who has no matrix, and compares what two load tests wrote.
+//! Reads raw results of load generators as runs, for comparisons without a matrix.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use crate::analysis::{self, Found, Problem, Run};
 use crate::result::{Json, RawPointError, raw_document, raw_documents};
 use crate::store::artifacts;
 
-/// How files of raw results end.
+/// Extensions of raw results.
 const EXTENSIONS: [&str; 4] = ["json", "jsonl", "yaml", "yml"];
 
 /// Whether a document, or the first of a list, has the keys of a normalised result.
@@ -20,10 +20,10 @@ pub(super) fn is_normalised(document: &Json) -> bool {
     }
 }
 
-/// The points of a file of a load generator; nothing if it is none.
+/// The points of a file of a load generator; `None` for other files.
 ///
 /// # Errors
-/// [`GatherError::Raw`] for a result that is broken.
+/// [`GatherError::Raw`] for an invalid result.
 pub(super) fn points_of_text(path: &Path, text: &str) -> Result<Option<Vec<Found>>, GatherError> {
     match points(path, text) {
         Ok(points) => Ok(Some(points)),
@@ -45,7 +45,7 @@ fn points(path: &Path, text: &str) -> Result<Vec<Found>, RawPointError> {
     Ok(found.collect::<Result<_, _>>()?)
 }
 
-/// A run of all raw results below a folder. Broken ones become problems; files of other programs are passed over.
+/// A run of all raw results below a folder. Invalid ones become problems; files of other programs are ignored.
 ///
 /// # Errors
 /// [`GatherError::Folder`].
@@ -78,7 +78,7 @@ fn unreadable(path: &Path, reason: String) -> Problem {
     .into()
 }
 
-/// A run of results that imax has just measured, with a name for each.
+/// A run of results that imax has just measured, with their names.
 ///
 /// # Errors
 /// [`RawPointError`] for a result without figures.

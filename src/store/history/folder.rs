@@ -1,5 +1,5 @@
-//! A history as a folder with one file for each run, which is never changed and is removed only when there are too many. The folder may
-//! be a checkout of a branch, a cache or a disk of the runner; there is no state beside its files.
+//! A history as a folder with a file per run, which is never changed, and only removed when there are too many. The folder may
+//! be a checkout of a branch, a cache or a disk of the runner; its files are the only state.
 
 use std::fs;
 use std::io;
@@ -12,7 +12,7 @@ use crate::system::files::{self, FileError};
 /// Why a history cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum HistoryFolderError {
-    /// The folder cannot be listed, or a file of it not be read.
+    /// The folder cannot be listed, or one of its files cannot be read.
     #[error(transparent)]
     Read(#[from] ArtifactError),
     /// A file is not a run.
@@ -20,17 +20,17 @@ pub enum HistoryFolderError {
     Run { path: PathBuf, source: HistoryError },
     #[error(transparent)]
     Write(#[from] FileError),
-    /// The history has another run of the same second and commit.
+    /// The history has another run with the same second and commit.
     #[error("{} exists and holds another run; the files of a history are never changed", .0.display())]
     Occupied(PathBuf),
     #[error("cannot remove {}: {source}", path.display())]
     Remove { path: PathBuf, source: io::Error },
 }
 
-/// Reads the newest `most` runs of a history. A missing folder is an empty history, since the first run has none.
+/// Reads the newest `most` runs of a history. A missing folder is an empty history, as at the first run.
 ///
 /// # Errors
-/// [`HistoryFolderError`] for a file that is not a run: a silent gap would make the history wrong.
+/// [`HistoryFolderError`] for a file that is not a run: skipping it would falsify the history.
 pub fn read(folder: &Path, most: usize) -> Result<History, HistoryFolderError> {
     let files = files_of(folder)?;
     let newest = files.iter().skip(files.len().saturating_sub(most));
@@ -46,10 +46,10 @@ fn read_one(path: &Path) -> Result<HistoryRun, HistoryFolderError> {
     })
 }
 
-/// Adds a run, removes the oldest ones beyond `keep`, and gives the run's file. Adding the same run again changes nothing.
+/// Adds a run, removes the oldest ones beyond `keep`, and returns the run's file. Adding a run again changes nothing.
 ///
 /// # Errors
-/// [`HistoryFolderError`] where files cannot be written, or another run has the same commit and second.
+/// [`HistoryFolderError`] if files cannot be written, or another run has the same commit and second.
 pub fn append(folder: &Path, run: &HistoryRun, keep: usize) -> Result<PathBuf, HistoryFolderError> {
     let path = folder.join(run.file_name());
     if path.exists() {
@@ -67,7 +67,7 @@ pub fn append(folder: &Path, run: &HistoryRun, keep: usize) -> Result<PathBuf, H
     Ok(path)
 }
 
-/// The files of a history, the oldest first: their names begin with their dates. Other files in the folder are ignored.
+/// The files of a history, oldest first: their names start with their dates. Other files in the folder are ignored.
 pub(crate) fn files_of(folder: &Path) -> Result<Vec<PathBuf>, HistoryFolderError> {
     if !folder.exists() {
         return Ok(Vec::new());

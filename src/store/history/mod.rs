@@ -1,4 +1,4 @@
-//! Where a history is kept: as files of a folder, or in a database. Who compares runs does not care which.
+//! Histories: in a folder of files or in a database. Comparisons read both in the same way.
 
 pub(crate) mod folder;
 
@@ -11,7 +11,7 @@ pub(crate) use folder::{HistoryFolderError, append};
 use super::database::{Access, Address, AddressError, Database, DatabaseError, RunFilter};
 use crate::analysis::History;
 
-/// Where a history is.
+/// The location of a history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum HistoryHome {
     Folder(PathBuf),
@@ -20,10 +20,10 @@ pub(crate) enum HistoryHome {
 
 /// Extensions of SQLite files; every other path is a folder.
 const SQLITE_EXTENSIONS: [&str; 3] = ["db", "sqlite", "sqlite3"];
-/// Schemes of homes that this version does not have.
+/// URL schemes of unsupported databases.
 const UNSUPPORTED: [&str; 6] = ["s3://", "gs://", "az://", "abfs://", "https://", "http://"];
 
-/// Why a text does not say where a history is.
+/// Invalid location of a history.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum HistoryHomeError {
     #[error(transparent)]
@@ -66,7 +66,7 @@ impl fmt::Display for HistoryHome {
     }
 }
 
-/// A history that is a database, for commands that a folder cannot serve.
+/// A history in a database, for commands that do not support folders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct HistoryDatabase(pub Address);
 
@@ -106,7 +106,7 @@ pub(crate) enum HistoryReadError {
 }
 
 impl HistoryHome {
-    /// The newest `most` runs, as a source of noise and a baseline. A database's runs of pull requests and retracted runs are left out: they
+    /// The newest `most` runs, for noise estimates and baselines. A database's runs of pull requests and retracted runs are left out: they
     /// say nothing about the level of a point.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Files of other tools as runs of a history.
+//! Imports files of other tools.
 
 use std::path::Path;
 
@@ -8,10 +8,10 @@ use crate::result::{ImportHints, Imported, ImportedRun, InferencexDump, import};
 use crate::store::artifacts;
 use crate::store::database::Source;
 
-/// The name of the schema without its version: a history of a later version is refused as such, not as an unknown format.
+/// The schema's name without its version: a history of a later version is rejected as such, not as an unknown format.
 const HISTORY: &str = "\"imax-history/";
 
-/// Whether bytes are those of a history, whatever the order of its members.
+/// Whether bytes are a history, with its members in any order.
 pub(super) fn is_history(bytes: &[u8]) -> bool {
     let starts_as_json = bytes
         .iter()
@@ -75,7 +75,7 @@ fn history_run(imported: ImportedRun) -> Result<HistoryRun, HistoryError> {
     let context = RunContext {
         kind: Some(RunKind::Import),
         provider: Some(format.as_str().to_owned()),
-        // A run with an id is known by it, one without by its content.
+        // A run with an id is identified by it, one without by its content.
         repository: id.is_some().then(String::new),
         attempt: id.is_some().then_some(1),
         ..RunContext::default()

@@ -1,4 +1,4 @@
-//! Reading what is put into a history. A file that is damaged refuses itself alone; a file that cannot be read at all ends the command,
+//! Reads the sources of an import. A damaged file only fails itself; a file that cannot be read at all ends the command,
 //! because the caller named it.
 
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::store::gather::{GatherError, RUN_FILE, load_run};
 use crate::store::history::HistoryFolderError;
 use crate::store::history::folder;
 
-/// What a run does not say about itself.
+/// Facts that a run does not contain.
 #[derive(Debug, Clone)]
 pub(crate) struct RunDescription {
     pub commit: String,
@@ -39,7 +39,7 @@ pub(crate) enum IntakeError {
     Commit(#[source] HistoryError),
 }
 
-/// What a source holds.
+/// The content of a source.
 #[derive(Debug)]
 pub(super) struct Intake {
     pub source: Source,
@@ -48,7 +48,7 @@ pub(super) struct Intake {
     pub quarantined: Vec<Quarantined>,
 }
 
-/// The files and folders to read one by one.
+/// The files and folders to read.
 pub(super) fn files(sources: &Sources) -> Result<Vec<PathBuf>, IntakeError> {
     match sources {
         Sources::Runs { paths, description } => {
@@ -143,7 +143,7 @@ pub(super) fn refused(source: Source, error: &dyn std::error::Error, text: &str)
     }
 }
 
-/// Reads a run in any form that a comparison takes. `run.json` is read point by point.
+/// Reads a run in any form that comparisons accept. `run.json` is read point by point.
 fn read_measured(path: &Path, description: &RunDescription) -> Result<Intake, IntakeError> {
     let collected = path.join(RUN_FILE);
     let document = if collected.is_file() { collected } else { path.to_owned() };
@@ -189,7 +189,7 @@ fn read_measured(path: &Path, description: &RunDescription) -> Result<Intake, In
     }
 }
 
-/// Whether a text is that of a `run.json`, by its first member.
+/// Whether a text is a `run.json`, by its first member.
 fn is_run_document(text: &str) -> bool {
     let head: String = text.chars().filter(|character| !character.is_whitespace()).take(40).collect();
     head.starts_with("{\"schema\":\"imax-run/")

@@ -1,4 +1,4 @@
-//! Runs into a history: those of this repository as `imax collect` leaves them, and those of other histories.
+//! Adds runs to a history: those that `imax collect` wrote, and those of other histories and tools.
 
 mod foreign;
 mod intake;
@@ -13,10 +13,10 @@ use super::database::{Access, Address, Database, DatabaseError, Incoming, Ingest
 use crate::analysis::{DEFAULT_PROJECT, HistoryRun, Quarantined, RunRows};
 use crate::result::ImportHints;
 
-/// What is put into a history.
+/// The runs to add.
 #[derive(Debug)]
 pub(crate) enum Sources {
-    /// Runs in the forms that comparisons take, with what they do not say about themselves.
+    /// Runs in the forms that comparisons accept, and facts that they do not contain.
     Runs {
         paths: Vec<PathBuf>,
         description: Box<RunDescription>,
@@ -34,14 +34,14 @@ pub(crate) enum Sources {
 pub(crate) struct PublishRequest {
     pub to: Address,
     pub sources: Sources,
-    /// Keep what was understood where something was not.
+    /// Store the valid part if another part is not.
     pub partial: bool,
-    /// Say what would change, and change nothing.
+    /// Report what would change without changing it.
     pub dry_run: bool,
     pub author: Option<String>,
 }
 
-/// Something of a source that was not understood.
+/// A part of a source that could not be interpreted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refused {
     pub source: String,
@@ -60,12 +60,12 @@ impl std::fmt::Display for Refused {
     }
 }
 
-/// What was put into a history.
+/// The effect of an import.
 #[derive(Debug)]
 pub(crate) struct Published {
     pub counts: IngestCounts,
     pub refused: Vec<Refused>,
-    /// Whether it is there now.
+    /// Whether it was stored.
     pub is_kept: bool,
 }
 
@@ -87,7 +87,7 @@ impl Published {
     }
 }
 
-/// Why nothing was put into a history.
+/// Why nothing was stored.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PublishError {
     #[error(transparent)]
@@ -98,10 +98,10 @@ pub(crate) enum PublishError {
     Scratch(std::io::Error),
 }
 
-/// Puts runs into a history: all of them or, where something is not understood and `partial` is not set, none.
+/// Adds runs to a history: all of them, or none if a part is invalid and `partial` is not set.
 ///
 /// # Errors
-/// [`PublishError`]; nothing was stored then.
+/// [`PublishError`]; nothing is stored then.
 pub(crate) async fn publish(request: &PublishRequest) -> Result<Published, PublishError> {
     let PublishRequest {
         to,
@@ -114,7 +114,7 @@ pub(crate) async fn publish(request: &PublishRequest) -> Result<Published, Publi
     let scratch = tempfile::tempdir().map_err(PublishError::Scratch)?;
     let is_there = is_there(to).await?;
     if !is_there && !partial && !dry_run {
-        // A refused import must not leave an empty history, and removing it again could take what another process has put into it.
+        // A rejected import must not leave an empty history, and removing it afterwards could remove runs that another process has added.
         let refused = refused_of(&files, sources)?;
         if !refused.is_empty() {
             return Ok(Published {
@@ -168,7 +168,7 @@ pub(crate) async fn publish(request: &PublishRequest) -> Result<Published, Publi
     Ok(Published { counts, refused, is_kept })
 }
 
-/// Whether a history is there already. One of an older version is not upgraded for the question.
+/// Whether a history exists. An older version is not upgraded for this check.
 async fn is_there(address: &Address) -> Result<bool, DatabaseError> {
     match Database::open(address, Access::Read).await {
         Ok(database) => database.close().await.map(|()| true),
@@ -178,7 +178,7 @@ async fn is_there(address: &Address) -> Result<bool, DatabaseError> {
     }
 }
 
-/// What would be refused.
+/// What would be rejected.
 fn refused_of(files: &[PathBuf], sources: &Sources) -> Result<Vec<Refused>, PublishError> {
     let mut refused = Vec::new();
     for file in files {
@@ -191,7 +191,7 @@ fn refused_of(files: &[PathBuf], sources: &Sources) -> Result<Vec<Refused>, Publ
 }
 
 impl Sources {
-    /// The project of results that name none.
+    /// The project of results that do not name one.
     fn project(&self) -> &str {
         let named = match self {
             Self::Runs { description, .. } => description.context.project.as_deref(),
