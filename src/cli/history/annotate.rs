@@ -5,7 +5,7 @@ use clap::builder::{NonEmptyStringValueParser, PossibleValue};
 use clap::{ArgGroup, Args, ValueEnum};
 use serde_json::json;
 
-use super::super::{Exit, Failure, OrExit as _, output};
+use super::super::{Exit, Failure, output};
 use super::SourceArgs;
 use super::list::one_line;
 use crate::analysis::Filter;
@@ -151,7 +151,10 @@ pub(super) async fn list(args: AnnotationsArgs) -> Result<Exit, Failure> {
     let annotations = database.annotations().await?;
     database.close().await?;
     let text = if json {
-        format!("{}\n", serde_json::to_string_pretty(&annotations).or_exit(Exit::Infrastructure)?)
+        format!(
+            "{}\n",
+            serde_json::to_string_pretty(&annotations).map_err(output::OutputError::Json)?
+        )
     } else {
         let line = |annotation: &crate::store::database::Annotation| {
             let run = annotation.run.map_or_else(String::new, |run| format!(" run {run}"));

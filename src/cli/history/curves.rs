@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::super::terminal::stdout_style;
-use super::super::{Exit, Failure, OrExit as _, output};
+use super::super::{Exit, Failure, output};
 use super::SourceArgs;
 use super::list::one_line;
 use crate::analysis::Filter;
@@ -49,7 +49,7 @@ pub(super) async fn run(args: CurvesArgs) -> Result<Exit, Failure> {
     let curves = database.newest_curves(project.as_deref(), &branch, &filters, borrow).await?;
     database.close().await?;
     let text = if json {
-        serde_json::to_string_pretty(&curves).or_exit(Exit::Infrastructure)?
+        serde_json::to_string_pretty(&curves).map_err(output::OutputError::Json)?
     } else if curves.is_empty() {
         "no curves".to_owned()
     } else {

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::super::terminal::stdout_style;
-use super::super::{Exit, Failure, OrExit as _, output};
+use super::super::{Exit, Failure, output};
 use super::SourceArgs;
 use super::list::one_line;
 use crate::report::{Rank, TextTable};
@@ -29,7 +29,7 @@ pub(super) async fn run(args: PublishedArgs) -> Result<Exit, Failure> {
     let results = database.published(project.as_deref()).await?;
     database.close().await?;
     let text = if json {
-        serde_json::to_string_pretty(&results).or_exit(Exit::Infrastructure)?
+        serde_json::to_string_pretty(&results).map_err(output::OutputError::Json)?
     } else {
         table(&results)
     };

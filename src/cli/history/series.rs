@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 
 use super::super::terminal::stdout_style;
-use super::super::{Exit, Failure, OrExit as _, output};
+use super::super::{Exit, Failure, output};
 use super::SourceArgs;
 use super::list::one_line;
 use crate::analysis::Filter;
@@ -71,7 +71,7 @@ pub(super) async fn run(args: SeriesArgs) -> Result<Exit, Failure> {
     let series = database.series(&filter).await?;
     database.close().await?;
     let text = if json {
-        serde_json::to_string_pretty(&series).or_exit(Exit::Infrastructure)?
+        serde_json::to_string_pretty(&series).map_err(output::OutputError::Json)?
     } else if series.is_empty() {
         "no measured points".to_owned()
     } else {

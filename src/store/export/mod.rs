@@ -1,4 +1,4 @@
-//! A history out of a database, run by run, so that memory does not grow with it.
+//! Exports a history from a database run by run, so that memory does not grow with its size.
 
 mod parquet;
 mod pytorch_records;
@@ -17,18 +17,18 @@ use crate::analysis::{Filter, HistoryRun, INTERVAL_COLUMNS, METRIC_COLUMNS, Poin
 use crate::model::{Digest, SpecDecoding, VariantText, Workload, escape_formula};
 use crate::result::Point;
 
-/// What a history is written as.
+/// Format of an export.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ExportFormat {
-    /// A list of `imax-history/1` documents, which `imax import` reads again. The same runs give the same bytes.
+    /// A list of `imax-history/1` documents, which `imax import` can read. The same runs give the same bytes.
     Json,
-    /// One line a point.
+    /// One line per point.
     Csv,
     /// One line a number, as PyTorch's benchmark dashboard takes them.
     PytorchV3,
     /// A file with a row for each point.
     Parquet(PathBuf),
-    /// Another database with the runs as they are, without what they were before.
+    /// Another database with the current revisions of the runs.
     Sqlite(PathBuf),
 }
 
@@ -58,7 +58,7 @@ pub(crate) struct ExportFilter {
     pub points: Vec<Filter>,
 }
 
-/// Writes the runs of a filter, oldest first, as texts that are parts of one document; a database is written to its own file. Gives the
+/// Writes the runs of a filter, oldest first, as consecutive parts of one document; a database is written to its own file. Returns the
 /// number of runs.
 ///
 /// # Errors
