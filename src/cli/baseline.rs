@@ -45,8 +45,8 @@ pub struct ComparedRunArgs {
 /// Input of a comparison besides the two runs.
 #[derive(Debug, Args)]
 pub struct EvidenceArgs {
-    /// History from which the noise of each point is known: a folder that imax collect --history wrote, or a database that imax publish
-    /// wrote, FILE.db or postgres://USER@HOST/DATABASE.
+    /// History from which the noise of each point is known: a folder that imax collect --history wrote, or what imax publish wrote, FILE.db,
+    /// postgres://USER@HOST/DATABASE, or branch (branch:NAME, branch:OWNER/REPOSITORY:NAME).
     #[arg(long, value_name = "HISTORY")]
     history: Option<HistoryHome>,
     /// Number of runs to read from the history, newest first.

@@ -8,7 +8,7 @@ use super::history::FilterArgs;
 use super::{Exit, Failure, output};
 use crate::analysis::Filter;
 use crate::store::export::{ExportError, ExportFilter, ExportFormat, export};
-use crate::store::history::HistoryDatabase;
+use crate::store::history::HistoryHome;
 use crate::system::files;
 use crate::system::runtime::block_on;
 
@@ -19,9 +19,9 @@ use crate::system::runtime::block_on;
         imax export --history history.db --format json --branch main > runs.json\n  \
         imax export --history postgres://imax@db.example.org/history --format sqlite --out copy.db")]
 pub struct ExportArgs {
-    /// The history, FILE.db or postgres://USER@HOST/DATABASE.
+    /// The history, FILE.db, postgres://USER@HOST/DATABASE, branch, or a folder that imax collect --history wrote.
     #[arg(long, value_name = "HISTORY")]
-    history: HistoryDatabase,
+    history: HistoryHome,
     /// The format.
     #[arg(long, value_enum)]
     format: Format,
@@ -76,11 +76,11 @@ pub async fn run(args: ExportArgs) -> Result<Exit, Failure> {
         (Format::Sqlite, out) => (ExportFormat::Sqlite(out.unwrap_or_default()), None),
     };
     let runs = match out {
-        None => export(&history.0, &filter, &format, &mut output::write).await?,
+        None => export(&history, filter, &format, &mut output::write).await?,
         Some(path) => {
             let mut exported = Err(ExportError::Write(std::io::ErrorKind::Interrupted.into()));
             files::write_with(&path, |file| {
-                exported = block_on(export(&history.0, &filter, &format, &mut |text| file.write_all(text.as_bytes())))?;
+                exported = block_on(export(&history, filter, &format, &mut |text| file.write_all(text.as_bytes())))?;
                 match &exported {
                     Ok(_) => Ok(()),
                     // An error leaves the old file in place; its reason is in `exported`.

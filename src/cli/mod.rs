@@ -129,7 +129,11 @@ impl Command {
             | Self::Report(_)
             | Self::Comment(_)
             | Self::Progress(_)
-            | Self::Notify(_) => true,
+            | Self::Notify(_)
+            | Self::Publish(_)
+            | Self::Import(_)
+            | Self::Export(_)
+            | Self::History(_) => true,
             Self::Action(args) => args.uses_github(),
             Self::Init(_)
             | Self::Check(_)
@@ -143,10 +147,6 @@ impl Command {
             | Self::Bench(_)
             | Self::Eval(_)
             | Self::Normalize(_)
-            | Self::Publish(_)
-            | Self::Import(_)
-            | Self::Export(_)
-            | Self::History(_)
             | Self::Sim(_)
             | Self::Schema(_)
             | Self::Completions(_)

@@ -8,14 +8,17 @@ use clap::{Args, ValueEnum};
 
 use super::{Exit, Failure, output};
 use crate::analysis::{RunContext, RunKind};
-use crate::store::history::HistoryDatabase;
-use crate::store::publish::{PublishRequest, Published, RunDescription, Sources, publish};
+use crate::github;
+use crate::model::with_causes;
+use crate::store::history::HistoryTarget;
+use crate::store::publish::{PublishError, PublishRequest, Published, RunDescription, Sources, publish};
 
-/// Store runs in a history: a database that imax compare, report and comment take as --history and --baseline.
+/// Store runs in a history: a database or branch that imax compare, report and comment take as --history and --baseline.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
         imax publish results/ --to history.db\n  \
         imax publish results/ --to postgres://imax@db.example.org/history --kind release\n  \
+        imax publish results/ --to branch\n  \
         imax publish results/ --to history.db --commit 0123abc --branch main --date 2026-11-22T05:00:00Z --dry-run --json")]
 pub struct PublishArgs {
     /// The run: a folder that imax collect wrote, a folder of artifacts, run.json, agg_bmk.json, one result, or raw results. Several are
@@ -53,10 +56,11 @@ pub struct PublishArgs {
 /// The history to write, and how to write it.
 #[derive(Debug, Args)]
 pub(super) struct TargetArgs {
-    /// The history: FILE.db, which is created if it is missing, or postgres://USER@HOST/DATABASE with the password in PGPASSWORD or
-    /// ~/.pgpass.
+    /// The history: FILE.db, which is created if it is missing; postgres://USER@HOST/DATABASE with the password in PGPASSWORD or
+    /// ~/.pgpass; or branch, the branch imax-history of GITHUB_REPOSITORY with a token in GITHUB_TOKEN that has `contents: write`
+    /// (branch:NAME, branch:OWNER/REPOSITORY:NAME for others).
     #[arg(long, value_name = "HISTORY")]
-    to: HistoryDatabase,
+    to: HistoryTarget,
     /// Project of the runs, for histories of several repositories [default: default].
     #[arg(long, value_name = "NAME")]
     project: Option<String>,
@@ -110,13 +114,21 @@ impl TargetArgs {
             json,
         } = self;
         let request = PublishRequest {
-            to: to.0,
+            to,
             sources,
             partial,
             dry_run,
             author,
         };
-        let published = publish(&request).await?;
+        let published = match publish(&request).await {
+            // The token of a fork's pull request can only read, and the rest of the report is complete.
+            Err(PublishError::Branch(error)) if error.is_read_only() && github::is_github_actions() => {
+                let text = format!("the run was not added to {}: {}", request.to, with_causes(&error));
+                output::say_commands(&github::workflow_command("notice", &[("title", "imax")], &text));
+                return Ok(Exit::Success);
+            }
+            published => published?,
+        };
         for refused in &published.refused {
             output::say(&refused.to_string());
         }

@@ -8,7 +8,7 @@ use crate::planning::SettingsFile;
 
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct SettingsArgs {
-    /// The repository's settings: policy, regressions [default: imax.yaml, if it exists]
+    /// The repository's settings: policy, regressions, history [default: imax.yaml, if it exists]
     #[arg(long, value_name = "FILE")]
     settings: Option<PathBuf>,
 }

@@ -2,6 +2,16 @@
 
 use std::time::Duration;
 
+/// The lines of a job's permissions. Naming any takes all others away, the checkout's too.
+fn yaml_of(permission: &str) -> String {
+    let checkout = if permission.starts_with("contents:") {
+        ""
+    } else {
+        "\n    contents: read"
+    };
+    format!("{checkout}\n    {permission}")
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum GithubError {
     /// There is no token.
@@ -20,8 +30,9 @@ pub enum GithubError {
     #[error("GitHub's rate limit is exceeded for {request}, for another {} s; run the step again then", wait.as_secs())]
     RateLimited { request: String, wait: Duration },
     #[error(
-        "GitHub refused {request} with 403 ({message}); the token needs a permission, add to the job:\n  permissions:\n    \
-         contents: read\n    {permission}\nA pull request from a fork never gets it: comment from a workflow on `workflow_run` instead"
+        "GitHub refused {request} with 403 ({message}); the token needs a permission, add to the job:\n  permissions:{}\nA pull request from \
+         a fork never gets it: write from a workflow on `workflow_run` instead",
+        yaml_of(permission)
     )]
     Forbidden {
         request: String,

@@ -9,6 +9,7 @@ mod client;
 mod comment;
 mod error;
 mod event;
+mod git_data;
 mod job_pages;
 mod jobs;
 mod label;
@@ -31,6 +32,10 @@ pub(crate) use comment::{CommentChange, commented_run, put_comment};
 pub use comment::{Marker, run_line};
 pub(crate) use error::GithubError;
 pub(crate) use event::FinishedRun;
+pub(crate) use git_data::{
+    BranchName, MAX_FILE, RefUpdate, Tip, TreeChange, TreeEntry, blob, blob_sha, create_blob, create_commit, create_tree, move_branch, tip,
+    tip_at, tree,
+};
 pub(crate) use job_pages::job_pages;
 pub use label::{add_label, labels, remove_label};
 pub(crate) use planned_jobs::{PlanFileError, planned_jobs};

@@ -28,7 +28,7 @@ pub use component::{Component, KvOffloading};
 pub use diagnostic::{Diagnostic, DiagnosticStyle, Diagnostics, Severity};
 pub use error_text::with_causes;
 pub use failure::FailureClass;
-pub use identity::{CURVE_KEY_VERSION, Digest};
+pub use identity::{CURVE_KEY_VERSION, Digest, PointKeyError};
 pub use job_id::JobId;
 pub(crate) use json_schema::{Nullable, json_schema, refuse_null};
 pub use layout::Layout;

@@ -1,6 +1,7 @@
 //! `imax.yaml`: a repository's own settings. The document is read once and as a whole, so that a misspelt section is
 //! an error and not ignored. Its sections are plain values; the steps that apply them import them from here.
 
+mod history;
 mod policy;
 mod regressions;
 mod schema;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use crate::model::{Diagnostics, SourceFile};
 use crate::yaml::{self, Node, Reader, Value};
 
+pub use history::HistoryAddress;
 pub use policy::{Mode, Policy, Sweep};
 pub use regressions::{Exception, Regressions};
 pub use schema::schema;
@@ -20,10 +22,12 @@ pub struct Settings {
     pub policy: Policy,
     /// What counts as a regression.
     pub regressions: Regressions,
+    /// Where the action keeps runs, and what it compares with.
+    pub history: Option<HistoryAddress>,
 }
 
 /// The sections.
-const FIELDS: [&str; 2] = ["policy", "regressions"];
+const FIELDS: [&str; 3] = ["policy", "regressions", "history"];
 
 impl Settings {
     /// Parses the document. The diagnostics next to the settings are warnings. An empty document has the defaults.
@@ -45,9 +49,11 @@ fn read(reader: &mut Reader<'_>, root: &Node) -> Option<Settings> {
     let object = reader.object(root, "settings", &FIELDS)?;
     let policy = object.get("policy").map(|node| policy::read(reader, node));
     let regressions = object.get("regressions").map(|node| regressions::read(reader, node));
+    let history = object.get("history").map(|node| history::read(reader, node));
     Some(Settings {
         policy: policy.unwrap_or_else(|| Some(Policy::default()))?,
         regressions: regressions.unwrap_or_else(|| Some(Regressions::default()))?,
+        history: history.unwrap_or(Some(None))?,
     })
 }
 

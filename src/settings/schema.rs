@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde_json::Value;
 
-use super::{Policy, Regressions};
+use super::{HistoryAddress, Policy, Regressions};
 use crate::model::{Nullable, json_schema};
 
 #[derive(JsonSchema)]
@@ -21,6 +21,9 @@ struct SettingsDocument {
     /// What counts as a regression.
     #[schemars(default)]
     regressions: Option<Nullable<Regressions>>,
+    /// Where the action keeps runs, and what it compares with.
+    #[schemars(default)]
+    history: Option<Nullable<HistoryAddress>>,
 }
 
 /// The schema of a settings file.

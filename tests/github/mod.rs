@@ -6,6 +6,8 @@ mod actions;
 mod checks;
 mod comments;
 mod documents;
+#[allow(dead_code, reason = "the tests of histories use all of it")]
+mod git_data;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -16,6 +18,8 @@ use crate::harness::{HttpRequest, HttpResponse, HttpServer};
 pub use actions::{Artifact, Job, WorkflowRun};
 pub use checks::CheckRun;
 pub use comments::{Author, Comment};
+#[allow(unused_imports, reason = "the tests of histories use all of it")]
+pub use git_data::{File, GitRepository, Race};
 
 pub const REPOSITORY: &str = "octo-org/octo-repo";
 pub const TOKEN: &str = "ghs_a_token_for_tests";
@@ -46,6 +50,8 @@ pub struct State {
     pub pull_requests: Vec<PullRequest>,
     /// Commits that are on every branch.
     pub on_branch: Vec<String>,
+    /// The repository.
+    pub git: GitRepository,
     /// Responses to the next requests.
     pub faults: VecDeque<Fault>,
     /// Whether the token lacks write permissions.
@@ -146,6 +152,8 @@ fn respond(state: &mut State, request: &HttpRequest) -> HttpResponse {
         }
         Some((&"issues", rest)) => comments::respond(state, method, rest, request),
         Some((&"actions", rest)) => actions::respond(state, method, rest, request),
+        Some((&"git", rest)) => git_data::respond(state, method, rest, request),
+        Some((&"commits", [])) => git_data::list_commits(state, request),
         Some((&"check-runs" | &"commits", _)) => checks::respond(state, method, &parts, request),
         Some((&"collaborators", [login, "permission"])) => {
             let permission = if *login == "octocat" { "write" } else { "read" };

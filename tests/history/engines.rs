@@ -13,11 +13,14 @@ pub struct Home<'a> {
     pub fixture: &'a Fixture,
     /// As `--to` and `--history` take it.
     pub address: String,
+    /// What the commands need to reach it.
+    pub environment: Vec<(&'static str, String)>,
 }
 
 impl Home<'_> {
     pub fn imax(&self, arguments: &[&str]) -> Ended {
-        self.fixture.imax(arguments, &[])
+        let environment: Vec<(&str, &str)> = self.environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        self.fixture.imax(arguments, &environment)
     }
 
     /// Runs a command that must succeed, and gives its output.
@@ -62,6 +65,7 @@ fn on_sqlite(show: fn(&Home)) {
     show(&Home {
         fixture: &fixture,
         address: "history.db".to_owned(),
+        environment: Vec::new(),
     });
 }
 
@@ -82,7 +86,7 @@ macro_rules! behaviours {
             $({
                 let fixture = Fixture::new();
                 eprintln!("{}", stringify!($name));
-                $module::$name(&Home { fixture: &fixture, address: server.database(stringify!($name)) });
+                $module::$name(&Home { fixture: &fixture, address: server.database(stringify!($name)), environment: Vec::new() });
             })+
         }
     };

@@ -10,10 +10,15 @@
 #[allow(dead_code, reason = "the tests of reports use more of it")]
 #[path = "../reporting/fixture.rs"]
 mod fixture;
+#[allow(dead_code, unused_imports, reason = "the tests of reports use more of it")]
+#[path = "../github/mod.rs"]
+mod github;
 #[path = "../harness/mod.rs"]
 mod harness;
 
 mod behaviour;
+mod branch;
+mod branch_damage;
 mod damage;
 mod engines;
 mod foreign;

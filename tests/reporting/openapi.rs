@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use imax::testing::{Client, ClientSettings, RepositoryName, add_label, labels, newest_run, permission_of, remove_label};
 
 use crate::fixture::{Ended, Fixture, imax_in, row};
-use crate::github::{Github, Job, REPOSITORY, TOKEN, WorkflowRun};
+use crate::github::{Github, Job, REPOSITORY, Race, TOKEN, WorkflowRun};
 
 const SHA: &str = "ce587453ced02b1526dfb4cb910479d431683101";
 const RUN: u64 = 16_890_123_456;
@@ -61,6 +61,7 @@ const FORK_EVENT: &str = r#"{"workflow_run": {"id": 1, "event": "pull_request", 
 async fn imax(fixture: &Fixture, url: &str, arguments: &[&str]) -> Ended {
     let (folder, url) = (fixture.path(""), url.to_owned());
     let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+    let cache = fixture.path("cache");
     let run = move || {
         let run = RUN.to_string();
         let environment = [
@@ -70,6 +71,7 @@ async fn imax(fixture: &Fixture, url: &str, arguments: &[&str]) -> Ended {
             ("GITHUB_WORKFLOW", "Sweep"),
             ("GITHUB_RUN_ID", run.as_str()),
             ("GITHUB_EVENT_PATH", "event.json"),
+            ("XDG_CACHE_HOME", cache.to_str().unwrap()),
         ];
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         imax_in(&folder, &arguments, &environment)
@@ -122,6 +124,44 @@ async fn requests_and_responses_match_githubs_openapi_description() {
         let ended = imax(&fixture, &prism.url, &arguments).await;
         assert_eq!(ended.code, 0, "{arguments:?}: {}", ended.stderr);
     }
+    let publish = |run: &'static str| {
+        let name = [
+            "publish",
+            "head",
+            "--to",
+            "branch",
+            "--commit",
+            SHA,
+            "--run-id",
+            run,
+            "--attempt",
+            "1",
+        ];
+        name.into_iter().chain(["--date", "2999-01-01T05:00:00Z"]).collect::<Vec<_>>()
+    };
+    for (arguments, races) in [
+        (vec!["report", "head", "--baseline", "history:branch"], 0),
+        (publish("1"), 1),
+        (publish("2"), 1),
+        (vec!["import", "base/a/old.json", "--to", "branch"], 0),
+        (vec!["history", "list", "--history", "branch"], 0),
+        (vec!["history", "list", "--history", "branch", "--as-of", "2999-01-01T00:00:00Z"], 0),
+        (vec!["history", "verify", "--history", "branch"], 0),
+    ] {
+        if arguments[0] == "import" {
+            // Packs a month: files are removed in the same tree.
+            let listed = imax(&fixture, &prism.url, &["export", "--history", "branch", "--format", "json"]).await;
+            let old = listed
+                .stdout
+                .replace("2999-01-01", "2020-01-01")
+                .replace("\"run_id\":\"1\"", "\"run_id\":\"3\"");
+            fixture.write("base/a/old.json", &old);
+        }
+        github.state().git.races = vec![Race::Push; races];
+        let ended = imax(&fixture, &prism.url, &arguments).await;
+        assert_eq!(ended.code, 0, "{arguments:?}: {}", ended.stderr);
+    }
+    assert_eq!(github.state().git.refusals, 2);
     let settings = ClientSettings::from_environment(|name| match name {
         "GITHUB_API_URL" => Some(prism.url.clone()),
         "GITHUB_TOKEN" => Some(TOKEN.to_owned()),

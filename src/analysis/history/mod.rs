@@ -3,6 +3,8 @@
 
 mod context;
 mod documents;
+mod parquet;
+mod revisions;
 mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,6 +14,8 @@ use serde::{Deserialize, Serialize};
 
 pub use context::{RunContext, RunKind};
 pub use documents::{Quarantined, read_history, read_run};
+pub use parquet::{NamedRun, RunsFileError, runs_of_parquet, runs_to_parquet};
+pub use revisions::merge_revisions;
 pub use rows::{
     DEFAULT_PROJECT, EvalRow, INTERVAL_COLUMNS, METRIC_COLUMNS, PointColumns, PointRow, RowError, RunHeader, RunIdentity, RunRows,
     run_of_rows, value_columns,

@@ -10,13 +10,15 @@ use clap::{Args, ValueEnum};
 use serde::Deserialize as _;
 use serde_json::Value;
 
+use super::settings::SettingsArgs;
 use super::{Exit, Failure, OrExit as _, dispatch, output};
 use crate::github::workflow::WorkflowFiles;
-use crate::github::{self, annotations};
+use crate::github::{self, FinishedRun, annotations};
 use crate::matrix::Row;
-use crate::planning::{PLAN_ARTIFACT, PLAN_FILE};
+use crate::planning::{PLAN_ARTIFACT, PLAN_FILE, SettingsFile};
+use crate::settings::HistoryAddress;
 use crate::system::{files, untrusted};
-use steps::{Artifact, ReportOptions, Step};
+use steps::{Artifact, PublishedChange, ReportOptions, Step};
 
 /// Run a step of the composite action; its inputs come through the environment.
 #[derive(Debug, Args)]
@@ -39,6 +41,9 @@ pub(super) struct ActionArgs {
     /// For `report`: what to compare with; empty for the event's target branch, `none` for no comparison
     #[arg(long, env = "IMAX_ACTION_BASELINE", default_value = "")]
     baseline: String,
+    /// For `report`: whether the run is added to the history that imax.yaml names
+    #[arg(long, env = "IMAX_ACTION_PUBLISH", default_value = "")]
+    publish: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -47,6 +52,7 @@ enum ActionCommand {
     Run,
     Progress,
     Report,
+    Publish,
     Check,
 }
 
@@ -54,7 +60,7 @@ impl ActionArgs {
     /// Whether the step calls GitHub's API. Steps that run code of the commit do not.
     pub(super) fn uses_github(&self) -> bool {
         match self.command {
-            ActionCommand::Plan | ActionCommand::Progress | ActionCommand::Report => true,
+            ActionCommand::Plan | ActionCommand::Progress | ActionCommand::Report | ActionCommand::Publish => true,
             ActionCommand::Run | ActionCommand::Check => false,
         }
     }
@@ -76,6 +82,7 @@ pub(super) async fn run(action: ActionArgs) -> Result<Exit, Failure> {
         check_run,
         notify,
         baseline,
+        publish,
     } = action;
     let additional =
         shlex::split(&args).ok_or_else(|| Failure::new(Exit::Usage, format!("the input `args` has an unclosed quote: {args}")))?;
@@ -88,16 +95,30 @@ pub(super) async fn run(action: ActionArgs) -> Result<Exit, Failure> {
             steps::run_row(&folder, &row, additional)
         }
         ActionCommand::Report => {
-            let baseline = steps::baseline(&baseline, |name| std::env::var(name).ok());
             let finished = github::finished_run()?;
+            // Invalid settings are the finding of the report itself.
+            let history = repository_history().unwrap_or_default();
+            let history = history.as_ref().map(HistoryAddress::as_str);
+            let change = published_change(finished.as_ref())?;
+            let baseline = steps::baseline(&baseline, history, |name| std::env::var(name).ok());
             let options = ReportOptions {
                 baseline: &baseline,
                 finished_run: finished.as_ref().map(|run| run.id),
                 comments: steps::is_pull_request(finished.as_ref()),
                 check_run: check_run == "true",
                 notify: Some(notify.as_str()).filter(|notify| !notify.is_empty()),
+                publish: history.filter(|_| publish != "false").map(|history| (history, &change)),
             };
             steps::report(&folder, &additional, options)
+        }
+        ActionCommand::Publish => {
+            let Some(history) = repository_history()? else {
+                return Err(Failure::new(
+                    Exit::Usage,
+                    "imax.yaml names no history; add `history: branch` to it, or remove this job",
+                ));
+            };
+            steps::publish(history.as_str(), &published_change(github::finished_run()?.as_ref())?, additional)
         }
         ActionCommand::Progress => steps::progress(additional),
         ActionCommand::Check => steps::check(additional),
@@ -107,6 +128,34 @@ pub(super) async fn run(action: ActionArgs) -> Result<Exit, Failure> {
         set_artifact_outputs(&artifact)?;
     }
     run_all(command_lines).await
+}
+
+/// The history of the repository. A pull request does not choose it: its base does.
+fn repository_history() -> Result<Option<HistoryAddress>, Failure> {
+    let judging = SettingsFile::from(SettingsArgs::default()).judging(github::base_sha()?.as_deref(), &|_| {})?;
+    Ok(judging.settings.history)
+}
+
+/// What was measured, by the plan and the event. GitHub's own commit and branch are those of a merge, or of the default branch where a
+/// comment started the sweep.
+fn published_change(finished: Option<&FinishedRun>) -> Result<PublishedChange, Failure> {
+    let is_pull_request = steps::is_pull_request(finished);
+    let pull_request = if is_pull_request { github::event_pull_request()? } else { None };
+    let planned = untrusted::read_text(&Path::new(ARTIFACTS).join(PLAN_ARTIFACT).join(PLAN_FILE)).ok();
+    let planned = planned.and_then(|plan| serde_json::from_str::<Value>(&plan).ok());
+    let planned = planned.and_then(|plan| Some(plan["head-sha"].as_str()?.to_owned()));
+    Ok(PublishedChange {
+        commit: planned
+            .filter(|commit| !commit.is_empty())
+            .or_else(|| finished.map(|run| run.head_sha.clone()))
+            .or(github::head_sha()?),
+        branch: finished
+            .map_or_else(|| std::env::var("GITHUB_HEAD_REF").ok(), |run| run.head_branch.clone())
+            .filter(|branch| !branch.is_empty()),
+        is_pull_request,
+        pull_request,
+        run_id: finished.map(|run| run.id),
+    })
 }
 
 /// Sets the outputs for the workflow's upload step. This is done before the commands run, so that a job's files are uploaded even if

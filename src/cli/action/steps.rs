@@ -78,16 +78,63 @@ pub(super) fn is_pull_request(finished: Option<&FinishedRun>) -> bool {
     }
 }
 
-/// The baseline arguments for the input `given`. The default, the event's branch, is optional: the token may lack the permission to read
-/// its runs, and a new repository has no runs.
-pub(super) fn baseline(given: &str, lookup: impl Fn(&str) -> Option<String>) -> Vec<String> {
-    match given {
-        "none" => Vec::new(),
-        "" => match branch_of_event(lookup) {
+/// The arguments for a baseline. A history of the repository is one, and tells how noisy each point is for every other one. The event's
+/// branch is an optional baseline, since nobody asked for it: the token may not be allowed to read its runs, and a new repository has none.
+pub(super) fn baseline(given: &str, history: Option<&str>, lookup: impl Fn(&str) -> Option<String>) -> Vec<String> {
+    match (given, history) {
+        ("none", _) => Vec::new(),
+        ("", Some(history)) => words(["--baseline", &format!("history:{history}"), "--baseline-optional"]),
+        ("", None) => match branch_of_event(lookup) {
             Some(branch) => words(["--baseline", &format!("branch:{branch}"), "--baseline-optional"]),
             None => Vec::new(),
         },
-        given => words(["--baseline", given]),
+        (given, None) => words(["--baseline", given]),
+        (given, Some(history)) => words(["--baseline", given, "--history", history]),
+    }
+}
+
+/// What the run that is published measured.
+#[derive(Debug, Clone, Default)]
+pub(super) struct PublishedChange {
+    /// The commit; that of the environment where it is not known.
+    pub(super) commit: Option<String>,
+    /// The branch of a pull request, whose own reference is a merge.
+    pub(super) branch: Option<String>,
+    pub(super) is_pull_request: bool,
+    pub(super) pull_request: Option<u64>,
+    /// The workflow run that measured, where another one reports it.
+    pub(super) run_id: Option<u64>,
+}
+
+/// The command line that adds a run to a history. The rest comes from GitHub's environment.
+pub(super) fn publish_line(results: &str, history: &str, change: &PublishedChange) -> Vec<String> {
+    let PublishedChange {
+        commit,
+        branch,
+        is_pull_request,
+        pull_request,
+        run_id,
+    } = change;
+    let mut line = words(["publish", results, "--to", history]);
+    for (flag, value) in [("--commit", commit), ("--branch", branch)] {
+        line.extend(value.iter().flat_map(|value| [flag.to_owned(), value.clone()]));
+    }
+    if *is_pull_request {
+        line.extend(words(["--kind", "pull-request"]));
+    }
+    for (flag, number) in [("--pull-request", pull_request), ("--run-id", run_id)] {
+        line.extend(number.iter().flat_map(|number| [flag.to_owned(), number.to_string()]));
+    }
+    line
+}
+
+/// The step of a job of its own: the results are those that the report stored.
+pub(super) fn publish(history: &str, change: &PublishedChange, additional: Vec<String>) -> Step {
+    let mut line = publish_line(&format!("{ARTIFACTS}/{RESULTS_ARTIFACT}"), history, change);
+    line.extend(additional);
+    Step {
+        command_lines: vec![line],
+        artifact: None,
     }
 }
 
@@ -110,6 +157,8 @@ pub(super) struct ReportOptions<'a> {
     pub(super) check_run: bool,
     /// Value of `imax notify --on`.
     pub(super) notify: Option<&'a str>,
+    /// The history that the run is added to after the report, and what it measured.
+    pub(super) publish: Option<(&'a str, &'a PublishedChange)>,
 }
 
 pub(super) fn report(folder: &Path, additional: &[String], options: ReportOptions) -> Step {
@@ -147,6 +196,10 @@ pub(super) fn report(folder: &Path, additional: &[String], options: ReportOption
         let mut line = words(["notify", &results, "--on", on]);
         line.extend(options.baseline.iter().cloned());
         command_lines.push(line);
+    }
+    // Last, because a run that is part of its own baseline differs from it by less.
+    if let Some((history, change)) = options.publish {
+        command_lines.push(publish_line(&results, history, change));
     }
     Step {
         command_lines,
@@ -240,7 +293,7 @@ pub(super) mod tests {
     #[test]
     fn baseline_defaults_to_the_branch_of_the_event() {
         let of = |given: &str, environment: &[(&str, &str)]| {
-            baseline(given, |name: &str| {
+            baseline(given, None, |name: &str| {
                 environment
                     .iter()
                     .find(|(known, _)| *known == name)
@@ -263,6 +316,10 @@ pub(super) mod tests {
         assert_eq!(of("", &[("GITHUB_REF_NAME", "v1"), ("GITHUB_REF_TYPE", "tag")]), "");
         assert_eq!(of("none", &push), "");
         assert_eq!(of("history:h", &push), "--baseline history:h");
+        let with_history = |given| baseline(given, Some("branch"), |_| None).join(" ");
+        assert_eq!(with_history(""), "--baseline history:branch --baseline-optional");
+        assert_eq!(with_history("branch:main"), "--baseline branch:main --history branch");
+        assert_eq!(with_history("none"), "");
         let asked = words(["--baseline", "branch:main"]);
         let options = ReportOptions {
             comments: true,
@@ -272,5 +329,31 @@ pub(super) mod tests {
         let lines = report(Path::new("/t"), &words(["--baseline", "run:1"]), options).command_lines;
         assert_eq!(lines[1][6..8], ["--baseline", "run:1"]);
         assert_eq!(lines[3][4..], ["--baseline", "branch:main"]);
+    }
+
+    #[test]
+    fn run_is_published_last_and_as_what_it_is() {
+        let change = PublishedChange {
+            commit: Some("abc".to_owned()),
+            branch: Some("faster".to_owned()),
+            is_pull_request: true,
+            pull_request: Some(7),
+            run_id: None,
+        };
+        let options = ReportOptions {
+            comments: true,
+            publish: Some(("branch", &change)),
+            ..ReportOptions::default()
+        };
+        let lines = report(Path::new("/t"), &[], options).command_lines;
+        assert_eq!(
+            lines.last().unwrap().join(" "),
+            "publish /t/results_bmk --to branch --commit abc --branch faster --kind pull-request --pull-request 7"
+        );
+        let step = publish("branch", &PublishedChange::default(), words(["--partial"]));
+        assert_eq!(
+            step.command_lines[0].join(" "),
+            "publish imax-artifacts/results_bmk --to branch --partial"
+        );
     }
 }

@@ -4,18 +4,19 @@ use clap::Args;
 
 use super::super::terminal::stdout_style;
 use super::super::{Exit, Failure, output};
-use super::{FilterArgs, SourceArgs};
+use super::{FilterArgs, ReadArgs};
 use crate::report::{Rank, TextTable};
-use crate::store::database::{Access, Database, RunFilter, RunSummary};
+use crate::store::database::{RunFilter, RunSummary};
 
 /// List the runs of a history, newest first.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
         imax history list --history history.db --branch main --newest 10\n  \
+        imax history list --history branch\n  \
         imax history list --history history.db --as-of 2026-11-01T00:00:00Z --json")]
 pub(super) struct ListArgs {
     #[command(flatten)]
-    source: SourceArgs,
+    source: ReadArgs,
     #[command(flatten)]
     filter: FilterArgs,
     /// Also runs that were retracted.
@@ -33,13 +34,13 @@ pub(super) async fn run(args: ListArgs) -> Result<Exit, Failure> {
         retracted,
         json,
     } = args;
-    let mut database = Database::open(&source.history.0, Access::Read).await?;
     let filter = RunFilter {
         with_retracted: retracted,
         ..filter.into_filter()
     };
-    let runs = database.runs(&filter).await?;
-    database.close().await?;
+    let mut opened = source.history.open(filter).await?;
+    let runs = opened.database.runs(&opened.filter).await?;
+    opened.database.close().await?;
     if json {
         output::emit_json(&runs)?;
     } else {

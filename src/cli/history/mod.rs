@@ -15,7 +15,7 @@ use clap::{Args, Subcommand};
 
 use super::{Exit, Failure};
 use crate::store::database::{AsOf, RunFilter};
-use crate::store::history::HistoryDatabase;
+use crate::store::history::{HistoryDatabase, HistoryHome};
 
 /// List, show, check and correct the runs of a history.
 #[derive(Debug, Args)]
@@ -39,6 +39,16 @@ enum HistoryCommand {
     Verify(verify::VerifyArgs),
 }
 
+/// The history that is read.
+#[derive(Debug, Args)]
+struct ReadArgs {
+    /// The history: FILE.db, postgres://USER@HOST/DATABASE, branch (branch:NAME, branch:OWNER/REPOSITORY:NAME) with the token in
+    /// GITHUB_TOKEN, or a folder that imax collect --history wrote. Runs of a branch or folder are numbered by their dates.
+    #[arg(long, value_name = "HISTORY")]
+    history: HistoryHome,
+}
+
+/// The database that is looked at or corrected.
 #[derive(Debug, Args)]
 struct SourceArgs {
     /// The history, FILE.db or postgres://USER@HOST/DATABASE.

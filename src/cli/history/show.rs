@@ -4,10 +4,10 @@ use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
 
 use super::super::{Exit, Failure, output, terminal};
-use super::SourceArgs;
+use super::ReadArgs;
 use crate::analysis::Grouping;
 use crate::report::{Format as ReportFormat, View};
-use crate::store::database::{Access, AsOf, Database, DatabaseError, RunFilter};
+use crate::store::database::{AsOf, DatabaseError, RunFilter};
 
 /// Show a run of a history with its points.
 #[derive(Debug, Args)]
@@ -17,7 +17,7 @@ pub(super) struct ShowArgs {
     /// Id of the run in imax history list.
     run: i64,
     #[command(flatten)]
-    source: SourceArgs,
+    source: ReadArgs,
     /// The state at this time, RFC 3339.
     #[arg(long, value_name = "DATE")]
     as_of: Option<DateTime<Utc>>,
@@ -41,21 +41,20 @@ pub(super) async fn run(args: ShowArgs) -> Result<Exit, Failure> {
         as_of,
         format,
     } = args;
-    let address = source.history.0;
-    let mut database = Database::open(&address, Access::Read).await?;
     let filter = RunFilter {
         id: Some(id),
         with_retracted: true,
         as_of: as_of.map_or(AsOf::Now, AsOf::Time),
         ..RunFilter::default()
     };
-    let found = database.runs(&filter).await?;
+    let mut opened = source.history.open(filter).await?;
+    let found = opened.database.runs(&opened.filter).await?;
     let summary = found.first().ok_or_else(|| DatabaseError::NoRun {
         id,
-        place: address.to_string(),
+        place: source.history.to_string(),
     })?;
-    let run = database.run(summary).await?;
-    database.close().await?;
+    let run = opened.database.run(summary).await?;
+    opened.database.close().await?;
     match format {
         Format::Json => output::emit_json(&run)?,
         Format::Table => {

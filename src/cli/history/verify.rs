@@ -4,15 +4,15 @@ use clap::Args;
 use serde_json::json;
 
 use super::super::{Exit, Failure, output};
-use super::SourceArgs;
-use crate::store::database::verify;
+use super::ReadArgs;
+use crate::store::history::verify;
 
-/// Check a history: the file, the digest of each run, and the tables that are derived from the runs.
+/// Check a history: the file, the digest of each run, and the tables that are derived from the runs; of a branch each file.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  imax history verify --history history.db\n\nExits with code 3 if it finds damage.")]
 pub(super) struct VerifyArgs {
     #[command(flatten)]
-    source: SourceArgs,
+    source: ReadArgs,
     /// Print {"ok": …, "problems": […]}.
     #[arg(long)]
     json: bool,
@@ -20,9 +20,8 @@ pub(super) struct VerifyArgs {
 
 pub(super) async fn run(args: VerifyArgs) -> Result<Exit, Failure> {
     let VerifyArgs { source, json } = args;
-    let findings = verify(&source.history.0).await?;
-    let is_whole = findings.is_empty();
-    let problems: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    let problems = verify(&source.history).await?;
+    let is_whole = problems.is_empty();
     if json {
         output::emit(&format!("{}\n", json!({ "ok": is_whole, "problems": problems })))?;
     } else if is_whole {

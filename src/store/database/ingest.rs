@@ -37,7 +37,13 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    pub(super) fn add(&mut self, known: Known) {
+    fn merge(&mut self, other: Self) {
+        self.new += other.new;
+        self.unchanged += other.unchanged;
+        self.revised += other.revised;
+    }
+
+    pub(crate) fn add(&mut self, known: Known) {
         match known {
             Known::New => self.new += 1,
             Known::Unchanged => self.unchanged += 1,
@@ -48,7 +54,7 @@ impl Counts {
 
 /// What was stored of an item before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Known {
+pub(crate) enum Known {
     New,
     Unchanged,
     Revised,
@@ -64,6 +70,23 @@ pub(crate) struct IngestCounts {
     pub published: Counts,
     /// Rows that could not be interpreted.
     pub quarantined: u64,
+}
+
+impl IngestCounts {
+    pub(crate) fn merge(&mut self, other: Self) {
+        let Self {
+            runs,
+            points,
+            evals,
+            published,
+            quarantined,
+        } = other;
+        self.runs.merge(runs);
+        self.points.merge(points);
+        self.evals.merge(evals);
+        self.published.merge(published);
+        self.quarantined += quarantined;
+    }
 }
 
 /// An uncommitted ingest. Dropping it stores nothing.

@@ -22,7 +22,7 @@ use sqlx::{Any, Connection as _, Transaction};
 
 pub(crate) use annotation_table::{Annotation, AnnotationKind, AnnotationTarget, NewAnnotation};
 pub(crate) use engine::{Address, AddressError};
-pub(crate) use ingest::{Incoming, IngestCounts, Source};
+pub(crate) use ingest::{Incoming, IngestCounts, Known, Source};
 pub(crate) use published_table::StoredPublished;
 pub(crate) use read::{AsOf, RunFilter, RunSummary};
 pub(crate) use retract::Retraction;

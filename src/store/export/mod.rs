@@ -13,6 +13,7 @@ use ::parquet::errors::ParquetError;
 use parquet::{Cell, PointFile};
 
 use super::database::{Access, Address, Database, DatabaseError, Incoming, RunFilter, RunSummary, Source};
+use super::history::{HistoryHome, OpenError};
 use crate::analysis::{Filter, HistoryRun, INTERVAL_COLUMNS, METRIC_COLUMNS, PointColumns, RowError, RunRows, select};
 use crate::model::{Digest, SpecDecoding, VariantText, Workload, escape_formula};
 use crate::result::Point;
@@ -35,6 +36,8 @@ pub(crate) enum ExportFormat {
 /// Why a history cannot be exported.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ExportError {
+    #[error(transparent)]
+    Open(#[from] OpenError),
     #[error(transparent)]
     Database(#[from] DatabaseError),
     #[error("run {run}: {source}")]
@@ -64,14 +67,15 @@ pub(crate) struct ExportFilter {
 /// # Errors
 /// [`ExportError`].
 pub(crate) async fn export(
-    from: &Address,
-    filter: &ExportFilter,
+    from: &HistoryHome,
+    filter: ExportFilter,
     format: &ExportFormat,
     write: &mut dyn FnMut(&str) -> io::Result<()>,
 ) -> Result<usize, ExportError> {
-    let mut database = Database::open(from, Access::Read).await?;
-    let mut runs = database.runs(&filter.runs).await?;
+    let mut opened = from.open(filter.runs).await?;
+    let mut runs = opened.database.runs(&opened.filter).await?;
     runs.reverse();
+    let (database, _scratch) = opened.into_parts();
     let mut export = Export {
         database,
         runs,

@@ -38,7 +38,7 @@ pub fn read(folder: &Path, most: usize) -> Result<History, HistoryFolderError> {
     Ok(History::new(runs?))
 }
 
-fn read_one(path: &Path) -> Result<HistoryRun, HistoryFolderError> {
+pub(super) fn read_one(path: &Path) -> Result<HistoryRun, HistoryFolderError> {
     let text = artifacts::read_text(path)?;
     HistoryRun::parse(&text).map_err(|source| HistoryFolderError::Run {
         path: path.to_owned(),

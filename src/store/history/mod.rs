@@ -1,13 +1,16 @@
-//! Histories: in a folder of files or in a database. Comparisons read both in the same way.
+//! Histories: in a folder of files, in a database, or in a branch of the repository. Comparisons read all in the same way.
 
 pub(crate) mod folder;
+mod open;
 
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 pub(crate) use folder::{HistoryFolderError, append};
+pub(crate) use open::{OpenError, verify};
 
+use super::branch::{Branch, BranchAddress, BranchAddressError, BranchError};
 use super::database::{Access, Address, AddressError, Database, DatabaseError, RunFilter};
 use crate::analysis::History;
 
@@ -16,6 +19,7 @@ use crate::analysis::History;
 pub(crate) enum HistoryHome {
     Folder(PathBuf),
     Database(Address),
+    Branch(BranchAddress),
 }
 
 /// Extensions of SQLite files; every other path is a folder.
@@ -28,12 +32,19 @@ const UNSUPPORTED: [&str; 6] = ["s3://", "gs://", "az://", "abfs://", "https://"
 pub(crate) enum HistoryHomeError {
     #[error(transparent)]
     Address(#[from] AddressError),
-    #[error("this version keeps no history at {0}; expected a folder, a file such as history.db, or postgres://USER@HOST/DATABASE")]
+    #[error(transparent)]
+    Branch(#[from] BranchAddressError),
+    #[error("this version keeps no history at {0}; expected a folder, a file such as history.db, postgres://USER@HOST/DATABASE, or branch")]
     Unsupported(String),
-    #[error("{0} would be a history folder; expected a database, a file such as history.db or postgres://USER@HOST/DATABASE")]
+    #[error("{0} is no database; expected a file such as history.db, or postgres://USER@HOST/DATABASE")]
     NoDatabase(String),
-    #[error("{0} is a database; expected a folder; imax publish stores a run in a database")]
+    #[error("{0} is no folder; expected one; imax publish stores a run in a database or branch")]
     NoFolder(String),
+    #[error(
+        "{0} would be a history folder, which imax collect --history writes; expected a file such as history.db, \
+         postgres://USER@HOST/DATABASE, or branch"
+    )]
+    Folder(String),
 }
 
 impl FromStr for HistoryHome {
@@ -42,6 +53,9 @@ impl FromStr for HistoryHome {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
             return Ok(Self::Database(Address::postgres(text)?));
+        }
+        if BranchAddress::is_meant_by(text) {
+            return Ok(Self::Branch(text.parse()?));
         }
         if UNSUPPORTED.iter().any(|scheme| text.starts_with(scheme)) {
             return Err(HistoryHomeError::Unsupported(text.to_owned()));
@@ -62,6 +76,35 @@ impl fmt::Display for HistoryHome {
         match self {
             Self::Folder(path) => write!(f, "{}", path.display()),
             Self::Database(address) => address.fmt(f),
+            Self::Branch(address) => address.fmt(f),
+        }
+    }
+}
+
+/// A history that runs are published to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum HistoryTarget {
+    Database(Address),
+    Branch(BranchAddress),
+}
+
+impl FromStr for HistoryTarget {
+    type Err = HistoryHomeError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.parse()? {
+            HistoryHome::Database(address) => Ok(Self::Database(address)),
+            HistoryHome::Branch(address) => Ok(Self::Branch(address)),
+            HistoryHome::Folder(path) => Err(HistoryHomeError::Folder(path.display().to_string())),
+        }
+    }
+}
+
+impl fmt::Display for HistoryTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Database(address) => address.fmt(f),
+            Self::Branch(address) => address.fmt(f),
         }
     }
 }
@@ -76,7 +119,7 @@ impl FromStr for HistoryDatabase {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.parse()? {
             HistoryHome::Database(address) => Ok(Self(address)),
-            HistoryHome::Folder(path) => Err(HistoryHomeError::NoDatabase(path.display().to_string())),
+            home @ (HistoryHome::Folder(_) | HistoryHome::Branch(_)) => Err(HistoryHomeError::NoDatabase(home.to_string())),
         }
     }
 }
@@ -91,7 +134,7 @@ impl FromStr for HistoryFolder {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.parse()? {
             HistoryHome::Folder(path) => Ok(Self(path)),
-            HistoryHome::Database(address) => Err(HistoryHomeError::NoFolder(address.to_string())),
+            home @ (HistoryHome::Database(_) | HistoryHome::Branch(_)) => Err(HistoryHomeError::NoFolder(home.to_string())),
         }
     }
 }
@@ -103,10 +146,12 @@ pub(crate) enum HistoryReadError {
     Folder(#[from] HistoryFolderError),
     #[error(transparent)]
     Database(#[from] DatabaseError),
+    #[error(transparent)]
+    Branch(#[from] BranchError),
 }
 
 impl HistoryHome {
-    /// The newest `most` runs, for noise estimates and baselines. A database's runs of pull requests and retracted runs are left out: they
+    /// The newest `most` runs, for noise estimates and baselines. Runs of pull requests and retracted runs are left out: they
     /// say nothing about the level of a point.
     ///
     /// # Errors
@@ -125,6 +170,7 @@ impl HistoryHome {
                 database.close().await?;
                 Ok(history)
             }
+            Self::Branch(address) => Ok(Branch::connect(address)?.newest(most).await?),
         }
     }
 }
@@ -142,6 +188,8 @@ mod tests {
             ("runs.d/2026", HistoryHome::Folder("runs.d/2026".into())),
             ("team.DB", HistoryHome::Database(Address::Sqlite("team.DB".into()))),
             ("a/b.sqlite", HistoryHome::Database(Address::Sqlite("a/b.sqlite".into()))),
+            ("./branch", HistoryHome::Folder("./branch".into())),
+            ("branch", HistoryHome::Branch("branch:imax-history".parse().unwrap())),
             ("a/b.sqlite3", HistoryHome::Database(Address::Sqlite("a/b.sqlite3".into()))),
             (
                 "postgres://imax@db.example/history",
@@ -165,5 +213,9 @@ mod tests {
         assert!("history".parse::<HistoryDatabase>().is_err());
         let error = "history.db".parse::<HistoryFolder>().unwrap_err().to_string();
         assert!(error.contains("imax publish"), "{error}");
+        for text in ["history", "branch"] {
+            assert!(text.parse::<HistoryDatabase>().is_err());
+        }
+        assert!("history".parse::<HistoryTarget>().is_err());
     }
 }

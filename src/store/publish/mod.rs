@@ -1,5 +1,6 @@
 //! Adds runs to a history: those that `imax collect` wrote, and those of other histories and tools.
 
+mod files;
 mod foreign;
 mod intake;
 
@@ -9,7 +10,9 @@ use serde_json::{Value, json};
 
 pub(crate) use intake::{IntakeError, RunDescription};
 
+use super::branch::BranchError;
 use super::database::{Access, Address, Database, DatabaseError, Incoming, IngestCounts, Source};
+use super::history::HistoryTarget;
 use crate::analysis::{DEFAULT_PROJECT, HistoryRun, Quarantined, RunRows};
 use crate::result::ImportHints;
 
@@ -32,7 +35,7 @@ pub(crate) enum Sources {
 /// The input of [`publish`].
 #[derive(Debug)]
 pub(crate) struct PublishRequest {
-    pub to: Address,
+    pub to: HistoryTarget,
     pub sources: Sources,
     /// Store the valid part if another part is not.
     pub partial: bool,
@@ -94,6 +97,8 @@ pub(crate) enum PublishError {
     Intake(#[from] IntakeError),
     #[error(transparent)]
     Database(#[from] DatabaseError),
+    #[error(transparent)]
+    Branch(#[from] BranchError),
     #[error("cannot create a temporary folder: {0}")]
     Scratch(std::io::Error),
 }
@@ -103,8 +108,15 @@ pub(crate) enum PublishError {
 /// # Errors
 /// [`PublishError`]; nothing is stored then.
 pub(crate) async fn publish(request: &PublishRequest) -> Result<Published, PublishError> {
+    match &request.to {
+        HistoryTarget::Database(address) => publish_to_database(address, request).await,
+        HistoryTarget::Branch(address) => files::publish_to_branch(address, request).await,
+    }
+}
+
+async fn publish_to_database(to: &Address, request: &PublishRequest) -> Result<Published, PublishError> {
     let PublishRequest {
-        to,
+        to: _,
         sources,
         partial,
         dry_run,

@@ -7,14 +7,16 @@ use crate::notify::WebhookError;
 use crate::report::RenderError;
 use crate::result::{NormalizeError, RawPointError};
 use crate::store::baseline::BaselineError;
+use crate::store::branch::BranchError;
 use crate::store::collect::{CollectError, CompatError, HistoryEntryError, RunDownloadError};
 use crate::store::database::DatabaseError;
 use crate::store::export::ExportError;
 use crate::store::hardware::HardwareError;
-use crate::store::history::{HistoryFolderError, HistoryReadError};
+use crate::store::history::{HistoryFolderError, HistoryReadError, OpenError};
 use crate::store::noise_calibration::NoiseCalibrationError;
 use crate::store::normalize::NormalizeFileError;
 use crate::store::publish::{IntakeError, PublishError};
+use crate::store::run_files::ScratchError;
 use crate::store::{GatherError, PlanError};
 
 impl ExitOf for GithubError {
@@ -116,6 +118,52 @@ impl ExitOf for HistoryReadError {
         match self {
             Self::Folder(error) => error.exit(),
             Self::Database(error) => error.exit(),
+            Self::Branch(error) => error.exit(),
+        }
+    }
+}
+
+impl ExitOf for BranchError {
+    /// A branch that is not a whole history is invalid input; one that others keep moving may be written later.
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Github(error) => error.exit(),
+            Self::Missing(_)
+            | Self::NotHistory { .. }
+            | Self::OtherFormat { .. }
+            | Self::Foreign { .. }
+            | Self::Run { .. }
+            | Self::Text { .. }
+            | Self::Pack { .. }
+            | Self::PackedName { .. }
+            | Self::Row(_)
+            | Self::Packing(_)
+            | Self::TooLarge { .. }
+            | Self::Revisions(_) => Exit::InvalidInput,
+            Self::Raced { .. } => Exit::Infrastructure,
+            Self::Rejected { .. } => Exit::Usage,
+        }
+    }
+}
+
+impl ExitOf for ScratchError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Folder(_) => Exit::Infrastructure,
+            Self::Database(error) => error.exit(),
+            Self::Row { .. } => Exit::InvalidInput,
+        }
+    }
+}
+
+impl ExitOf for OpenError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Database(error) => error.exit(),
+            Self::Folder(error) => error.exit(),
+            Self::Branch(error) => error.exit(),
+            Self::Scratch(error) => error.exit(),
+            Self::AsOf(_) => Exit::Usage,
         }
     }
 }
@@ -149,6 +197,7 @@ impl ExitOf for IntakeError {
 impl ExitOf for ExportError {
     fn exit(&self) -> Exit {
         match self {
+            Self::Open(error) => error.exit(),
             Self::Database(error) => error.exit(),
             Self::Row { .. } | Self::Json { .. } => Exit::InvalidInput,
             Self::Write(_) | Self::Csv(_) | Self::Parquet(_) => Exit::Infrastructure,
@@ -162,6 +211,7 @@ impl ExitOf for PublishError {
         match self {
             Self::Intake(error) => error.exit(),
             Self::Database(error) => error.exit(),
+            Self::Branch(error) => error.exit(),
             Self::Scratch(_) => Exit::Infrastructure,
         }
     }

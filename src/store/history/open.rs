@@ -1,0 +1,125 @@
+//! A history of any home as a database, for the commands that list, show and export. What is kept as files is read into a database of this
+//! process, whose run numbers are the places in the order of dates.
+
+use chrono::{DateTime, Utc};
+
+use super::folder::{self, HistoryFolderError};
+use super::{Branch, BranchError, HistoryHome};
+use crate::analysis::NamedRun;
+use crate::store::branch::BranchDatabaseError;
+use crate::store::database::{self, Access, Address, AsOf, Database, DatabaseError, RunFilter};
+use crate::store::run_files::{ScratchDatabase, ScratchError};
+
+/// Why a history cannot be read as a database.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenError {
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    #[error(transparent)]
+    Folder(#[from] HistoryFolderError),
+    #[error(transparent)]
+    Branch(#[from] BranchError),
+    #[error(transparent)]
+    Scratch(#[from] ScratchError),
+    #[error("{0} does not know when its files were added, so it has no earlier state; import it into a database for --as-of")]
+    AsOf(String),
+}
+
+impl From<BranchDatabaseError> for OpenError {
+    fn from(error: BranchDatabaseError) -> Self {
+        match error {
+            BranchDatabaseError::Branch(error) => Self::Branch(error),
+            BranchDatabaseError::Scratch(error) => Self::Scratch(error),
+        }
+    }
+}
+
+/// A history that is read.
+#[derive(Debug)]
+pub(crate) struct OpenHistory {
+    pub database: Database,
+    /// What was asked for, for this database.
+    pub filter: RunFilter,
+    /// The files of a database that was made for reading; removed with it.
+    scratch: Option<tempfile::TempDir>,
+}
+
+impl OpenHistory {
+    /// The database, and the folder that must live as long.
+    pub(crate) fn into_parts(self) -> (Database, Option<tempfile::TempDir>) {
+        (self.database, self.scratch)
+    }
+}
+
+impl HistoryHome {
+    /// Opens the history for reading.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub(crate) async fn open(&self, filter: RunFilter) -> Result<OpenHistory, OpenError> {
+        let scratch = match self {
+            Self::Database(address) => {
+                return Ok(OpenHistory {
+                    database: Database::open(address, Access::Read).await?,
+                    filter,
+                    scratch: None,
+                });
+            }
+            Self::Folder(_) if filter.as_of != AsOf::Now => return Err(OpenError::AsOf(self.to_string())),
+            Self::Folder(path) => folder_database(path).await?,
+            Self::Branch(address) => Branch::connect(address)?.database(time_of(filter.as_of)).await?,
+        };
+        let (database, folder) = scratch.into_parts();
+        Ok(OpenHistory {
+            database,
+            // The database holds what there was at that time, and was written just now.
+            filter: RunFilter {
+                as_of: AsOf::Now,
+                ..filter
+            },
+            scratch: Some(folder),
+        })
+    }
+}
+
+fn time_of(as_of: AsOf) -> Option<DateTime<Utc>> {
+    match as_of {
+        AsOf::Now => None,
+        AsOf::Time(time) => Some(time),
+    }
+}
+
+async fn folder_database(path: &std::path::Path) -> Result<ScratchDatabase, OpenError> {
+    let mut scratch = ScratchDatabase::create().await?;
+    for file in folder::files_of(path)? {
+        let name = file.display().to_string();
+        let run = folder::read_one(&file)?;
+        scratch.add(vec![NamedRun { name, run }]).await?;
+    }
+    Ok(scratch)
+}
+
+/// What is damaged in a history, each with what to do about it.
+///
+/// # Errors
+/// [`OpenError`] for a history that cannot be reached.
+pub(crate) async fn verify(home: &HistoryHome) -> Result<Vec<String>, OpenError> {
+    match home {
+        HistoryHome::Database(address) => database_findings(address).await,
+        HistoryHome::Folder(path) => {
+            let mut findings = Vec::new();
+            for file in folder::files_of(path)? {
+                if let Err(damage) = folder::read_one(&file) {
+                    findings.push(format!("{damage}; remove the file, or restore it from a backup"));
+                }
+            }
+            Ok(findings)
+        }
+        HistoryHome::Branch(address) => Ok(Branch::connect(address)?.verify().await?),
+    }
+}
+
+async fn database_findings(address: &Address) -> Result<Vec<String>, OpenError> {
+    let findings = database::verify(address).await?;
+    Ok(findings.iter().map(ToString::to_string).collect())
+}

@@ -1,0 +1,86 @@
+//! What the stores of files, the branch and the archive, have in common: the names of runs, and what a run adds to what is there.
+
+mod addition;
+mod name;
+
+pub(super) use addition::addition;
+pub(super) use name::{Month, RunFileName};
+
+use super::database::{Access, Address, Database, DatabaseError, Incoming, Source};
+use crate::analysis::{HistoryRun, NamedRun, RowError, RunRows};
+use crate::model::Digest;
+
+/// A run that is to be stored.
+#[derive(Debug, Clone)]
+pub(crate) struct NewRun {
+    pub run: HistoryRun,
+    pub rows: RunRows,
+}
+
+impl NewRun {
+    /// # Errors
+    /// [`RowError`] for a run that has no rows.
+    pub(crate) fn of(run: HistoryRun) -> Result<Self, RowError> {
+        Ok(Self {
+            rows: RunRows::of(run.clone())?,
+            run,
+        })
+    }
+}
+
+/// A database of this process alone, which the commands read that ask for more than the files can tell.
+#[derive(Debug)]
+pub(crate) struct ScratchDatabase {
+    database: Database,
+    folder: tempfile::TempDir,
+}
+
+/// Why files cannot be read as a database.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ScratchError {
+    #[error("cannot create a temporary folder: {0}")]
+    Folder(#[from] std::io::Error),
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    #[error("{name}: {source}")]
+    Row { name: String, source: RowError },
+}
+
+impl ScratchDatabase {
+    /// # Errors
+    /// [`ScratchError`].
+    pub(crate) async fn create() -> Result<Self, ScratchError> {
+        let folder = tempfile::Builder::new().prefix("imax-history-").tempdir()?;
+        let address = Address::Sqlite(folder.path().join("history.db"));
+        Ok(Self {
+            database: Database::open(&address, Access::Write).await?,
+            folder,
+        })
+    }
+
+    /// Adds runs in their order, which is that of their numbers.
+    ///
+    /// # Errors
+    /// [`ScratchError`].
+    pub(crate) async fn add(&mut self, runs: Vec<NamedRun>) -> Result<(), ScratchError> {
+        let mut ingest = self.database.ingest("import", None).await?;
+        for NamedRun { name, run } in runs {
+            let rows = RunRows::of(run).map_err(|source| ScratchError::Row {
+                name: name.clone(),
+                source,
+            })?;
+            let source = Source {
+                bytes: rows.header.document.len() as u64,
+                digest: Digest::of(name.as_bytes()),
+                name,
+            };
+            ingest.add(&Incoming { rows, source }).await?;
+        }
+        Ok(ingest.commit().await?)
+    }
+
+    /// The database, and the folder that must live as long.
+    pub(crate) fn into_parts(self) -> (Database, tempfile::TempDir) {
+        (self.database, self.folder)
+    }
+}
