@@ -313,6 +313,32 @@ fn the_choice_of_recipes_and_profiles_is_explained() {
     }
 }
 
+#[test]
+fn prices_and_thresholds_are_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let configs = folder.path().join("configs");
+    fs::create_dir(&configs).unwrap();
+    let hardware = "facility: { pue: 1, carbon_g_per_kwh: 0 }\nhardware:\n  h100: { vender: nvidia }\n";
+    fs::write(configs.join("hardware.yaml"), hardware).unwrap();
+    fs::write(configs.join("eval-thresholds.yaml"), "default: { gsm8k: 90 }\n").unwrap();
+    let said = run(folder.path(), &["check"]);
+    assert_eq!(said.exit, "3", "{}", said.stderr);
+    for part in [
+        "unknown field `vender`",
+        "configs/hardware.yaml:3:11",
+        "configs/eval-thresholds.yaml:1:19",
+        "`90`, expected a score from 0 to 1",
+    ] {
+        assert!(said.stderr.contains(part), "{part}: {}", said.stderr);
+    }
+    assert!(!said.stderr.contains('\u{1b}'), "{}", said.stderr);
+    for (variable, has_colors) in [("CLICOLOR_FORCE", true), ("NO_COLOR", false)] {
+        let output = imax().arg("check").env(variable, "1").current_dir(folder.path()).finish();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(stderr.contains("\u{1b}["), has_colors, "{variable}: {stderr}");
+    }
+}
+
 /// The subjects of `imax schema`; `dist/schemas` has a file for each.
 const SCHEMAS: [&str; 9] = [
     "config",

@@ -23,11 +23,15 @@ impl Heartbeat {
         if quiet || terminal::draws_on_stderr() {
             return Self { end: None, thread: None };
         }
+        Self::every(LINE_INTERVAL, move |elapsed| output::say(&line(elapsed)))
+    }
+
+    fn every(interval: Duration, say: impl Fn(Duration) + Send + 'static) -> Self {
         let (end, ended) = channel::<()>();
         let started = Instant::now();
         let thread = thread::spawn(move || {
-            while ended.recv_timeout(LINE_INTERVAL) == Err(RecvTimeoutError::Timeout) {
-                output::say(&line(started.elapsed()));
+            while ended.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
+                say(started.elapsed());
             }
         });
         Self {
@@ -45,5 +49,25 @@ impl Drop for Heartbeat {
             // It cannot panic but by a bug of the line, of which the panic hook has told.
             let _ = thread.join();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::TryRecvError;
+
+    use super::*;
+
+    #[test]
+    fn lines_come_until_the_work_ends() {
+        let (said, lines) = channel();
+        let heartbeat = Heartbeat::every(Duration::from_millis(1), move |elapsed| {
+            let _ = said.send(elapsed);
+        });
+        let elapsed: Vec<Duration> = lines.iter().take(3).collect();
+        assert!(elapsed.is_sorted() && elapsed.len() == 3, "{elapsed:?}");
+        drop(heartbeat);
+        while lines.try_recv().is_ok() {}
+        assert_eq!(lines.try_recv(), Err(TryRecvError::Disconnected), "the thread has ended");
     }
 }

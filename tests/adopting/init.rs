@@ -102,3 +102,29 @@ fn wrong_choices_are_usage_errors() {
         assert!(ended.stderr.contains(message), "{arguments:?}: {}", ended.stderr);
     }
 }
+
+#[test]
+fn plan_is_json_in_a_pipe_and_a_table_for_people() {
+    let repository = Repository::new();
+    let choice = [
+        "--engine",
+        "vllm",
+        "--launcher",
+        "docker",
+        "--model",
+        "org/Model-8B-FP8",
+        "--hardware",
+        "h100",
+    ];
+    assert_eq!(finished(&mut init(&repository, &choice)).code, Some(0));
+    let piped = finished(&mut imax_in(&repository, &["plan", "--all"]));
+    assert!(piped.stdout.starts_with("{\"single_node\""), "{}", piped.stdout);
+    for columns in [80, 100, 120] {
+        let mut plan = imax_in(&repository, &["plan", "--all", "--format", "table"]);
+        let table = finished(plan.env("COLUMNS", columns.to_string())).stdout;
+        assert!(table.contains("runner h100") && table.contains("1 8 32"), "{table}");
+        for line in table.lines() {
+            assert!(line.chars().count() <= columns, "{columns}: {table}");
+        }
+    }
+}
