@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use reqwest::StatusCode;
 use serde::Deserialize;
 
 use super::answers::{EngineKind, Vendor};
@@ -29,6 +30,8 @@ const LONGEST: usize = 1 << 20;
 pub(crate) struct Machine {
     /// Servers on this machine that list models.
     pub endpoints: Vec<FoundEndpoint>,
+    /// Addresses of servers that answer with 503: they may still load their model.
+    pub not_ready: Vec<String>,
     /// Engines on `PATH`.
     pub engines: Vec<EngineKind>,
     pub docker: bool,
@@ -59,11 +62,18 @@ pub(crate) struct FoundGpus {
 pub(crate) async fn examine_machine(url: Option<&str>, cancellation: &Cancellation) -> Machine {
     let here = PORTS.iter().map(|port| format!("http://127.0.0.1:{port}"));
     let named = url.and_then(|url| endpoint_url(url).ok());
-    let endpoints = join_all(named.into_iter().chain(here).map(endpoint)).await;
+    let (mut endpoints, mut not_ready) = (Vec::new(), Vec::new());
+    for found in join_all(named.into_iter().chain(here).map(server)).await.into_iter().flatten() {
+        match found {
+            Server::Ready(endpoint) => endpoints.push(endpoint),
+            Server::NotReady(url) => not_ready.push(url),
+        }
+    }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
     Machine {
-        endpoints: endpoints.into_iter().flatten().collect(),
+        endpoints,
+        not_ready,
         engines: EngineKind::ALL
             .into_iter()
             .filter(|engine| has_program(&folders, engine.program()))
@@ -83,8 +93,10 @@ impl Machine {
 
     /// Asks a server that was named later for its models.
     pub(crate) async fn examine_endpoint(&mut self, url: &str) {
-        if self.endpoint(url).is_none() {
-            self.endpoints.extend(endpoint(url.to_owned()).await);
+        if self.endpoint(url).is_none()
+            && let Some(Server::Ready(endpoint)) = server(url.to_owned()).await
+        {
+            self.endpoints.push(endpoint);
         }
     }
 }
@@ -107,11 +119,21 @@ struct ListedModel {
     id: String,
 }
 
-/// The server at an address, if it lists models.
-async fn endpoint(url: String) -> Option<FoundEndpoint> {
-    let list = tokio::time::timeout(ANSWER, models(&url)).await.ok()??;
+/// What answers at an address.
+enum Server {
+    Ready(FoundEndpoint),
+    /// It answers with 503, as llama.cpp's server does while it loads its model.
+    NotReady(String),
+}
+
+/// The server at an address, if it lists models or will do so.
+async fn server(url: String) -> Option<Server> {
+    let list = match tokio::time::timeout(ANSWER, models(&url)).await.ok()?? {
+        Models::Listed(list) => list,
+        Models::NotReady => return Some(Server::NotReady(url)),
+    };
     let is_name = |model: &ListedModel| !model.id.is_empty() && !model.id.chars().any(char::is_control);
-    Some(FoundEndpoint {
+    Some(Server::Ready(FoundEndpoint {
         url,
         models: list
             .data
@@ -120,13 +142,22 @@ async fn endpoint(url: String) -> Option<FoundEndpoint> {
             .map(|model| model.id)
             .take(MOST_MODELS)
             .collect(),
-    })
+    }))
+}
+
+enum Models {
+    Listed(ModelList),
+    NotReady,
 }
 
 /// The answer to `GET /v1/models`, of at most [`LONGEST`] bytes.
-async fn models(url: &str) -> Option<ModelList> {
+async fn models(url: &str) -> Option<Models> {
     let request = http_client().ok()?.get(format!("{url}/v1/models"));
-    let mut response = request.send().await.ok()?.error_for_status().ok()?;
+    let response = request.send().await.ok()?;
+    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+        return Some(Models::NotReady);
+    }
+    let mut response = response.error_for_status().ok()?;
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.ok()? {
         body.extend_from_slice(&chunk);
@@ -134,7 +165,7 @@ async fn models(url: &str) -> Option<ModelList> {
             return None;
         }
     }
-    serde_json::from_slice(&body).ok()
+    serde_json::from_slice(&body).ok().map(Models::Listed)
 }
 
 fn gpus(cancellation: &Cancellation) -> Option<FoundGpus> {

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::finished;
-use crate::harness::{Repository, imax};
+use crate::harness::{HttpResponse, HttpServer, Repository, imax};
 
 /// `imax init` that sees no program and no GPU of this machine.
 fn init(repository: &Repository, arguments: &[&str]) -> Command {
@@ -127,4 +127,14 @@ fn plan_is_json_in_a_pipe_and_a_table_for_people() {
             assert!(line.chars().count() <= columns, "{columns}: {table}");
         }
     }
+}
+
+#[test]
+fn server_that_loads_its_model_is_named() {
+    let loading = HttpServer::start(|_, _| Some(HttpResponse::json("{\"error\": \"Loading model\"}").status(503)));
+    let repository = Repository::new();
+    let ended = finished(&mut init(&repository, &["--yes", "--url", &loading.url]));
+    assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+    let expected = format!("{} answers 503", loading.url);
+    assert!(ended.stderr.contains(&expected), "{}", ended.stderr);
 }

@@ -244,6 +244,11 @@ fn print_machine(machine: &Machine) {
     for endpoint in &machine.endpoints {
         output::say(&format!("found a server: {endpoint}"));
     }
+    for url in &machine.not_ready {
+        output::say(&format!(
+            "{url} answers 503, as a server does that still loads its model: run imax init again once it is ready"
+        ));
+    }
     for engine in &machine.engines {
         output::say(&format!("found {engine}"));
     }

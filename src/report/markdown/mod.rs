@@ -89,11 +89,11 @@ fn text(view: &View, budget: Budget, style: &Style) -> String {
     let opening = unbroken(&opening(view));
     let columns = view.columns();
     let mut sections = Vec::new();
-    sections.extend(style.links.map(|links| Section::new(links.markdown())));
+    sections.extend(style.links.map(|links| Section::new(&links.markdown())));
     sections.extend(answers(view));
     sections.extend(failures(view, style.links, budget.listed));
     sections.extend(view.verdicts().iter().map(|list| changes(list, budget.listed)));
-    sections.extend(view.scores().markdown(budget.listed).map(Section::new));
+    sections.extend(view.scores().markdown(budget.listed).as_deref().map(Section::new));
     sections.extend(view.groups.iter().map(|group| table(group, &columns, style.folded)));
     sections.extend(reproduction(view));
     sections.extend(problems(view, budget.listed));
@@ -162,7 +162,7 @@ fn changes(list: &VerdictList, listed: usize) -> Section {
             line.detail
         ));
     }
-    Section::new(text + &and_more(list.lines.len(), listed))
+    Section::new(&(text + &and_more(list.lines.len(), listed)))
 }
 
 fn and_more(all: usize, listed: usize) -> String {
@@ -176,7 +176,7 @@ fn and_more(all: usize, listed: usize) -> String {
 fn answers(view: &View) -> Option<Section> {
     let lines = view.answers.iter().chain(&view.cost_notes);
     let text: String = lines.map(|line| format!("\n{}\n", escape_markdown(line))).collect();
-    (!text.is_empty()).then(|| Section::new(text))
+    (!text.is_empty()).then(|| Section::new(&text))
 }
 
 fn failures(view: &View, links: Option<&Links>, listed: usize) -> Option<Section> {
@@ -194,7 +194,7 @@ fn failures(view: &View, links: Option<&Links>, listed: usize) -> Option<Section
             failure.class.as_str()
         ));
     }
-    Some(Section::new(text + &and_more(failures.len(), listed)))
+    Some(Section::new(&(text + &and_more(failures.len(), listed))))
 }
 
 /// The most characters of a reason. A reason is one sentence; of a quoted log the beginning is enough.
@@ -212,7 +212,7 @@ fn reproduction(view: &View) -> Option<Section> {
     let rows = || view.groups.iter().flat_map(|group| &group.rows).map(|row| row.point);
     let point = rows().find(|point| Some(&point.key) == worst).or_else(|| rows().next())?;
     let command = run_command(point)?;
-    Some(Section::new(format!(
+    Some(Section::new(&format!(
         "\n<details><summary>Reproduce a point</summary>\n\n{}, on a runner of that hardware, with the repository's recipes:\n\n```sh\n{command}\n```\n\n</details>\n",
         escape_markdown(&point.key.to_string())
     )))
@@ -276,7 +276,7 @@ fn problems(view: &View, listed: usize) -> Option<Section> {
     for problem in problems.iter().take(listed) {
         text.push_str(&format!("- {}\n", escape_markdown(&shortened(&problem.to_string()))));
     }
-    Some(Section::new(text + &and_more(problems.len(), listed)))
+    Some(Section::new(&(text + &and_more(problems.len(), listed))))
 }
 
 fn table(group: &Group, columns: &[Column], folded: bool) -> Section {
@@ -304,7 +304,7 @@ fn table(group: &Group, columns: &[Column], folded: bool) -> Section {
     if folded {
         text.push_str("\n</details>\n");
     }
-    Section::droppable(text, title)
+    Section::droppable(&text, title)
 }
 
 fn push_row(text: &mut String, cells: impl Iterator<Item = String>) {

@@ -10,16 +10,16 @@ pub(super) struct Section {
 }
 
 impl Section {
-    pub(super) fn new(text: String) -> Self {
+    pub(super) fn new(text: &str) -> Self {
         Self {
-            text: unbroken(&text),
+            text: unbroken(text),
             name: None,
         }
     }
 
-    pub(super) fn droppable(text: String, name: String) -> Self {
+    pub(super) fn droppable(text: &str, name: String) -> Self {
         Self {
-            text: unbroken(&text),
+            text: unbroken(text),
             name: Some(name),
         }
     }
@@ -87,9 +87,9 @@ mod tests {
     #[test]
     fn sections_over_the_budget_are_left_out_and_counted() {
         let sections = vec![
-            Section::new("a".repeat(100)),
-            Section::droppable("b".repeat(5000), "large".to_owned()),
-            Section::droppable("c".repeat(100), "small".to_owned()),
+            Section::new(&"a".repeat(100)),
+            Section::droppable(&"b".repeat(5000), "large".to_owned()),
+            Section::droppable(&"c".repeat(100), "small".to_owned()),
         ];
         let text = fit("opening\n", sections, "<!-- end -->", BUDGET);
         assert!(
@@ -104,14 +104,14 @@ mod tests {
 
     #[test]
     fn text_stays_within_the_budget_and_keeps_its_closing() {
-        let text = fit(&"é".repeat(4000), vec![Section::new("x".repeat(2000))], "<!-- end -->", BUDGET);
+        let text = fit(&"é".repeat(4000), vec![Section::new(&"x".repeat(2000))], "<!-- end -->", BUDGET);
         assert!(text.len() <= BUDGET.bytes, "{}", text.len());
         assert!(text.ends_with("<!-- end -->\n"));
     }
 
     #[test]
     fn text_within_the_budget_has_no_notice() {
-        assert_eq!(fit("a\n", vec![Section::new("b\n".to_owned())], "", Budget::FILE), "a\nb\n");
+        assert_eq!(fit("a\n", vec![Section::new("b\n")], "", Budget::FILE), "a\nb\n");
     }
 
     #[test]
