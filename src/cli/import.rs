@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::publish::TargetArgs;
-use super::{Exit, Failure, OrExit as _};
+use super::{Exit, Failure};
 use crate::result::{Facts, ImportHints, Mapping};
 use crate::store::artifacts;
 use crate::store::publish::Sources;
@@ -50,11 +50,11 @@ pub async fn run(args: ImportArgs) -> Result<Exit, Failure> {
     let mapping = match mapping {
         None => Mapping::default(),
         Some(path) => {
-            let text = artifacts::read_text(&path).or_exit(Exit::InvalidInput)?;
-            Mapping::parse(&text).or_exit(Exit::InvalidInput)?
+            let text = artifacts::read_text(&path)?;
+            Mapping::parse(&text)?
         }
     };
-    let facts = Facts::of_arguments(facts.iter().map(String::as_str)).or_exit(Exit::Usage)?;
+    let facts = Facts::of_arguments(facts.iter().map(String::as_str))?;
     let sources = Sources::Foreign {
         paths: files,
         project: target.project(),

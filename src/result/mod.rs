@@ -20,7 +20,9 @@ mod schema;
 pub use agg::{Agg, AggError, POINT_PART};
 pub use context::{ContextError, Dialect, Gpus, Origin, PointContext};
 pub use eval::{EvalConcs, EvalFile, EvalSet, EvalSort, eval_meta, eval_rows, sort_eval_rows};
-pub use import::{DUMP_TABLES, Facts, ImportHints, Imported, ImportedRun, InferencexDump, Mapping, PublishedResult, import};
+pub use import::{
+    DUMP_TABLES, Facts, FactsError, ImportHints, Imported, ImportedRun, InferencexDump, Mapping, MappingError, PublishedResult, import,
+};
 pub use json::{Json, JsonError, Object};
 pub use normalize::{Normalised, NormalizeError, doubt, normalize};
 // Re-exported because every query of a result names a metric.

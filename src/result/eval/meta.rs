@@ -1,7 +1,7 @@
 //! `meta_env.json` of an evaluation, from its matrix row: what collectors need to know about the job beside the scores.
 
 use crate::matrix::{Row, Scenario};
-use crate::model::{Concurrency, Layout, WorkerGroup};
+use crate::model::{Concurrency, Layout};
 
 use super::super::{Json, Object};
 
@@ -39,7 +39,7 @@ pub fn eval_meta(row: &Row, concs: EvalConcs<'_>) -> Object {
             set("dp_attention", parallelism.dp_attn.to_string().as_str().into());
         }
         Layout::MultiNode { prefill, decode } => {
-            let mut side = |name: &str, group: &WorkerGroup| {
+            for (name, group) in [("prefill", prefill), ("decode", decode)] {
                 set(&format!("{name}_tp"), number(group.parallelism.tp.get()));
                 set(&format!("{name}_ep"), number(group.parallelism.ep.get()));
                 set(&format!("{name}_num_workers"), number(group.num_worker));
@@ -47,9 +47,7 @@ pub fn eval_meta(row: &Row, concs: EvalConcs<'_>) -> Object {
                     &format!("{name}_dp_attention"),
                     group.parallelism.dp_attn.to_string().as_str().into(),
                 );
-            };
-            side("prefill", prefill);
-            side("decode", decode);
+            }
         }
     }
     let list = |concs: &[Concurrency]| Json::List(concs.iter().map(|conc| number(conc.get())).collect());

@@ -20,9 +20,9 @@ mod text;
 
 use chrono::{DateTime, Utc};
 
-pub use facts::Facts;
+pub use facts::{Facts, FactsError};
 pub use inferencex_dump::{DUMP_TABLES, InferencexDump};
-pub use mapping::Mapping;
+pub use mapping::{Mapping, MappingError};
 pub use published::PublishedResult;
 
 use super::{Json, JsonError, Point};

@@ -114,14 +114,6 @@ fn apart(latency: &Latency<'_>) -> Option<Doubt> {
 fn deviation(latency: &Latency<'_>, figures: &Figures<'_>) -> Option<Doubt> {
     let deviation = latency.get(Statistic::Deviation)?;
     let mean = latency.mean()?;
-    let doubt = |other: &Figure<'_>| {
-        Some(Doubt::Deviation {
-            key: deviation.key.to_owned(),
-            found: deviation.value,
-            other: other.key.to_owned(),
-            other_value: other.value,
-        })
-    };
     // A request has one value of each latency but ITL.
     let values = if latency.name == "itl" {
         figures.output_tokens
@@ -130,20 +122,38 @@ fn deviation(latency: &Latency<'_>, figures: &Figures<'_>) -> Option<Doubt> {
     };
     let most = values.map(|count| mean.value * count.max(1.0).sqrt());
     if most.is_some_and(|most| deviation.value > most * TOLERANCE) {
-        return doubt(mean);
+        return Some(deviation_doubt(deviation, mean));
     }
     // Numbers that were rounded may hide a small deviation.
     let slack = mean.value * ROUNDED;
-    let reach = |share: f64| match values {
-        Some(count) if share >= 1.0 => count.max(1.0).sqrt(),
-        Some(_) | None => (share / (1.0 - share)).sqrt(),
-    };
     let upper = latency.quantiles().into_iter().filter(|(share, _)| *share >= 0.5);
-    let mut too_high = upper.filter(|(share, figure)| figure.value - mean.value > deviation.value * reach(*share) * TOLERANCE + slack);
+    let mut too_high =
+        upper.filter(|(share, figure)| figure.value - mean.value > deviation.value * most_deviations(*share, values) * TOLERANCE + slack);
     let too_low = latency
         .median()
         .filter(|median| mean.value - median.value > deviation.value * TOLERANCE + slack);
-    too_high.next().map(|(_, figure)| figure).or(too_low).and_then(doubt)
+    too_high
+        .next()
+        .map(|(_, figure)| figure)
+        .or(too_low)
+        .map(|other| deviation_doubt(deviation, other))
+}
+
+fn deviation_doubt(deviation: &Figure<'_>, other: &Figure<'_>) -> Doubt {
+    Doubt::Deviation {
+        key: deviation.key.to_owned(),
+        found: deviation.value,
+        other: other.key.to_owned(),
+        other_value: other.value,
+    }
+}
+
+/// The most standard deviations by which the quantile `share` of a number of values may exceed the mean.
+fn most_deviations(share: f64, values: Option<f64>) -> f64 {
+    match values {
+        Some(count) if share >= 1.0 => count.max(1.0).sqrt(),
+        Some(_) | None => (share / (1.0 - share)).sqrt(),
+    }
 }
 
 /// A request's first token comes before its end, so each statistic of TTFT is at most that of the whole latency.

@@ -5,7 +5,8 @@ use crate::github::workflow::WorkflowFileError;
 use crate::github::{DownloadError, EventFileError, GithubError, PlanFileError};
 use crate::notify::WebhookError;
 use crate::report::RenderError;
-use crate::result::{NormalizeError, RawPointError};
+use crate::result::{FactsError, MappingError, NormalizeError, RawPointError};
+use crate::store::artifacts::ArtifactError;
 use crate::store::baseline::BaselineError;
 use crate::store::branch::BranchError;
 use crate::store::collect::{CollectError, CompatError, HistoryEntryError, RunDownloadError};
@@ -316,6 +317,30 @@ impl ExitOf for EventFileError {
     fn exit(&self) -> Exit {
         match self {
             Self::Read(_) | Self::Event(_) => Exit::InvalidInput,
+        }
+    }
+}
+
+impl ExitOf for ArtifactError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Read { .. } | Self::TooDeep(_) | Self::TooMany(_) | Self::TooLarge { .. } => Exit::InvalidInput,
+        }
+    }
+}
+
+impl ExitOf for FactsError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Form(_) | Self::Key { .. } => Exit::Usage,
+        }
+    }
+}
+
+impl ExitOf for MappingError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Form(_) | Self::Fact(_) => Exit::InvalidInput,
         }
     }
 }

@@ -16,10 +16,10 @@ pub(super) enum SlurmError {
     #[error("{tool} refused: {said}")]
     Refused { tool: &'static str, said: String },
     /// A tool timed out.
-    #[error("{tool} gave no answer within {seconds} s; look at slurmctld with `scontrol ping`")]
+    #[error("no response from {tool} within {seconds} s; look at slurmctld with `scontrol ping`")]
     Late { tool: &'static str, seconds: f64 },
     /// Unexpected output of a tool.
-    #[error("{tool} gave an {source}")]
+    #[error("invalid response of {tool}: {source}")]
     Answer {
         tool: &'static str,
         /// The problem.
