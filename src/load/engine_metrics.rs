@@ -54,7 +54,7 @@ type Field = fn(&mut EngineSample) -> &mut Option<f64>;
 
 /// Metric name, required label and the field that is set. An engine with several processes exports each metric once per process; their
 /// values are summed, but those of [`RATES`] averaged.
-const NAMES: [(&str, Label, Field); 30] = [
+const NAMES: [(&str, Label, Field); 36] = [
     // vLLM
     ("vllm:num_requests_running", None, |s| &mut s.running),
     ("vllm:num_requests_waiting", None, |s| &mut s.waiting),
@@ -92,6 +92,13 @@ const NAMES: [(&str, Label, Field); 30] = [
     ("llamacpp:requests_processing", None, |s| &mut s.running),
     ("llamacpp:requests_deferred", None, |s| &mut s.waiting),
     ("llamacpp:kv_cache_usage_ratio", None, |s| &mut s.kv_cache_use),
+    // A prompt token is either processed or found in the cache.
+    ("llamacpp:prompt_tokens_total", None, |s| &mut s.prefix_queries),
+    ("llamacpp:prompt_tokens_cached_total", None, |s| &mut s.prefix_queries),
+    ("llamacpp:prompt_tokens_cached_total", None, |s| &mut s.prefix_hits),
+    ("llamacpp:spec_decode_num_draft_tokens_total", None, |s| &mut s.drafted),
+    ("llamacpp:spec_decode_num_accepted_tokens_total", None, |s| &mut s.accepted),
+    ("llamacpp:spec_decode_num_drafts_total", None, |s| &mut s.drafts),
     // imax sim
     ("imax_sim_requests_running", None, |s| &mut s.running),
     ("imax_sim_requests_waiting", None, |s| &mut s.waiting),
@@ -199,6 +206,10 @@ mod tests {
         let llama = "llamacpp:requests_processing 2\nllamacpp:requests_deferred 7\n";
         let sample = read(llama, 0.0).unwrap();
         assert_eq!((sample.running, sample.waiting, sample.kv_cache_use), (Some(2.0), Some(7.0), None));
+        // As llama.cpp wrote after it got one prompt of 23 tokens twice.
+        let llama = "llamacpp:prompt_tokens_total 24\nllamacpp:prompt_tokens_cached_total 22\n";
+        let sample = read(llama, 0.0).unwrap();
+        assert_eq!((sample.prefix_queries, sample.prefix_hits), (Some(46.0), Some(22.0)));
         let sglang = "sglang:cache_hit_rate{dp_rank=\"0\"} 0.5\nsglang:cache_hit_rate{dp_rank=\"1\"} 0.9\n\
                       sglang:spec_accept_length{dp_rank=\"0\"} 2\nsglang:spec_accept_length{dp_rank=\"1\"} 3\n\
                       sglang:num_running_reqs{dp_rank=\"0\"} 2\nsglang:num_running_reqs{dp_rank=\"1\"} 3\n";

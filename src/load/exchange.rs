@@ -96,6 +96,9 @@ impl Exchange {
         answer.begin_read();
         let fed = reader.feed(bytes, |head, body| answer.take(head, body, at));
         answer.end_read();
+        if self.record.server_date.is_none() {
+            self.record.server_date = reader.head().and_then(|head| head.date).map(|date| (date, at));
+        }
         let surplus = match fed {
             Ok(used) => used < bytes.len(),
             Err(error) => {

@@ -41,6 +41,8 @@ pub struct Head {
     pub coding: ContentCoding,
     /// `Location`, if the response is a redirect.
     pub location: Option<String>,
+    /// `Date`, seconds since the Unix epoch.
+    pub date: Option<u64>,
     /// Whether the connection can carry another request.
     pub keep_alive: bool,
 }
@@ -299,6 +301,7 @@ fn parse_head(bytes: &[u8]) -> Result<(Head, Body), HttpError> {
     let mut chunked = false;
     let mut codings = String::new();
     let mut location = None;
+    let mut date = None;
     for header in response.headers.iter() {
         let exact = String::from_utf8_lossy(header.value);
         let value = exact.trim().to_ascii_lowercase();
@@ -317,6 +320,8 @@ fn parse_head(bytes: &[u8]) -> Result<(Head, Body), HttpError> {
                 add_coding(&mut codings, value.trim_end_matches("chunked"));
             }
             "content-encoding" => add_coding(&mut codings, &value),
+            // RFC 2822 has the preferred format of an HTTP date (RFC 9110, section 5.6.7).
+            "date" => date = chrono::DateTime::parse_from_rfc2822(exact.trim()).ok().map(|date| date.timestamp()),
             "location" => location = Some(exact.trim().to_owned()),
             _ => {}
         }
@@ -337,6 +342,7 @@ fn parse_head(bytes: &[u8]) -> Result<(Head, Body), HttpError> {
         content_type,
         coding: ContentCoding::of_header(&codings),
         location: location.filter(|_| (300..400).contains(&status)),
+        date: date.and_then(|date| u64::try_from(date).ok()),
         keep_alive,
     };
     Ok((head, body))

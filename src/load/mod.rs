@@ -34,6 +34,7 @@ pub mod record;
 pub mod request;
 pub mod response;
 pub mod search;
+pub mod server_clock;
 pub mod server_figures;
 pub mod server_process;
 pub mod settings;

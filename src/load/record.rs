@@ -92,6 +92,8 @@ pub struct Record {
     pub marks: Vec<ChunkMark>,
     /// Summary of the chunks, once the record is folded.
     pub digest: Option<Digest>,
+    /// The server's `Date`, seconds since the Unix epoch, and the arrival of the response head that has it.
+    pub server_date: Option<(u64, Stamp)>,
     /// Prompt length as planned, tokens; 0 if no tokenizer counted it.
     pub prompt_tokens: u32,
     /// Requested output length, tokens.

@@ -13,6 +13,7 @@ use super::distribution::Distribution;
 use super::folded::Folded;
 use super::health::{Clock, Health};
 use super::measured::{Measured, Run};
+use super::server_clock::offset_ms;
 use super::settings::SettingsError;
 use super::shard::Shard;
 use super::shard_result::{SHARD_SCHEMA, ShardResult};
@@ -307,10 +308,24 @@ fn doubts(shards: &[ShardFile]) -> Vec<Doubt> {
     found
 }
 
-/// Time from the first to the last start.
+/// Time from the first to the last start. Clocks are taken to differ by no more than what the server's clock shows.
 fn skew(shards: &[ShardFile]) -> Duration {
-    let starts = || shards.iter().map(|file| file.result.started_unix_ns);
+    let reference = shards.first().map(|file| &file.result);
+    let starts = || {
+        shards.iter().map(|file| {
+            let (low, high) = clock_offset(reference, &file.result).unwrap_or_default();
+            let ahead_ns = low.max(0.0).mul_add(1e6, high.min(0.0) * 1e6);
+            #[expect(clippy::cast_possible_truncation, reason = "an offset of clocks in nanoseconds is far below 2^63")]
+            let ahead_ns = ahead_ns as i64;
+            file.result.started_unix_ns.saturating_add_signed(ahead_ns.saturating_neg())
+        })
+    };
     Duration::from_nanos(starts().max().unwrap_or(0) - starts().min().unwrap_or(0))
+}
+
+/// Bounds of a shard's clock less that of another, milliseconds.
+fn clock_offset(reference: Option<&ShardResult>, shard: &ShardResult) -> Option<(f64, f64)> {
+    offset_ms(&reference?.server_seconds, &shard.server_seconds)
 }
 
 impl MergedLoad {
@@ -333,6 +348,7 @@ impl MergedLoad {
                 "file": file.name,
                 "start_time_unix": started.unix_seconds(),
                 "end_time_unix": Stamp::from_unix_nanos(shard.ended_unix_ns).unix_seconds(),
+                "clock_offset_ms": clock_offset(Some(&first.result), shard).map(|(low, high)| [low, high]),
                 "start_lag_ms": shard.start_asked_unix_ns.map(|asked| millis(started.since(Stamp::from_unix_nanos(asked)))),
                 "completed": completed,
                 "failed": shard.requests.len() - completed,
@@ -351,7 +367,7 @@ impl MergedLoad {
         })
     }
 
-    /// Time from the first to the last start of a shard, each by its machine's clock.
+    /// Time from the first to the last start of a shard, each by its machine's clock, less what the server's clock shows of their difference.
     #[must_use]
     pub fn skew(&self) -> Duration {
         skew(&self.shards)

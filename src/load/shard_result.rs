@@ -16,6 +16,7 @@ use super::health::Clock;
 use super::measured::{Measured, Run};
 use super::reason::{Failure, Reason};
 use super::record::Record;
+use super::server_clock::{SeenSecond, seen_seconds};
 use super::settings::{BenchmarkSettings, Dataset, MetricName, RandomImages, RandomLengths, Sessions, SettingsError};
 use super::shard::Shard;
 use super::stamp::Stamp;
@@ -56,6 +57,9 @@ pub struct ShardResult {
     pub validity: Vec<String>,
     /// The client's state.
     pub client: ClientState,
+    /// The server's clock, as this client saw it.
+    #[serde(default)]
+    pub server_seconds: Vec<SeenSecond>,
     /// The requests.
     pub requests: Vec<RequestResult>,
     /// Inter-token latencies.
@@ -217,6 +221,7 @@ impl ShardResult {
                 asked_rate: health.asked_rate,
                 read_lag_ms: health.read_lag_ms.document(),
             },
+            server_seconds: seen_seconds(&run.records),
             requests,
             itl_ms: folded.itl_ms.document(),
             chunk_ms: folded.chunk_ms.document(),

@@ -43,6 +43,7 @@ pub fn judge(status: u16, body: &[u8]) -> Result<(), Failure> {
         is_event_stream: false,
         coding: ContentCoding::Identity,
         location: None,
+        date: None,
         keep_alive: false,
     };
     let mut response = Response::expected(1, false, false);

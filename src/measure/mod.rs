@@ -17,6 +17,7 @@ mod search;
 mod server_tokenizer;
 mod server_under_test;
 mod servers_under_test;
+mod shard_arrays;
 mod shards;
 pub mod sim_process;
 pub mod tokenizer;

@@ -3,11 +3,12 @@
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::shard_arrays::{RequestArrays, RequestsByNumber, WrongLength};
 use crate::load::shard_merge::{MergeError, MergedLoad, ShardFile, merge};
-use crate::load::shard_result::ShardResult;
+use crate::load::shard_result::{RequestResult, ShardResult};
 use crate::system::files::{self, FileError};
 use crate::system::untrusted;
 
@@ -28,6 +29,21 @@ pub enum ShardsError {
         /// What is wrong.
         source: serde_json::Error,
     },
+    /// Arrays that do not have a value for each request of the shard.
+    #[error(
+        "{}: `{array}` has {found} values, expected {expected}, one for each request of the shard; run all shards with --save-detailed, or none",
+        path.display()
+    )]
+    Arrays {
+        /// The file.
+        path: PathBuf,
+        /// The array.
+        array: &'static str,
+        /// Its length.
+        found: usize,
+        /// Requests of the shard.
+        expected: usize,
+    },
     /// The shards cannot be merged into one load.
     #[error(transparent)]
     Merge(#[from] MergeError),
@@ -45,6 +61,17 @@ pub struct CollectedShards {
 #[derive(Deserialize)]
 struct RawResult {
     imax: Option<OwnBlock>,
+    #[serde(flatten)]
+    arrays: RequestArrays,
+}
+
+/// The result of the whole load.
+#[derive(Serialize)]
+struct WholeResult {
+    #[serde(flatten)]
+    figures: Value,
+    #[serde(flatten)]
+    arrays: Option<RequestArrays>,
 }
 
 #[derive(Deserialize)]
@@ -65,9 +92,16 @@ pub fn collect_shards(folder: &Path, out: &Path) -> Result<CollectedShards, Shar
     let mut shards = Vec::new();
     let mut notices: Vec<Value> = Vec::new();
     let mut engine_metrics = Value::Null;
+    let mut arrays = Vec::new();
     for path in files::named(folder, &["json"])? {
-        let Some(block) = read(&path)? else { continue };
+        let read = read(&path)?;
+        let Some(block) = read.imax else { continue };
         let Some(result) = block.shard else { continue };
+        arrays.push((
+            path.clone(),
+            read.arrays,
+            result.requests.iter().map(RequestResult::index).collect(),
+        ));
         notices.extend(
             block
                 .notices
@@ -89,11 +123,33 @@ pub fn collect_shards(folder: &Path, out: &Path) -> Result<CollectedShards, Shar
     result["imax"]["notices"] = Value::Array(notices);
     result["imax"]["engine_metrics"] = engine_metrics;
     let path = out.join(load.file_name());
+    let result = WholeResult {
+        figures: result,
+        arrays: in_order_of_load(arrays)?,
+    };
     files::write_json(&path, &result)?;
     Ok(CollectedShards { load, path })
 }
 
-fn read(path: &Path) -> Result<Option<OwnBlock>, ShardsError> {
+/// The arrays of all shards, each with its file and the numbers of its requests; `None` if none has any.
+fn in_order_of_load(shards: Vec<(PathBuf, RequestArrays, Vec<u32>)>) -> Result<Option<RequestArrays>, ShardsError> {
+    if shards.iter().all(|(_, arrays, _)| arrays.is_empty()) {
+        return Ok(None);
+    }
+    let mut whole = RequestsByNumber::default();
+    for (path, arrays, numbers) in shards {
+        let added = whole.add(arrays, &numbers);
+        added.map_err(|WrongLength { array, found, expected }| ShardsError::Arrays {
+            path,
+            array,
+            found,
+            expected,
+        })?;
+    }
+    Ok(Some(whole.arrays()))
+}
+
+fn read(path: &Path) -> Result<RawResult, ShardsError> {
     let bytes = || {
         let mut bytes = Vec::new();
         untrusted::open_regular_through_links(path)?
@@ -108,9 +164,8 @@ fn read(path: &Path) -> Result<Option<OwnBlock>, ShardsError> {
         path: path.to_owned(),
         source,
     })?;
-    let result: RawResult = serde_json::from_slice(&bytes).map_err(|source| ShardsError::Json {
+    serde_json::from_slice(&bytes).map_err(|source| ShardsError::Json {
         path: path.to_owned(),
         source,
-    })?;
-    Ok(result.imax)
+    })
 }

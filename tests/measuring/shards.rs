@@ -96,6 +96,7 @@ fn three_clients_send_one_schedule() {
         "--random-output-len",
         "6",
         "--ignore-eos",
+        "--save-detailed",
     ];
     let (whole, engine) = merged(&engine, 3, &load, folder.path());
     assert_eq!(
@@ -114,6 +115,22 @@ fn three_clients_send_one_schedule() {
         .map(|shard| shard["completed"].as_u64().unwrap())
         .collect();
     assert_eq!((completed, &block["of"]), (vec![17, 17, 16], &json!(3)));
+    let lengths = |array: &str| whole[array].as_array().unwrap_or_else(|| panic!("{array} is absent")).len();
+    let arrays = ["input_lens", "output_lens", "ttfts", "itls", "errors"];
+    assert_eq!(arrays.map(lengths), [50; 5]);
+    assert!(
+        whole["itls"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|times| times.as_array().unwrap().len() == 5)
+    );
+    // They share a clock, which the dates of the engine cannot contradict. A load of a second may be within one of the engine's.
+    for shard in block["shards"].as_array().unwrap() {
+        if let Some([low, high]) = shard["clock_offset_ms"].as_array().map(Vec::as_slice) {
+            assert!(low.as_f64().unwrap() <= 0.0 && high.as_f64().unwrap() >= 0.0, "{shard}");
+        }
+    }
     // One clock: each starts at the instant or, on a busy machine, late; never before.
     assert!(
         block["shards"]

@@ -48,7 +48,7 @@ impl Server {
         generating.answer.cached = emission.cached;
         if is_stream {
             if generating.sent == 0 {
-                self.text.push_str(&generating.answer.stream_head());
+                self.text.push_str(&dated(&generating.answer.stream_head()));
             }
             generating.answer.chunk(generating.sent, emission.token, &mut self.text);
         } else {
@@ -117,4 +117,10 @@ fn ground_truth_error(options: &ServerOptions, source: io::Error) -> ServerError
         path: options.ground_truth.clone().unwrap_or_default(),
         source,
     }
+}
+
+/// A response head with the server's `Date`, as real servers have it (RFC 9110, section 6.6.1).
+fn dated(head: &str) -> String {
+    let date = chrono::Utc::now().format("%a, %d %b %Y %H:%M:%S GMT");
+    head.replacen("\r\n", &format!("\r\nDate: {date}\r\n"), 1)
 }

@@ -68,7 +68,7 @@ impl ExitOf for BenchError {
 impl ExitOf for ShardsError {
     fn exit(&self) -> Exit {
         match self {
-            Self::File(FileError::Read { .. }) | Self::Json { .. } | Self::Merge(_) => Exit::InvalidInput,
+            Self::File(FileError::Read { .. }) | Self::Json { .. } | Self::Arrays { .. } | Self::Merge(_) => Exit::InvalidInput,
             Self::File(FileError::Write { .. } | FileError::Json { .. }) => Exit::Infrastructure,
         }
     }
