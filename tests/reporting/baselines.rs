@@ -182,7 +182,7 @@ fn several_runs_are_shown_side_by_side() {
     for (day, throughputs) in [
         ("monday", [4000.0, 8000.0]),
         ("tuesday", [4020.0, 6000.0]),
-        ("wednesday", [5000.0, 8010.0]),
+        ("wednesday", [5600.0, 8010.0]),
     ] {
         for (conc, throughput) in [4, 8].into_iter().zip(throughputs) {
             fixture.measured(&format!("{day}/{conc}"), &row(conc), throughput);
@@ -197,7 +197,7 @@ fn several_runs_are_shown_side_by_side() {
         .filter(|line| line.contains("conc"))
         .map(|line| line.trim_matches('│').split('┆').map(str::trim).collect())
         .collect();
-    assert_eq!(lines[0], ["conc4", "1,000", "1,005 ▲0.5%", "1,250 ▲25%+"]);
+    assert_eq!(lines[0], ["conc4", "1,000", "1,005 ▲0.5%", "1,400 ▲40%+"]);
     assert_eq!(lines[1], ["conc8", "2,000", "1,500 ▼25%!", "2,002 ▲0.1%"]);
     assert_eq!(lines[2], ["conc16", "–", "–", "2,250"]);
     assert!(

@@ -217,22 +217,28 @@ fn test(evidence: &Evidence, shared: &Shared, limit: f64) -> Tested {
     }
 }
 
+/// Degrees of freedom of the assumed noise, those of the prior of [`Tails`]: nothing says that an unknown machine has no stalls. With a
+/// normal distribution noise of five degrees of freedom raised an alarm in 9 % of comparisons of 12 points and in 24 % of 60.
+const TAILS_OF_ASSUMPTION: f64 = 6.0;
+
 /// The test for one measurement on each side without history: only a change beyond the noise of a noisy machine is certain.
 fn test_on_assumption(evidence: &Evidence, assumed: AssumedNoise) -> Tested {
     let base = location(&evidence.base, assumed.quiet, f64::INFINITY);
     let head = location(&evidence.head, assumed.quiet, f64::INFINITY);
     let measurements = 1.0 / count(evidence.base.len()) + 1.0 / count(evidence.head.len());
-    let error = |sd: f64| sd.hypot(evidence.within) * measurements.sqrt();
+    // From a standard deviation to the scale of the t distribution that has it.
+    let scale = ((TAILS_OF_ASSUMPTION - 2.0) / TAILS_OF_ASSUMPTION).sqrt();
+    let error = |sd: f64| scale * sd.hypot(evidence.within) * measurements.sqrt();
     let noisy = error(assumed.noisy());
     Tested {
         base,
         head,
         error: noisy,
-        df: f64::INFINITY,
+        df: TAILS_OF_ASSUMPTION,
         sd: assumed.noisy().hypot(evidence.within),
         basis: Basis::Assumed,
-        p: student_two_sided((head - base) / noisy, f64::INFINITY),
-        p_quiet: student_two_sided((head - base) / error(assumed.quiet), f64::INFINITY),
+        p: student_two_sided((head - base) / noisy, TAILS_OF_ASSUMPTION),
+        p_quiet: student_two_sided((head - base) / error(assumed.quiet), TAILS_OF_ASSUMPTION),
         q: 1.0,
     }
 }
