@@ -325,7 +325,11 @@ fn skew(shards: &[ShardFile]) -> Duration {
 
 /// Bounds of a shard's clock less that of another, milliseconds.
 fn clock_offset(reference: Option<&ShardResult>, shard: &ShardResult) -> Option<(f64, f64)> {
-    offset_ms(&reference?.server_seconds, &shard.server_seconds)
+    let reference = reference?;
+    if reference.shard == shard.shard {
+        return Some((0.0, 0.0));
+    }
+    offset_ms(&reference.server_seconds, &shard.server_seconds)
 }
 
 impl MergedLoad {
