@@ -62,7 +62,7 @@ pub(crate) async fn append(branch: &Branch, runs: &[NewRun], now: DateTime<Utc>,
         let Err(reason) = branch.commit(tip.as_ref(), changes, message).await? else {
             return Ok(appended);
         };
-        if branch.tip().await? == tip {
+        if !is_race(&reason) && branch.tip().await? == tip {
             return Err(BranchError::Rejected {
                 branch: branch.address.to_string(),
                 reason,
@@ -75,6 +75,15 @@ pub(crate) async fn append(branch: &Branch, runs: &[NewRun], now: DateTime<Utc>,
         branch: branch.address.to_string(),
         attempts: MAX_ATTEMPTS,
     })
+}
+
+/// Whether GitHub refused because the branch is not where it was read to be. A read may lag behind a write, so the branch that is read
+/// next may still be the same.
+fn is_race(reason: &str) -> bool {
+    let reason = reason.to_ascii_lowercase();
+    ["fast forward", "fast-forward", "already exists", "reference does not exist"]
+        .iter()
+        .any(|words| reason.contains(words))
 }
 
 fn pause(attempt: u32) -> Duration {
