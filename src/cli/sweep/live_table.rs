@@ -211,7 +211,7 @@ mod tests {
             let width = name_room(Some(columns));
             let heading = heading(width);
             assert!(
-                heading.chars().count() + " measured in 33 s".len() - "result".len() <= columns,
+                heading.chars().count() - "result".len() + "measured in 33 s".len() <= columns,
                 "{heading}"
             );
         }
