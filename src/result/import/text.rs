@@ -71,7 +71,7 @@ mod tests {
         let mut stray = le.clone();
         stray.push(b'\n');
         assert_eq!(decode(&stray), Ok("a\té\n".to_owned()), "one line feed of one byte at the end");
-        assert_eq!(decode(&le[..le.len() - 1]), Err(TextError::HalfCharacter));
+        assert_eq!(decode(&le[..le.len() - 3]), Err(TextError::HalfCharacter));
         assert_eq!(decode(b"a\nb\xff"), Err(TextError::Utf8 { line: 2 }));
         assert_eq!(decode(&[0xff, 0xfe, 0x0a, 0, 0, 0xd8]), Err(TextError::Utf16 { line: 2 }));
     }

@@ -68,6 +68,7 @@ fn head() -> String {
 # imax-1 of imax.
 set -u
 job=imax-1
+watcher_step=imax-watcher
 {functions}fail() {{ echo \"imax: $2\" >&2; exit \"$1\"; }}
 [ -r /home/u/imax-1.env ] || fail 241 \"$(hostname) does not see\"/home/u/imax-1.env
 . /home/u/imax-1.env
@@ -200,6 +201,7 @@ IMAX_PREFILL_NODES=$(join \"${hosts[@]:0:2}\")
 IMAX_DECODE_NODES=$(join \"${hosts[@]:2:2}\")
 export IMAX_NODES IMAX_PREFILL_NODES IMAX_DECODE_NODES
 export PREFILL_NODES=2 DECODE_NODES=2 GPUS_PER_NODE=4
+watch_others
 ";
     let step = "export -f examine
 srun --quiet --overlap --nodes=4 --ntasks=4 --ntasks-per-node=1 --cpus-per-task=1 --mpi=none --input=none \\
