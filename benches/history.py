@@ -4,7 +4,7 @@
     benches/history.py target/release/imax [--points 1000000] [--postgres postgres://USER@HOST/DATABASE]
 
 Fills a new history, then runs commands of imax as a user would and prints the best of five wall times, with and without the start of the
-process (`imax --version`), and the largest resident memory. psql must be installed for PostgreSQL, whose database must be empty.
+process (`imax --version`), the processor time and the largest resident memory. psql must be installed for PostgreSQL, whose database must be empty.
 """
 
 import argparse
@@ -32,9 +32,9 @@ FILL = [
        FROM run r WHERE r.external_id LIKE 'night-%'""",
     """INSERT INTO curve (project_id, key_hash, key_version, document, model_prefix, precision, hardware, framework, spec_decoding, disagg,
        scenario, isl, osl, layout)
-       SELECT 1, {hash_curve}, 1, '{{"model-prefix":"m' || n % {models} || '","precision":"fp8","runner":"g' || (n / {models}) % {hardware}
+       SELECT 1, {hash_curve}, 1, '{{"model-prefix":"m' || (n % {models}) || '","precision":"fp8","runner":"g' || ((n / {models}) % {hardware})
        || '","framework":"f' || n || '","spec-decoding":"none","disagg":false,"workload":"agentic-coding","layout":"tp4"}}',
-       'm' || n % {models}, 'fp8', 'g' || (n / {models}) % {hardware}, 'f' || n, 'none', 0, 'agentic-coding', NULL, NULL, 'tp4' FROM {curves}""",
+       'm' || (n % {models}), 'fp8', 'g' || ((n / {models}) % {hardware}), 'f' || n, 'none', 0, 'agentic-coding', NULL, NULL, 'tp4' FROM {curves}""",
     """INSERT INTO point_key (curve_id, load_kind, load) SELECT c.id, 'concurrency', l.load FROM curve c
        CROSS JOIN (SELECT 1 AS load {loads}) l WHERE c.framework LIKE 'f%'""",
     """INSERT INTO point (run_id, point_key_id, revision, valid_from, digest, layout, gpus, outcome, {metrics})
@@ -97,8 +97,8 @@ def fill(address, postgres, points):
 
 
 def measure(arguments, times=5):
-    """The best wall time, seconds, and the largest memory, MB."""
-    best, most = float("inf"), 0
+    """The best wall time and processor time, seconds, and the largest memory, MB."""
+    best, busy, most = float("inf"), float("inf"), 0
     for _ in range(times):
         began = time.monotonic()
         child = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -107,7 +107,8 @@ def measure(arguments, times=5):
         if status != 0:
             sys.exit(f"{' '.join(arguments)}: {said.decode()}")
         best, most = min(best, time.monotonic() - began), max(most, usage.ru_maxrss / 1024)
-    return best, most
+        busy = min(busy, usage.ru_utime + usage.ru_stime)
+    return best, busy, most
 
 
 def bench(imax, address, postgres, points, folder):
@@ -120,7 +121,7 @@ def bench(imax, address, postgres, points, folder):
     first = write("first.json", 1, "2026-10-01T00:00:00Z")
     subprocess.run([imax, "import", first, "--to", address], check=True, stdout=subprocess.DEVNULL)
     fill(address, postgres, points)
-    start, _ = measure([imax, "--version"])
+    start, _, _ = measure([imax, "--version"])
     ingests = [measure([imax, "import", write("run.json", RUN_POINTS, f"2026-11-{day:02}T00:00:00Z"), "--to", address], 1) for day in range(1, 6)]
     runs = json.loads(subprocess.run([imax, "history", "list", "--history", address, "--newest", "1", "--json"], check=True,
                                      stdout=subprocess.PIPE).stdout)
@@ -131,12 +132,10 @@ def bench(imax, address, postgres, points, folder):
         f"whole run of {RUN_POINTS} points": ["history", "show", str(runs[0]["id"]), *of, "--format", "json"],
         "list of runs": ["history", "list", *of, "--json"],
     }
-    print(f"{'':42} {'wall':>9} {'less start':>11} {'memory':>9}")
-    best = min(ingests)
-    print(f"{f'ingest of {RUN_POINTS} points':42} {best[0] * 1000:6.0f} ms {(best[0] - start) * 1000:8.1f} ms {best[1]:6.0f} MB")
-    for name, arguments in cases.items():
-        wall, memory = measure([imax, *arguments])
-        print(f"{name:42} {wall * 1000:6.0f} ms {(wall - start) * 1000:8.1f} ms {memory:6.0f} MB")
+    print(f"{'':42} {'wall':>9} {'less start':>11} {'processor':>12} {'memory':>9}")
+    measured = {f"ingest of {RUN_POINTS} points": min(ingests)} | {name: measure([imax, *line]) for name, line in cases.items()}
+    for name, (wall, busy, memory) in measured.items():
+        print(f"{name:42} {wall * 1000:6.0f} ms {(wall - start) * 1000:8.1f} ms {busy * 1000:9.0f} ms {memory:6.0f} MB")
 
 
 def main():

@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 use super::context::{Gpus, spec_decoding};
 use super::json::Wanted;
 use super::plausibility::{self, Doubt, Figures};
-use super::point::{Measurement, Point, PointFailure, PointOutcome};
+use super::point::{Measurement, Point, PointFailure, PointOutcome, Provenance};
 use super::power::{self, Conditions, Power};
 use super::{Json, Object, intervals, number};
 use crate::model::{CurveKey, FailureClass, Layout, NameError, Parallelism, PointKey, SeqLens, WorkerGroup, Workload};
@@ -26,6 +26,8 @@ const ENDED: &str = "benchmark_end_time_unix";
 const DOUBTS: &str = "doubts";
 /// The entry of a load's block with the codes of doubts about the load.
 const VALIDITY: &str = "validity";
+/// The entry of the block with the provenance of the job.
+const PROVENANCE: &str = "provenance";
 /// The version of the block; raised when a field changes its meaning.
 const OWN_VERSION: i64 = 1;
 
@@ -40,6 +42,7 @@ pub const POINT_PART: Wanted = Wanted {
             named: &[
                 ("version", Wanted::ALL),
                 ("point", Wanted::ALL),
+                (PROVENANCE, Wanted::ALL),
                 (ENDED, Wanted::ALL),
                 (COMPLETED, Wanted::ALL),
                 (DOUBTS, Wanted::ALL),
@@ -116,7 +119,7 @@ impl Agg {
     /// Adds the provenance to imax's own block. A document without the block stays as it is.
     pub fn set_provenance(&mut self, provenance: Json) {
         if let Some(Json::Object(block)) = self.0.get_mut(OWN_BLOCK) {
-            block.insert("provenance".to_owned(), provenance);
+            block.insert(PROVENANCE.to_owned(), provenance);
         }
     }
 
@@ -148,7 +151,7 @@ impl Agg {
             layout,
             intervals,
             outcome: outcome(measurement, &figures),
-            provenance: None,
+            provenance: self.0.get(OWN_BLOCK).and_then(provenance),
         })
     }
 
@@ -283,6 +286,23 @@ pub(super) fn own_block(key: &PointKey, gpus: Gpus, raw: &Object, doubts: &[Doub
         block.insert(LOAD.to_owned(), own.clone());
     }
     Json::Object(block)
+}
+
+/// The provenance that the job recorded; `None` for a result without a job.
+fn provenance(block: &Json) -> Option<Box<Provenance>> {
+    let recorded = block.get(PROVENANCE)?;
+    let text = |value: Option<&Json>| value.and_then(Json::as_text).map(str::to_owned);
+    let engine = |key: &str| text(recorded.get("engine").and_then(|engine| engine.get(key)));
+    Some(Box::new(Provenance {
+        producer: Some("imax".to_owned()),
+        producer_version: text(recorded.get("imax_version")),
+        engine_version: engine("engine_version"),
+        image_digest: engine("image_digest"),
+        node: text(recorded.get("host")),
+        driver: text(recorded.get("gpu_driver")),
+        recipe: text(recorded.get("recipe_sha256")),
+        ..Provenance::default()
+    }))
 }
 
 fn texts(list: &Json) -> Vec<String> {

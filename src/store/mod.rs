@@ -1,5 +1,6 @@
 //! Stored measurements: results among downloaded artifacts, baselines of comparisons, and the history of runs.
 
+pub(crate) mod archive;
 pub(crate) mod artifacts;
 pub(crate) mod baseline;
 pub(crate) mod branch;

@@ -109,6 +109,8 @@ behaviours!(
     series::newest_curve_is_of_one_run_and_borrowed_points_say_so,
     series::annotations_are_shown_with_what_they_concern,
     series::exports_are_filtered_and_read_by_other_tools,
+    series::archive_has_the_months_and_is_imported_again,
+    series::prune_moves_old_raw_data_and_no_point,
     killed_writers::writers_that_create_a_history_together_all_succeed,
     killed_writers::killed_writers_lose_and_repeat_nothing,
 );

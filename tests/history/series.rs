@@ -284,3 +284,86 @@ fn parquet_rows(path: &std::path::Path) -> (usize, f64) {
     let rows: Vec<_> = reader.get_row_iter(None).unwrap().map(Result::unwrap).collect();
     (rows.len(), rows[0].get_double(at).unwrap())
 }
+
+pub fn archive_has_the_months_and_is_imported_again(home: &Home) {
+    import_nights(home);
+    let archive = |before: &str, more: &[&str]| {
+        let mut line = vec![
+            "history",
+            "archive",
+            "--history",
+            &home.address,
+            "--to",
+            "archive",
+            "--before",
+            before,
+            "--json",
+        ];
+        line.extend(more);
+        home.json(&line)
+    };
+    let month = |written: bool| json!({ "months": [{ "month": "2026-11", "runs": 10, "written": written }] });
+    assert_eq!(
+        archive("2026-11-20T00:00:00Z", &[]),
+        json!({ "months": [] }),
+        "the month has not ended"
+    );
+    assert_eq!(archive("2026-12-01T00:00:00Z", &["--dry-run"]), month(true));
+    assert!(!home.fixture.path("archive").exists());
+    assert_eq!(archive("2026-12-01T00:00:00Z", &[]), month(true));
+    assert_eq!(parquet_rows(&home.fixture.path("archive/2026-11.parquet")), (30, 803.2));
+    assert_eq!(
+        archive("2026-12-01T00:00:00Z", &[]),
+        month(false),
+        "the same runs are the same files"
+    );
+    home.output(&["import", "archive/2026-11.json", "--to", "again.db"]);
+    assert_eq!(
+        home.output(&["export", "--history", "again.db", "--format", "json"]),
+        home.output(&["export", "--history", &home.address, "--format", "json"])
+    );
+    // A late run of the month is added to its files.
+    home.output(&[
+        "history",
+        "retract",
+        "1",
+        "--history",
+        &home.address,
+        "--reason",
+        "warm",
+        "--author",
+        "jane",
+    ]);
+    assert_eq!(
+        archive("2026-12-01T00:00:00Z", &[])["months"][0],
+        json!({ "month": "2026-11", "runs": 9, "written": true })
+    );
+}
+
+pub fn prune_moves_old_raw_data_and_no_point(home: &Home) {
+    import_nights(home);
+    home.fixture.write("bad.json", "[{\"schema\": \"imax-history/1\", \"run\": 7}]");
+    home.output(&["import", "bad.json", "--to", &home.address, "--partial"]);
+    let prune = |more: &[&str]| {
+        let mut line = vec!["history", "prune", "--history", &home.address, "--archive", "raw", "--json"];
+        line.extend(more);
+        home.json(&line)
+    };
+    assert_eq!(
+        prune(&[]),
+        json!({ "quarantined": 0, "archive": null }),
+        "it is younger than 30 days"
+    );
+    let moved = json!({ "quarantined": 1, "archive": "raw/quarantine-1-1.jsonl" });
+    assert_eq!(prune(&["--raw-days", "0", "--dry-run"]), moved);
+    assert!(!home.fixture.path("raw").exists());
+    assert_eq!(prune(&["--raw-days", "0"]), moved);
+    let line: Value = serde_json::from_str(&home.fixture.read("raw/quarantine-1-1.jsonl")).unwrap();
+    assert!(line["payload"].as_str().unwrap().contains("imax-history/1"), "{line}");
+    assert_eq!(
+        home.json(&["history", "quarantine", "--history", &home.address, "--json"]),
+        json!([])
+    );
+    assert_eq!(home.list(&[]).len(), 10);
+    home.verify();
+}

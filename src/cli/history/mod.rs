@@ -1,6 +1,7 @@
 //! `imax history`: lists and corrects the runs of a history.
 
 mod annotate;
+mod archive;
 mod curves;
 mod list;
 mod published;
@@ -36,6 +37,8 @@ enum HistoryCommand {
     Restore(retract::RestoreArgs),
     Published(published::PublishedArgs),
     Quarantine(quarantine::QuarantineArgs),
+    Archive(archive::ArchiveArgs),
+    Prune(archive::PruneArgs),
     Verify(verify::VerifyArgs),
 }
 
@@ -67,6 +70,12 @@ pub(super) struct FilterArgs {
     /// Only this number of newest runs.
     #[arg(long, value_name = "RUNS")]
     newest: Option<usize>,
+    /// Only runs that were measured from then on, RFC 3339.
+    #[arg(long, value_name = "DATE")]
+    since: Option<DateTime<Utc>>,
+    /// Only runs that were measured before.
+    #[arg(long, value_name = "DATE")]
+    until: Option<DateTime<Utc>>,
     /// The state at this time, RFC 3339: without later additions, corrections and retractions.
     #[arg(long, value_name = "DATE")]
     as_of: Option<DateTime<Utc>>,
@@ -78,12 +87,16 @@ impl FilterArgs {
             project,
             branch,
             newest,
+            since,
+            until,
             as_of,
         } = self;
         RunFilter {
             project,
             branch,
             newest,
+            since,
+            until,
             as_of: as_of.map_or(AsOf::Now, AsOf::Time),
             ..RunFilter::default()
         }
@@ -106,6 +119,8 @@ pub async fn run(args: HistoryCommandArgs) -> Result<Exit, Failure> {
         HistoryCommand::Restore(args) => retract::restore(args).await,
         HistoryCommand::Published(args) => published::run(args).await,
         HistoryCommand::Quarantine(args) => quarantine::run(args).await,
+        HistoryCommand::Archive(args) => archive::run_archive(args).await,
+        HistoryCommand::Prune(args) => archive::run_prune(args).await,
         HistoryCommand::Verify(args) => verify::run(args).await,
     }
 }

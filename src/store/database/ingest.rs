@@ -8,7 +8,7 @@ use sqlx::{Any, Row as _, Transaction};
 
 use super::engine::Address;
 use super::eval_table::{self, NewEval};
-use super::point_table::{self, CHUNK, NewPoint};
+use super::point_table::{self, NewPoint};
 use super::{Database, DatabaseError, insert_change, latest, level_table};
 use crate::analysis::{PointColumns, PointRow, Quarantined, RowError, RunHeader, RunIdentity, RunRows};
 use crate::model::{CURVE_KEY_VERSION, CurveKey, Digest, SpecDecoding, Workload};
@@ -394,7 +394,7 @@ impl Ingest<'_> {
                     .await?;
             }
         }
-        for chunk in points.chunks(CHUNK) {
+        for chunk in points.chunks(point_table::rows_of_a_statement(&self.address)) {
             let rows: Result<Vec<NewPoint<'_>>, RowError> = chunk
                 .iter()
                 .map(|(key, revision, row)| {

@@ -10,6 +10,7 @@ mod level_table;
 mod point_table;
 mod published_table;
 mod read;
+mod retention;
 mod retract;
 mod schema;
 mod series;

@@ -29,6 +29,10 @@ pub(crate) struct RunFilter {
     pub with_retracted: bool,
     /// This run alone.
     pub id: Option<i64>,
+    /// Only runs from then on, by the date of the measurement.
+    pub since: Option<DateTime<Utc>>,
+    /// Only runs before then.
+    pub until: Option<DateTime<Utc>>,
     /// The newest runs only.
     pub newest: Option<usize>,
     pub as_of: AsOf,
@@ -125,32 +129,42 @@ impl Database {
             without_pull_requests,
             with_retracted,
             id,
+            since,
+            until,
             newest,
             as_of,
         } = filter;
         let change = self.change_at(*as_of).await?;
-        let rows = sqlx::query(
+        // What holds now is in an index of its own.
+        let held = match as_of {
+            AsOf::Now => "p.valid_to IS NULL",
+            AsOf::Time(_) => "p.valid_from <= $1 AND (p.valid_to IS NULL OR p.valid_to > $1)",
+        };
+        let sql = format!(
             "SELECT r.id, j.slug, v.kind, v.branch, v.commit_sha, v.started_ms, v.revision, r.provider, r.repository, r.external_id, \
              r.attempt, v.document, t.reason, t.author, \
-             (SELECT count(*) FROM point p WHERE p.run_id = r.id AND p.valid_from <= $1 AND (p.valid_to IS NULL OR p.valid_to > $1)), \
-             (SELECT count(*) FROM point p WHERE p.run_id = r.id AND p.valid_from <= $1 AND (p.valid_to IS NULL OR p.valid_to > $1) \
-             AND p.outcome = 'measured') \
+             (SELECT count(*) FROM point p WHERE p.run_id = r.id AND {held}), \
+             (SELECT count(*) FROM point p WHERE p.run_id = r.id AND {held} AND p.outcome = 'measured') \
              FROM run r JOIN project j ON j.id = r.project_id \
              JOIN run_revision v ON v.run_id = r.id AND v.valid_from <= $1 AND (v.valid_to IS NULL OR v.valid_to > $1) \
              LEFT JOIN retraction t ON t.run_id = r.id AND t.valid_from <= $1 AND (t.valid_to IS NULL OR t.valid_to > $1) \
              WHERE ($2 IS NULL OR j.slug = $2) AND ($3 IS NULL OR v.branch = $3) AND ($4 = 0 OR v.kind <> 'pull-request') \
-             AND ($5 = 1 OR t.id IS NULL) AND ($6 IS NULL OR r.id = $6) ORDER BY v.started_ms DESC, r.id DESC LIMIT $7",
-        )
-        .bind(change)
-        .bind(project.clone())
-        .bind(branch.clone())
-        .bind(i64::from(*without_pull_requests))
-        .bind(i64::from(*with_retracted))
-        .bind(*id)
-        .bind(newest.and_then(|newest| i64::try_from(newest).ok()).unwrap_or(i64::MAX))
-        .fetch_all(&mut self.connection)
-        .await
-        .map_err(self.address.sql())?;
+             AND ($5 = 1 OR t.id IS NULL) AND ($6 IS NULL OR r.id = $6) AND v.started_ms >= $8 AND v.started_ms < $9 ORDER BY v.started_ms DESC, r.id DESC LIMIT $7"
+        );
+        // The text is made of constants.
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(change)
+            .bind(project.clone())
+            .bind(branch.clone())
+            .bind(i64::from(*without_pull_requests))
+            .bind(i64::from(*with_retracted))
+            .bind(*id)
+            .bind(newest.and_then(|newest| i64::try_from(newest).ok()).unwrap_or(i64::MAX))
+            .bind(since.map_or(i64::MIN, |since| since.timestamp_millis()))
+            .bind(until.map_or(i64::MAX, |until| until.timestamp_millis()))
+            .fetch_all(&mut self.connection)
+            .await
+            .map_err(self.address.sql())?;
         let summaries: Result<Vec<_>, _> = rows.iter().map(|row| summary(row, change)).collect();
         summaries.map_err(self.address.sql())
     }

@@ -12,13 +12,14 @@ const TABLE: &str = "_sqlx_migrations";
 const APPLICATION_ID: i64 = 0x696d_6178;
 
 /// The migrations of each engine, oldest first; a published one never changes, sqlx compares its checksum.
-const SQLITE: [(&str, &str); 3] = [
+const SQLITE: [(&str, &str); 4] = [
     ("history", include_str!("migrations/sqlite/0001_history.sql")),
     ("published result", include_str!("migrations/sqlite/0002_published_result.sql")),
     (
         "levels and annotations",
         include_str!("migrations/sqlite/0003_levels_and_annotations.sql"),
     ),
+    ("points of run", include_str!("migrations/sqlite/0004_points_of_run.sql")),
 ];
 const POSTGRES: [(&str, &str); SQLITE.len()] = [
     ("history", include_str!("migrations/postgres/0001_history.sql")),
@@ -27,6 +28,7 @@ const POSTGRES: [(&str, &str); SQLITE.len()] = [
         "levels and annotations",
         include_str!("migrations/postgres/0003_levels_and_annotations.sql"),
     ),
+    ("points of run", include_str!("migrations/postgres/0004_points_of_run.sql")),
 ];
 
 /// The newest version.

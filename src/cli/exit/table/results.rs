@@ -6,6 +6,7 @@ use crate::github::{DownloadError, EventFileError, GithubError, PlanFileError};
 use crate::notify::WebhookError;
 use crate::report::RenderError;
 use crate::result::{FactsError, MappingError, NormalizeError, RawPointError};
+use crate::store::archive::ArchiveError;
 use crate::store::artifacts::ArtifactError;
 use crate::store::baseline::BaselineError;
 use crate::store::branch::BranchError;
@@ -202,6 +203,17 @@ impl ExitOf for ExportError {
             Self::Database(error) => error.exit(),
             Self::Row { .. } | Self::Json { .. } => Exit::InvalidInput,
             Self::Write(_) | Self::Csv(_) | Self::Parquet(_) => Exit::Infrastructure,
+            Self::Occupied(_) => Exit::Usage,
+        }
+    }
+}
+
+impl ExitOf for ArchiveError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Export(error) => error.exit(),
+            Self::Database(error) => error.exit(),
+            Self::Write { .. } | Self::Unreadable { .. } => Exit::Infrastructure,
             Self::Occupied(_) => Exit::Usage,
         }
     }

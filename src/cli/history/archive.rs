@@ -1,0 +1,127 @@
+//! `imax history archive` and `prune`: files of a history that outlive it, and the raw data that it may lose.
+
+use std::path::PathBuf;
+
+use chrono::{DateTime, Days, Utc};
+use clap::Args;
+use serde_json::json;
+
+use super::super::{Exit, Failure, OrExit as _, output};
+use super::SourceArgs;
+use crate::store::archive::{ArchiveRequest, PruneRequest, archive, prune};
+
+/// Write the months of a history that ended to a folder: points as Parquet, runs as JSON that imax import reads again.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+        imax history archive --history history.db --to archive/\n  \
+        imax history archive --history history.db --to archive/ --before 2026-07-01T00:00:00Z --dry-run --json")]
+pub(super) struct ArchiveArgs {
+    #[command(flatten)]
+    source: SourceArgs,
+    /// The folder, which is created. A month with the same runs is not written again.
+    #[arg(long, value_name = "FOLDER")]
+    to: PathBuf,
+    /// Only months that ended before, RFC 3339 [default: now].
+    #[arg(long, value_name = "DATE")]
+    before: Option<DateTime<Utc>>,
+    /// Only runs of this project.
+    #[arg(long, value_name = "NAME")]
+    project: Option<String>,
+    /// Say what would be written, and write nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Remove old raw data after writing it to a file. Runs and points are never removed.
+///
+/// The raw data of a history are the rows that were not understood (imax history quarantine). Raw samples and requests are in the artifacts of a
+/// run, which the platform removes by its own rule.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  imax history prune --history history.db --archive archive/ --raw-days 30 --dry-run")]
+pub(super) struct PruneArgs {
+    #[command(flatten)]
+    source: SourceArgs,
+    /// The folder for what is removed, a file of JSON lines.
+    #[arg(long, value_name = "FOLDER")]
+    archive: PathBuf,
+    /// How long raw data are kept.
+    #[arg(long, value_name = "DAYS", default_value_t = 30)]
+    raw_days: u64,
+    /// Who removes it; kept with the change.
+    #[arg(long, value_name = "NAME", env = "GITHUB_ACTOR")]
+    author: Option<String>,
+    /// Say what would be removed, and remove nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run_archive(args: ArchiveArgs) -> Result<Exit, Failure> {
+    let ArchiveArgs {
+        source,
+        to,
+        before,
+        project,
+        dry_run,
+        json,
+    } = args;
+    let request = ArchiveRequest {
+        from: source.history.0,
+        folder: to,
+        project,
+        before: before.unwrap_or_else(Utc::now),
+        dry_run,
+    };
+    let months = archive(&request).await?;
+    let text = if json {
+        serde_json::to_string(&json!({ "months": months })).or_exit(Exit::Infrastructure)?
+    } else if months.is_empty() {
+        "no month to archive".to_owned()
+    } else {
+        let line = |month: &crate::store::archive::ArchivedMonth| {
+            let state = match (month.written, dry_run) {
+                (true, true) => "would be written",
+                (true, false) => "written",
+                (false, _) => "is there already",
+            };
+            format!("{}: {} runs, {state}", month.month, month.runs)
+        };
+        months.iter().map(line).collect::<Vec<_>>().join("\n")
+    };
+    output::emit(&format!("{text}\n"))?;
+    Ok(Exit::Success)
+}
+
+pub(super) async fn run_prune(args: PruneArgs) -> Result<Exit, Failure> {
+    let PruneArgs {
+        source,
+        archive,
+        raw_days,
+        author,
+        dry_run,
+        json,
+    } = args;
+    let request = PruneRequest {
+        from: source.history.0,
+        folder: archive,
+        quarantined_before: Utc::now().checked_sub_days(Days::new(raw_days)).unwrap_or_default(),
+        author,
+        dry_run,
+    };
+    let pruned = prune(&request).await?;
+    let text = match &pruned.archive {
+        _ if json => serde_json::to_string(&pruned).or_exit(Exit::Infrastructure)?,
+        None => "nothing to remove".to_owned(),
+        Some(path) => {
+            let did = if dry_run { "would be moved" } else { "moved" };
+            format!("{} quarantined rows {did} to {}", pruned.quarantined, path.display())
+        }
+    };
+    output::emit(&format!("{text}\n"))?;
+    Ok(Exit::Success)
+}
