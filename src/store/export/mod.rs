@@ -132,10 +132,10 @@ impl Export<'_> {
     }
 
     async fn csv(&mut self, write: &mut dyn FnMut(&str) -> io::Result<()>) -> Result<(), ExportError> {
-        write(&line(names().map(escaped))?)?;
+        write(&line(names().map(|name| escaped(&name)))?)?;
         for summary in std::mem::take(&mut self.runs) {
             for row in self.rows(&summary).await? {
-                write(&line(row.into_iter().map(|cell| escaped(cell.into_text())))?)?;
+                write(&line(row.into_iter().map(|cell| escaped(&cell.into_text())))?)?;
             }
         }
         Ok(())
@@ -258,8 +258,8 @@ fn names() -> impl Iterator<Item = String> {
 }
 
 /// A text that spreadsheets would run is kept from it.
-fn escaped(text: String) -> String {
-    escape_formula(&text).into_owned()
+fn escaped(text: &str) -> String {
+    escape_formula(text).into_owned()
 }
 
 /// One line of CSV.
