@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::database::{Access, Address, Database, DatabaseError, RunFilter};
 use super::export::{ExportError, ExportFilter, ExportFormat, export};
+use super::history::HistoryHome;
 use crate::analysis::{HistoryError, read_history};
 
 /// What is archived.
@@ -106,19 +107,11 @@ fn first_of_month(day: NaiveDate) -> DateTime<Utc> {
 
 async fn write_month(request: &ArchiveRequest, month: NaiveDate, name: &str, runs: usize) -> Result<bool, ArchiveError> {
     let (document, points) = paths(&request.folder, name);
-    let filter = ExportFilter {
-        runs: RunFilter {
-            project: request.project.clone(),
-            since: Some(first_of_month(month)),
-            until: month.checked_add_months(Months::new(1)).map(first_of_month),
-            ..RunFilter::default()
-        },
-        points: Vec::new(),
-    };
+    let home = HistoryHome::Database(request.from.clone());
     fs::create_dir_all(&request.folder).map_err(|source| cannot_write(&request.folder, source))?;
     let new = temporary(&request.folder)?;
     let mut sink = io::BufWriter::new(new.reopen().map_err(|source| cannot_write(&document, source))?);
-    export(&request.from, &filter, &ExportFormat::Json, &mut |text| {
+    export(&home, filter_of(request, month), &ExportFormat::Json, &mut |text| {
         sink.write_all(text.as_bytes())
     })
     .await?;
@@ -128,10 +121,23 @@ async fn write_month(request: &ArchiveRequest, month: NaiveDate, name: &str, run
     check(new.path(), runs)?;
     let has_changed = !(points.exists() && is_same(new.path(), &document));
     if has_changed {
-        export(&request.from, &filter, &ExportFormat::Parquet(points), &mut |_| Ok(())).await?;
+        export(&home, filter_of(request, month), &ExportFormat::Parquet(points), &mut |_| Ok(())).await?;
         new.persist(&document).map_err(|error| cannot_write(&document, error.error))?;
     }
     Ok(has_changed)
+}
+
+/// The runs of a month.
+fn filter_of(request: &ArchiveRequest, month: NaiveDate) -> ExportFilter {
+    ExportFilter {
+        runs: RunFilter {
+            project: request.project.clone(),
+            since: Some(first_of_month(month)),
+            until: month.checked_add_months(Months::new(1)).map(first_of_month),
+            ..RunFilter::default()
+        },
+        points: Vec::new(),
+    }
 }
 
 fn temporary(folder: &Path) -> Result<tempfile::NamedTempFile, ArchiveError> {
