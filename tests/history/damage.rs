@@ -107,8 +107,13 @@ fn what_is_not_a_history_is_refused_and_not_changed() {
     assert!(!fixture.path("none.db").exists());
     refused(
         &fixture.imax(&["history", "list", "--history", "folder"], &[]),
+        3,
+        "folder: no such history",
+    );
+    refused(
+        &fixture.imax(&["history", "series", "--history", "folder"], &[]),
         2,
-        "expected a database",
+        "folder is no database; expected a file such as history.db",
     );
 
     fixture.write("text.db", "model,tput\n=cmd(),1\n");

@@ -1,6 +1,8 @@
 //! A history of any home as a database, for the commands that list, show and export. What is kept as files is read into a database of this
 //! process, whose run numbers are the places in the order of dates.
 
+use std::path::{Path, PathBuf};
+
 use chrono::{DateTime, Utc};
 
 use super::folder::{self, HistoryFolderError};
@@ -21,6 +23,8 @@ pub(crate) enum OpenError {
     Branch(#[from] BranchError),
     #[error(transparent)]
     Scratch(#[from] ScratchError),
+    #[error("{0}: no such history; imax collect --history {0} creates it")]
+    Missing(String),
     #[error("{0} does not know when its files were added, so it has no earlier state; import it into a database for --as-of")]
     AsOf(String),
 }
@@ -89,9 +93,18 @@ fn time_of(as_of: AsOf) -> Option<DateTime<Utc>> {
     }
 }
 
-async fn folder_database(path: &std::path::Path) -> Result<ScratchDatabase, OpenError> {
+/// The files of a folder that must exist: a comparison takes a missing one for a history that begins, but who asks for it by name
+/// has mistyped it.
+fn existing_files(path: &Path) -> Result<Vec<PathBuf>, OpenError> {
+    if !path.exists() {
+        return Err(OpenError::Missing(path.display().to_string()));
+    }
+    Ok(folder::files_of(path)?)
+}
+
+async fn folder_database(path: &Path) -> Result<ScratchDatabase, OpenError> {
     let mut scratch = ScratchDatabase::create().await?;
-    for file in folder::files_of(path)? {
+    for file in existing_files(path)? {
         let name = file.display().to_string();
         let run = folder::read_one(&file)?;
         scratch.add(vec![NamedRun { name, run }]).await?;
@@ -108,7 +121,7 @@ pub(crate) async fn verify(home: &HistoryHome) -> Result<Vec<String>, OpenError>
         HistoryHome::Database(address) => database_findings(address).await,
         HistoryHome::Folder(path) => {
             let mut findings = Vec::new();
-            for file in folder::files_of(path)? {
+            for file in existing_files(path)? {
                 if let Err(damage) = folder::read_one(&file) {
                     findings.push(format!("{damage}; remove the file, or restore it from a backup"));
                 }

@@ -165,6 +165,7 @@ impl ExitOf for OpenError {
             Self::Folder(error) => error.exit(),
             Self::Branch(error) => error.exit(),
             Self::Scratch(error) => error.exit(),
+            Self::Missing(_) => Exit::InvalidInput,
             Self::AsOf(_) => Exit::Usage,
         }
     }
