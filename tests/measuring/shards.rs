@@ -212,7 +212,7 @@ fn wrong_shards_and_instants_are_refused_before_the_server_is_asked() {
         (&["--shard", "1/2", "--start-at", "1000"], "--start-at passed", 2),
         (&["--shard", "1/2", "--start-at", "2000-01-01T00:00:00Z"], "--start-at passed", 2),
         (&["--shard", "1/2", "--start-at", "99999999999"], "days ahead", 2),
-        (&["--shard", "1/2", "--start-at", "noon"], "expected an instant", 2),
+        (&["--shard", "1/2", "--start-at", "noon"], "expected a time", 2),
         (
             &["--shard", "1/5", "--start-at", &future, "--max-concurrency", "4"],
             "use at most 4 shards",
