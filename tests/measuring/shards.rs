@@ -218,7 +218,7 @@ fn wrong_shards_and_instants_are_refused_before_the_server_is_asked() {
             "use at most 4 shards",
             2,
         ),
-        (&["--start-at", &future, "--max-concurrency", "4,8"], "one load and one run", 2),
+        (&["--start-at", &future, "--max-concurrency", "4,8"], "one run of one load", 2),
     ];
     let server = crate::harness::HttpServer::start(|_, _| None);
     for (arguments, message, code) in cases {
