@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::{Failure, output};
-use crate::github::{self, FinishedRun};
+use crate::github::{self, WorkflowRun};
 
 #[derive(Debug, Args)]
 pub struct PullRequestArgs {
@@ -31,7 +31,7 @@ pub async fn number_of(given: Option<u64>, repository: Option<&str>) -> Result<O
     if known.is_some() {
         return Ok(known);
     }
-    let Some(run) = github::finished_run()?.filter(FinishedRun::is_of_pull_request) else {
+    let Some(run) = github::finished_run()?.filter(WorkflowRun::is_of_pull_request) else {
         output::say("no pull request in this event; nothing to comment on");
         return Ok(None);
     };

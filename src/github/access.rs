@@ -5,9 +5,8 @@ use serde_json::Value;
 
 use super::client::{Client, RepositoryName, Request};
 use super::error::GithubError;
-use super::event::FinishedRun;
+use super::run::WorkflowRun;
 use crate::matrix::policy::{Permission, PullRequest};
-use crate::model::percent_encode;
 
 #[derive(Deserialize)]
 struct PermissionDocument {
@@ -55,16 +54,10 @@ struct ListedHead {
 pub(crate) async fn pull_request_of_run(
     client: &Client,
     repository: &RepositoryName,
-    run: &FinishedRun,
+    run: &WorkflowRun,
 ) -> Result<Option<u64>, GithubError> {
-    let (Some(head), Some(branch)) = (&run.head_repository, &run.head_branch) else {
-        return Ok(None);
-    };
-    let Some((owner, _)) = head.full_name.split_once('/') else {
-        return Ok(None);
-    };
-    let (owner, branch) = (percent_encode(owner), percent_encode(branch));
-    let path = format!("/repos/{repository}/pulls?state=open&head={owner}:{branch}&per_page=100");
+    let Some(head) = run.head_label() else { return Ok(None) };
+    let path = format!("/repos/{repository}/pulls?state=open&head={head}&per_page=100");
     let listed: Vec<ListedPullRequest> = client.read(Request::get(&path, "pull-requests: read")).await?;
     let of_commit = listed.into_iter().find(|listed| listed.head.sha == run.head_sha);
     Ok(of_commit.map(|listed| listed.number))

@@ -1,7 +1,9 @@
 //! The pull request and the commit of a workflow run, from the event file.
 
-use serde::Deserialize;
+use serde::Deserialize as _;
 use serde_json::Value;
+
+use super::run::WorkflowRun;
 
 #[derive(Debug, thiserror::Error)]
 #[error("invalid event file: {0}")]
@@ -44,42 +46,13 @@ pub(super) fn head_sha_of_event(text: &str) -> Result<Option<String>, EventError
     Ok(found.map(str::to_owned))
 }
 
-/// The finished workflow run that a `workflow_run` event tells of. The event file is GitHub's, but a fork chooses the branch's name.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(crate) struct FinishedRun {
-    pub id: u64,
-    /// What started it: `pull_request`, `push`.
-    pub event: String,
-    pub head_sha: String,
-    /// The branch in its repository.
-    #[serde(default)]
-    pub head_branch: Option<String>,
-    /// The repository of the branch; `None` where it was deleted.
-    #[serde(default)]
-    pub head_repository: Option<HeadRepository>,
-}
-
-/// The repository that a pull request comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(crate) struct HeadRepository {
-    /// owner/name
-    pub full_name: String,
-}
-
-impl FinishedRun {
-    /// Whether a pull request started it.
-    pub(crate) fn is_of_pull_request(&self) -> bool {
-        self.event.starts_with("pull_request")
-    }
-}
-
 /// The finished run of a `workflow_run` event; `None` for other events.
 ///
 /// # Errors
 /// [`EventError`] for a text that is not JSON, or a run without its number or commit.
-pub(super) fn finished_run_of_event(text: &str) -> Result<Option<FinishedRun>, EventError> {
+pub(super) fn finished_run_of_event(text: &str) -> Result<Option<WorkflowRun>, EventError> {
     let event: Value = serde_json::from_str(text)?;
-    Ok(event.get("workflow_run").map(FinishedRun::deserialize).transpose()?)
+    Ok(event.get("workflow_run").map(WorkflowRun::deserialize).transpose()?)
 }
 
 /// The base commit of an event's pull request; `None` for other events.

@@ -31,7 +31,6 @@ pub use client::{Client, ClientSettings, RepositoryName};
 pub(crate) use comment::{CommentChange, commented_run, put_comment};
 pub use comment::{Marker, run_line};
 pub(crate) use error::GithubError;
-pub(crate) use event::FinishedRun;
 pub(crate) use git_data::{
     BranchName, MAX_FILE, RefUpdate, Tip, TreeChange, TreeEntry, blob, blob_sha, create_blob, create_commit, create_tree, move_branch, tip,
     tip_at, tree,

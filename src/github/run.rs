@@ -28,13 +28,19 @@ pub struct WorkflowRun {
     /// RFC 3339.
     #[serde(default)]
     pub created_at: String,
+    /// What started it: `pull_request`, `push`.
     event: String,
+    /// The branch in its repository, whose owner chooses its name.
+    #[serde(default)]
+    pub head_branch: Option<String>,
+    /// The repository of the branch; `None` where it was deleted.
     #[serde(default)]
     head_repository: Option<HeadRepository>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 struct HeadRepository {
+    /// owner/name
     full_name: String,
 }
 
@@ -47,12 +53,29 @@ impl WorkflowRun {
     /// Whether the run is of the branch under which it is listed. A pull request from a fork whose branch has the same name is listed
     /// there, too, but its artifacts come from a stranger.
     fn is_of_branch(&self, repository: &RepositoryName) -> bool {
-        let repository = repository.to_string();
-        let is_own = self
-            .head_repository
-            .as_ref()
-            .is_some_and(|head| head.full_name.eq_ignore_ascii_case(&repository));
-        is_own && BRANCH_EVENTS.contains(&self.event.as_str())
+        self.is_of_repository(&repository.to_string()) && BRANCH_EVENTS.contains(&self.event.as_str())
+    }
+
+    /// Whether its commit is of this repository, owner/name, and not of a fork.
+    pub(super) fn is_of_repository(&self, repository: &str) -> bool {
+        self.head_repository().is_some_and(|head| head.eq_ignore_ascii_case(repository))
+    }
+
+    /// The repository of its commit, owner/name; `None` where it was deleted.
+    pub(super) fn head_repository(&self) -> Option<&str> {
+        self.head_repository.as_ref().map(|head| head.full_name.as_str())
+    }
+
+    /// Its branch as GitHub's lists of pull requests name it, escaped for a query: `owner:branch`.
+    pub(super) fn head_label(&self) -> Option<String> {
+        let (owner, _) = self.head_repository()?.split_once('/')?;
+        let branch = self.head_branch.as_deref()?;
+        Some(format!("{}:{}", percent_encode(owner), percent_encode(branch)))
+    }
+
+    /// Whether a pull request started it.
+    pub(crate) fn is_of_pull_request(&self) -> bool {
+        self.event.starts_with("pull_request")
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::event::{EventError, FinishedRun, base_sha_of_event, finished_run_of_event, head_sha_of_event, pull_request_of_event};
+use super::event::{EventError, base_sha_of_event, finished_run_of_event, head_sha_of_event, pull_request_of_event};
+use super::run::WorkflowRun;
 use crate::system::files::{self, FileError};
 
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +37,7 @@ pub(crate) fn run_url() -> Option<String> {
 ///
 /// # Errors
 /// [`EventFileError`].
-pub(crate) fn finished_run() -> Result<Option<FinishedRun>, EventFileError> {
+pub(crate) fn finished_run() -> Result<Option<WorkflowRun>, EventFileError> {
     match event()? {
         Some(text) => Ok(finished_run_of_event(&text)?),
         None => Ok(None),
@@ -49,11 +50,10 @@ pub(crate) fn finished_run() -> Result<Option<FinishedRun>, EventFileError> {
 /// [`EventFileError`].
 pub(crate) fn measured_fork() -> Result<Option<String>, EventFileError> {
     let Some(run) = finished_run()? else { return Ok(None) };
-    let Some(head) = run.head_repository else {
-        return Ok(Some("a deleted repository".to_owned()));
-    };
-    let is_own = variable("GITHUB_REPOSITORY").is_some_and(|own| own.eq_ignore_ascii_case(&head.full_name));
-    Ok(Some(head.full_name).filter(|_| !is_own))
+    if variable("GITHUB_REPOSITORY").is_some_and(|own| run.is_of_repository(&own)) {
+        return Ok(None);
+    }
+    Ok(Some(run.head_repository().unwrap_or("a deleted repository").to_owned()))
 }
 
 /// The pull request of the event.

@@ -112,22 +112,10 @@ fn entries(folder: &Path, extensions: &[&str]) -> Result<Vec<Entry>, ArtifactErr
 /// # Errors
 /// [`ArtifactError::TooLarge`], and [`ArtifactError::Read`] if the file cannot be read or is not UTF-8.
 pub fn read_text(path: &Path) -> Result<String, ArtifactError> {
-    let refused = |source| ArtifactError::Read {
+    String::from_utf8(read_bytes(path)?).map_err(|_| ArtifactError::Read {
         path: path.to_owned(),
-        source,
-    };
-    let file = untrusted::open_regular(path).map_err(refused)?;
-    let bytes = file.metadata().map_err(refused)?.len();
-    if bytes > MAX_BYTES {
-        return Err(ArtifactError::TooLarge {
-            path: path.to_owned(),
-            bytes,
-        });
-    }
-    // Slightly more than the size, so that detecting the end does not grow the buffer.
-    let mut text = String::with_capacity(usize::try_from(bytes).unwrap_or(0) + 64);
-    file.take(MAX_BYTES).read_to_string(&mut text).map_err(refused)?;
-    Ok(text)
+        source: io::Error::new(io::ErrorKind::InvalidData, "stream did not contain valid UTF-8"),
+    })
 }
 
 /// The bytes of a file below the size limit.
@@ -147,6 +135,7 @@ pub fn read_bytes(path: &Path) -> Result<Vec<u8>, ArtifactError> {
             bytes,
         });
     }
+    // Slightly more than the size, so that detecting the end does not grow the buffer.
     let mut content = Vec::with_capacity(usize::try_from(bytes).unwrap_or(0) + 64);
     file.take(MAX_BYTES).read_to_end(&mut content).map_err(refused)?;
     Ok(content)

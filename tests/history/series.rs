@@ -9,21 +9,24 @@ fn import_nights(home: &Home) {
     home.output(&["import", ten_nights().to_str().unwrap(), "--to", &home.address]);
 }
 
-/// The series of the point at 64 on main, whose level falls on the sixth night.
-fn series(home: &Home, more: &[&str]) -> Value {
-    let mut line = vec![
+/// The command for the series of a point on main.
+fn command<'a>(home: &'a Home, point: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let line = [
         "history",
         "series",
         "--history",
         &home.address,
         "--filter",
-        "conc=64",
+        point,
         "--branch",
         "main",
-        "--json",
     ];
-    line.extend(more);
-    home.json(&line)
+    [&line, more].concat()
+}
+
+/// The series of the point at 64, whose level falls on the sixth night.
+fn series(home: &Home, more: &[&str]) -> Value {
+    home.json(&[command(home, "conc=64", &["--json"]).as_slice(), more].concat())
 }
 
 fn levels(series: &Value) -> Vec<(&Value, &Value)> {
@@ -50,28 +53,9 @@ pub fn series_has_values_and_the_levels_that_were_kept(home: &Home) {
         2
     );
     assert_eq!(series(home, &["--filter", "model=other"]), json!([]));
-    let steady = home.json(&[
-        "history",
-        "series",
-        "--history",
-        &home.address,
-        "--filter",
-        "conc=4",
-        "--branch",
-        "main",
-        "--json",
-    ]);
+    let steady = home.json(&command(home, "conc=4", &["--json"]));
     assert_eq!(levels(&steady), [(&json!(1), &json!(10))]);
-    let table = home.output(&[
-        "history",
-        "series",
-        "--history",
-        &home.address,
-        "--filter",
-        "conc=64",
-        "--branch",
-        "main",
-    ]);
+    let table = home.output(&command(home, "conc=64", &[]));
     assert!(
         table.contains("2026-11-06T05:00:00Z") && table.contains("from here, 5 runs"),
         "{table}"

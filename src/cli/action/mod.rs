@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::settings::SettingsArgs;
 use super::{Exit, Failure, OrExit as _, dispatch, output};
 use crate::github::workflow::WorkflowFiles;
-use crate::github::{self, FinishedRun, annotations};
+use crate::github::{self, WorkflowRun, annotations};
 use crate::matrix::Row;
 use crate::planning::{PLAN_ARTIFACT, PLAN_FILE, SettingsFile};
 use crate::settings::HistoryAddress;
@@ -138,7 +138,7 @@ fn repository_history() -> Result<Option<HistoryAddress>, Failure> {
 
 /// What was measured, by the plan and the event. GitHub's own commit and branch are those of a merge, or of the default branch where a
 /// comment started the sweep.
-fn published_change(finished: Option<&FinishedRun>) -> Result<PublishedChange, Failure> {
+fn published_change(finished: Option<&WorkflowRun>) -> Result<PublishedChange, Failure> {
     let is_pull_request = steps::is_pull_request(finished);
     let pull_request = if is_pull_request { github::event_pull_request()? } else { None };
     let planned = untrusted::read_text(&Path::new(ARTIFACTS).join(PLAN_ARTIFACT).join(PLAN_FILE)).ok();

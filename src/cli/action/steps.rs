@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{ARTIFACTS, ROW_FILE};
-use crate::github::FinishedRun;
+use crate::github::WorkflowRun;
 use crate::matrix::Row;
 use crate::planning::{PLAN_ARTIFACT, PLAN_FILE, RESULTS_ARTIFACT};
 
@@ -70,7 +70,7 @@ pub(super) fn progress(additional: Vec<String>) -> Step {
 }
 
 /// Whether the event belongs to a pull request, which can have the comment.
-pub(super) fn is_pull_request(finished: Option<&FinishedRun>) -> bool {
+pub(super) fn is_pull_request(finished: Option<&WorkflowRun>) -> bool {
     let is_event_of_one = |event: String| matches!(event.as_str(), "pull_request" | "pull_request_target" | "issue_comment");
     match finished {
         Some(run) => run.is_of_pull_request(),

@@ -11,7 +11,7 @@ use super::{ENGINE, fixture, id_of, on_two_nodes};
 use crate::harness::wait_until;
 
 /// What stays on a node until it is killed.
-const DAEMON: &str = "trap '' TERM; touch \"$IMAX_OUT/deaf-$SLURMD_NODENAME\"; while :; do sleep @MARK@; done";
+const DAEMON: &str = "trap '' TERM; touch \"$IMAX_OUT/daemon-$SLURMD_NODENAME\"; while :; do sleep @MARK@; done";
 /// Leaves it there.
 const LEAVE: &str = "setsid -f bash \"$GITHUB_WORKSPACE/daemon.sh\" @MARK@ </dev/null >/dev/null 2>&1\n";
 /// Leaves one on each of two nodes; to Slurm that step is over then. Another holds everything that the job has.
@@ -24,7 +24,7 @@ enum End {
     /// The run is cancelled and the recipe obeys SIGTERM.
     Obeys,
     /// The run is cancelled and the recipe ends only when it is killed.
-    IsDeaf,
+    IgnoresSigterm,
     /// Slurm ends the job, as at its time limit; such a job gets no more steps.
     ByCluster,
     /// The recipe fails by itself.
@@ -37,7 +37,7 @@ impl End {
     fn recipe(self) -> String {
         match self {
             Self::Obeys | Self::ByCluster => "exec sleep @MARK@".to_owned(),
-            Self::IsDeaf => "trap '' TERM; while :; do sleep @MARK@; done".to_owned(),
+            Self::IgnoresSigterm => "trap '' TERM; while :; do sleep @MARK@; done".to_owned(),
             Self::Fails => "until [ -e \"$IMAX_OUT/go\" ]; do sleep 0.05; done; exit 1".to_owned(),
             Self::IsMeasured => ENGINE.to_owned(),
         }
@@ -46,7 +46,7 @@ impl End {
     fn exit_code(self) -> i32 {
         match self {
             Self::Obeys => 128 + Signal::SIGINT as i32,
-            Self::IsDeaf => 128 + Signal::SIGTERM as i32,
+            Self::IgnoresSigterm => 128 + Signal::SIGTERM as i32,
             Self::ByCluster => 4,
             Self::Fails => 1,
             Self::IsMeasured => 0,
@@ -58,12 +58,12 @@ impl End {
         let mut run = fixture.start();
         if !matches!(self, Self::IsMeasured) {
             run.await_line("phase ready");
-            nodes.iter().for_each(|node| fixture.await_file(&format!("out/deaf-{node}")));
+            nodes.iter().for_each(|node| fixture.await_file(&format!("out/daemon-{node}")));
         }
         let sent = Stopwatch::start();
         match self {
             Self::Obeys => run.signal(Signal::SIGINT),
-            Self::IsDeaf => run.signal(Signal::SIGTERM),
+            Self::IgnoresSigterm => run.signal(Signal::SIGTERM),
             Self::ByCluster => {
                 let cluster = Cluster::get();
                 cluster
@@ -77,14 +77,14 @@ impl End {
         let ended = run.finish();
         let log = fixture.read("out/server.log");
         assert_eq!(ended.code, Some(self.exit_code()), "{self:?}: {}\n{log}", ended.stderr);
-        if matches!(self, Self::Obeys | Self::IsDeaf) {
+        if matches!(self, Self::Obeys | Self::IgnoresSigterm) {
             sent.assert_cancelled_in_time(&ended.stderr);
         }
         fixture.await_no_processes();
         assert_eq!(fixture.states(), 0);
         for node in nodes {
             // A script that is killed may not have the time to say it.
-            let is_said = matches!(self, Self::IsDeaf) || log.contains(&format!("imax: ended what the job left on {node}"));
+            let is_said = matches!(self, Self::IgnoresSigterm) || log.contains(&format!("imax: ended what the job left on {node}"));
             assert!(is_said, "{self:?}: {log}");
         }
     }
@@ -133,7 +133,7 @@ fn on_one_node() {
 #[ignore = "needs Slurm"]
 fn on_two_nodes_of_one_job() {
     let stranger = stranger();
-    for end in [End::Obeys, End::IsDeaf, End::ByCluster, End::Fails, End::IsMeasured] {
+    for end in [End::Obeys, End::IgnoresSigterm, End::ByCluster, End::Fails, End::IsMeasured] {
         let fixture = fixture("exit 9", "main", "");
         on_two_nodes(&fixture, &format!("{STEPS}{}", end.recipe()));
         // What most clusters are asked with; Slurm hands it on to the job's steps.
