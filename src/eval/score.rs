@@ -1,5 +1,7 @@
 //! From scores of questions to the score of a task: mean, its standard error as lm-eval computes it, and an interval.
 
+use crate::model::count;
+
 /// A score with its error.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Score {
@@ -56,10 +58,6 @@ fn wilson(mean: f64, n: f64) -> (f64, f64) {
     let centre = (mean + z2 / (2.0 * n)) / (1.0 + z2 / n);
     let half = Z / (1.0 + z2 / n) * (mean * (1.0 - mean) / n + z2 / (4.0 * n * n)).max(0.0).sqrt();
     ((centre - half).max(0.0), (centre + half).min(1.0))
-}
-
-fn count(n: usize) -> f64 {
-    u32::try_from(n).map_or(f64::from(u32::MAX), f64::from)
 }
 
 #[cfg(test)]

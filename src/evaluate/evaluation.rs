@@ -18,6 +18,7 @@ use crate::eval::scored_task::{Answers, ScoredTask, ScoringError, hash};
 use crate::eval::task::{self, Task};
 use crate::eval::task_questions::{Choices, QuestionError, TaskQuestions, num_fewshot};
 use crate::eval::threshold::{Thresholds, Verdict};
+use crate::model::saturating;
 use crate::model::{Diagnostics, Secret, SourceFile};
 use crate::system::cancellation::Cancellation;
 use crate::system::files::FileError;
@@ -283,7 +284,7 @@ pub fn evaluate(
         started_unix_s,
         seconds: started.elapsed().as_secs_f64(),
         retries: asked.retries,
-        failed: u64::try_from(failures.len()).unwrap_or(u64::MAX),
+        failed: saturating::to_u64(failures.len()),
         resumed,
         client_cpu_s: host::cpu_seconds() - cpu_before,
         problems: result_files::problems(&judged, first_failure.as_deref()),
@@ -328,7 +329,7 @@ fn requests(evaluation: &EvaluationSettings, tasks: &[PreparedTask]) -> Vec<(Req
             for repeat in 0..prepared.task.repeats.get() {
                 let body = evaluation.requests.body(asked, &prepared.task.generation, repeat);
                 let hash = hash(&body.to_string());
-                let repeat = usize::try_from(repeat).unwrap_or(usize::MAX);
+                let repeat = saturating::to_usize(repeat);
                 all.push((
                     RequestSlot {
                         task,

@@ -27,6 +27,7 @@ use crate::job::{EvalRecord, FailureClass, JobFailure, Phase, PhaseEnding, Recip
 use crate::matrix::Row;
 use crate::measure::hub::ReadDocumentsError;
 use crate::model::Concurrency;
+use crate::model::saturating;
 use crate::model::with_causes;
 use crate::result::{EvalConcs, Json, eval_meta};
 use crate::system::cancellation::Cancellation;
@@ -232,7 +233,7 @@ fn evaluation(ctx: &JobContext, target: &LoadTarget, plan: &EvalPlan, conc: Conc
         requests: settings,
         answer_text: ctx.evals.answer_text.clone(),
         key: api_key_from_environment(),
-        concurrency: usize::try_from(conc.get()).unwrap_or(usize::MAX),
+        concurrency: saturating::to_usize(conc.get()),
         timeout: ctx.spec.profile.deadlines.of(Phase::Eval).min(ANSWER_TIMEOUT),
         choices: choices(&ctx.evals),
         output: ctx.folders.out.clone(),

@@ -10,6 +10,7 @@ use super::context::JobContext;
 use super::interruption::{Interruption, PhaseError};
 use super::phase::RunningPhase;
 use crate::job::{FailureClass, JobFailure};
+use crate::model::saturating;
 use crate::system::cancellation::{CancelCause, Cancellation};
 use crate::system::process::{Ending, Group, Input, ProcessError, StartedFrom};
 
@@ -166,7 +167,7 @@ fn timed_out(hook: &str) -> JobFailure {
 
 /// The numbers from `count` down to 1.
 fn remaining_counts(count: usize) -> impl Iterator<Item = u32> {
-    (1..=u32::try_from(count).unwrap_or(u32::MAX)).rev()
+    (1..=saturating::to_u32(count)).rev()
 }
 
 /// The end of the first of `count` equal shares of the time between two moments.

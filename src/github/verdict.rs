@@ -1,6 +1,7 @@
 //! The verdict of a report as a check run, with annotations in the changelog.
 
 use super::check::{Annotation, AnnotationLevel, CheckRun, Conclusion};
+use crate::model::saturating;
 use crate::report::{Mark, Remark, View, check};
 
 /// The check run of a report.
@@ -42,7 +43,7 @@ pub(crate) fn verdict_check(view: &View, input: VerdictInput) -> CheckRun {
 
 fn annotation(changelog: &str, remark: Remark) -> Annotation {
     // GitHub accepts no annotation without a line.
-    let line = remark.line.map_or(1, |line| u64::try_from(line).unwrap_or(u64::MAX));
+    let line = remark.line.map_or(1, saturating::to_u64);
     Annotation {
         path: changelog.to_owned(),
         start_line: line,

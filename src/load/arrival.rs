@@ -113,7 +113,7 @@ impl Schedule {
             Self::Closed => None,
             Self::Open(offsets) => {
                 let time = offsets.last()?.saturating_sub(*offsets.first()?).as_secs_f64();
-                (time > 0.0).then(|| super::statistics::count(offsets.len() - 1) / time)
+                (time > 0.0).then(|| crate::model::count(offsets.len() - 1) / time)
             }
         }
     }
@@ -135,7 +135,7 @@ fn offsets(rate: &dyn Fn(f64) -> f64, burstiness: f64, limit: Limit, seed: u64) 
     while offsets.len() < MOST_REQUESTS {
         let progress = match limit {
             Limit::Requests(requests) if offsets.len() >= requests => break,
-            Limit::Requests(requests) => super::statistics::count(offsets.len()) / super::statistics::count(requests),
+            Limit::Requests(requests) => crate::model::count(offsets.len()) / crate::model::count(requests),
             // The sum of the intervals may fall short of the duration by a rounding error, which would add one more request.
             Limit::Time(time) if at + 1e-9 >= time.as_secs_f64() => break,
             Limit::Time(time) => at / time.as_secs_f64(),
@@ -184,7 +184,8 @@ mod tests {
     #![allow(clippy::panic, reason = "a test that cannot go on should panic")]
 
     use super::*;
-    use crate::load::statistics::{count, mean};
+    use crate::load::statistics::mean;
+    use crate::model::count;
 
     fn intervals(burstiness: f64) -> Vec<f64> {
         let offsets = offsets(&|_| 50.0, burstiness, Limit::Requests(40_001), 3);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::stamp::Stamp;
+use crate::model::saturating;
 
 /// Initial width of a bin: 1 ms, in nanoseconds.
 const FIRST_WIDTH: u64 = 1_000_000;
@@ -107,7 +108,7 @@ impl ArrivalBins {
         bins.chunks = document.chunks.iter().copied().take(MOST_SECONDS + 1).collect();
         bins.width = document.width_ns.max(1);
         for (bin, tokens) in &document.tokens {
-            let bin = usize::try_from(*bin).unwrap_or(usize::MAX);
+            let bin = saturating::to_usize(*bin);
             if bin >= MOST_BINS {
                 continue;
             }

@@ -9,7 +9,8 @@ use std::cmp::Ordering;
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt as _, SeedableRng as _};
 
-use super::statistics::{count, mean, percentile_of_sorted};
+use super::statistics::{mean, percentile_of_sorted};
+use crate::model::count;
 
 /// Number of resamples; enough for two significant digits of the bounds.
 const RESAMPLES: usize = 500;

@@ -111,7 +111,7 @@ pub fn compare(truth: &str, records: &[Record], concurrency: u32, cpu_time: Dura
         chunk_error_ms: spread(&mut all),
         itl_std_error_ms: std(&mut found_gaps) - std(&mut true_gaps),
         engine_late_p99_ms: spread(&mut late).p99,
-        cpu_us_per_chunk: cpu_time.as_secs_f64() * 1e6 / super::statistics::count(chunks),
+        cpu_us_per_chunk: cpu_time.as_secs_f64() * 1e6 / crate::model::count(chunks),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         measured_at_unix: mean(&records.iter().map(|record| record.ended.unix_seconds()).collect::<Vec<_>>()),
     })

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::measured::Measured;
 use super::metrics::Metrics;
 use super::record::Record;
-use super::statistics::count;
+use crate::model::{count, saturating};
 
 impl Measured {
     /// The fields of the conversations; null without conversations. `unsent_turns` counts the turns that were not sent because an
@@ -15,7 +15,7 @@ impl Measured {
         let Some(stride) = self.run.stride else { return Value::Null };
         let records = &self.run.records;
         let (first, later): (Vec<&Record>, Vec<&Record>) = records.iter().partition(|record| record.index % stride == 0);
-        let sent = u32::try_from(records.len()).unwrap_or(u32::MAX);
+        let sent = saturating::to_u32(records.len());
         let unsent = self.settings.num_prompts.get().saturating_sub(sent);
         json!({
             "recorded": self.settings.has_recorded_sessions(),
@@ -43,11 +43,10 @@ impl Measured {
         let sum = |tokens: fn(&Record) -> Option<u32>| counted().filter_map(tokens).map(u64::from).sum::<u64>();
         let prompt = sum(|record| record.reported_prompt_tokens);
         let cached = sum(|record| record.reported_cached_tokens);
-        let real = |tokens| count(usize::try_from(tokens).unwrap_or(usize::MAX));
         json!({
             "prompt_tokens": prompt,
             "cached_tokens": cached,
-            "hit_rate": (prompt > 0).then(|| real(cached) / real(prompt)),
+            "hit_rate": (prompt > 0).then(|| count(cached) / count(prompt)),
         })
     }
 }

@@ -13,6 +13,7 @@ use super::prompt::{Content, Message, Prompt, Role, random_stream};
 use super::record::Record;
 use super::request;
 use super::settings::{BenchmarkSettings, Protocol};
+use crate::model::saturating;
 
 /// The text of one turn, its lengths and the pause before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,7 +95,7 @@ impl Dialogues {
             sessions,
             settings,
             template,
-            stride: NonZeroU32::new(u32::try_from(longest).unwrap_or(u32::MAX)).unwrap_or(NonZeroU32::MIN),
+            stride: NonZeroU32::new(saturating::to_u32(longest)).unwrap_or(NonZeroU32::MIN),
         }
     }
 
@@ -221,9 +222,7 @@ impl History {
 
     /// Adds the answer. The prompt count of the server is preferred to ours, because it includes the tokens between turns.
     fn answered(&mut self, record: &Record) {
-        let output = record
-            .reported_output_tokens
-            .unwrap_or_else(|| u32::try_from(record.chunks()).unwrap_or(u32::MAX));
+        let output = record.reported_output_tokens.unwrap_or_else(|| saturating::to_u32(record.chunks()));
         self.tokens = record.reported_prompt_tokens.unwrap_or(self.tokens).saturating_add(output);
         self.messages.push(Message {
             role: Role::Assistant,

@@ -5,7 +5,8 @@
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
-use super::statistics::{Summary, count};
+use super::statistics::Summary;
+use crate::model::{count, saturating};
 
 /// Up to this number of values every figure is exact.
 pub const EXACT_VALUES: usize = 1_000_000;
@@ -52,7 +53,7 @@ impl Distribution {
     /// Number of values.
     #[must_use]
     pub fn len(&self) -> u64 {
-        let exact = u64::try_from(self.exact.len()).unwrap_or(u64::MAX);
+        let exact = saturating::to_u64(self.exact.len());
         self.sketch.as_ref().map_or(exact, |sketch| sketch.moments.count)
     }
 
@@ -94,8 +95,7 @@ impl Distribution {
             }
             Some(sketch) => {
                 let above: u64 = sketch.buckets().filter(|(value, _)| *value > ms).map(|(_, number)| number).sum();
-                let real = |number| usize::try_from(number).unwrap_or(usize::MAX);
-                (real(above), real(sketch.moments.count))
+                (saturating::to_usize(above), saturating::to_usize(sketch.moments.count))
             }
         };
         count(above) / count(all.max(1))
@@ -236,7 +236,7 @@ impl Sketch {
 
     fn summary(&self, percentiles: &[f64]) -> Summary {
         Summary {
-            count: usize::try_from(self.moments.count).unwrap_or(usize::MAX),
+            count: saturating::to_usize(self.moments.count),
             mean: self.moments.mean,
             median: self.percentile(50.0),
             std: self.moments.population_std(),
@@ -249,7 +249,7 @@ impl Sketch {
     /// By linear interpolation between closest ranks, as [`super::statistics::percentile_of_sorted`].
     fn percentile(&self, p: f64) -> f64 {
         let last = self.moments.count.saturating_sub(1);
-        let rank = (p / 100.0).clamp(0.0, 1.0) * count(usize::try_from(last).unwrap_or(usize::MAX));
+        let rank = (p / 100.0).clamp(0.0, 1.0) * count(last);
         let below = rank.floor();
         #[expect(
             clippy::cast_possible_truncation,
@@ -320,7 +320,7 @@ impl Moments {
     }
 
     fn population_std(&self) -> f64 {
-        let number = count(usize::try_from(self.count).unwrap_or(usize::MAX));
+        let number = count(self.count);
         if self.count == 0 { 0.0 } else { (self.squares / number).sqrt() }
     }
 }

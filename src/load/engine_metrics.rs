@@ -181,7 +181,7 @@ fn share(part: Option<f64>, whole: Option<f64>) -> Option<f64> {
 /// Mean over the samples of all servers.
 fn mean(servers: &[Vec<EngineSample>], figure: fn(&EngineSample) -> Option<f64>) -> Option<f64> {
     let values: Vec<f64> = servers.iter().flatten().filter_map(figure).collect();
-    (!values.is_empty()).then(|| values.iter().sum::<f64>() / super::statistics::count(values.len()))
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / crate::model::count(values.len()))
 }
 
 #[cfg(test)]

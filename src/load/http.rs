@@ -4,6 +4,7 @@
 use memchr::memmem;
 
 use super::content_coding::ContentCoding;
+use crate::model::saturating;
 
 /// Maximum length of a head, bytes.
 const HEAD_LIMIT: usize = 64 << 10;
@@ -262,7 +263,7 @@ impl Chunked {
 }
 
 fn take(bytes: &[u8], left: u64) -> &[u8] {
-    let count = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
+    let count = saturating::to_usize(left).min(bytes.len());
     &bytes[..count]
 }
 

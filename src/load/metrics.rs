@@ -8,6 +8,7 @@ use super::folded::{Digest, Folded};
 use super::record::Record;
 use super::stamp::millis;
 use super::tokens::Tokenizer;
+use crate::model::saturating;
 
 /// Source of the token count of each chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -199,14 +200,14 @@ impl TokenCounts {
     fn streamed(&self, record: &Record) -> u32 {
         match self.source {
             ItlSource::Tokenizer | ItlSource::Chunk => self.first + self.further.iter().sum::<u32>(),
-            ItlSource::Usage => u32::try_from(record.chunks()).unwrap_or(u32::MAX),
+            ItlSource::Usage => saturating::to_u32(record.chunks()),
         }
     }
 
     /// The summary that a record keeps when its chunks are folded.
     pub(super) fn digest(&self, record: &Record) -> Digest {
         let mut digest = Digest {
-            chunks: u32::try_from(record.chunks()).unwrap_or(u32::MAX),
+            chunks: saturating::to_u32(record.chunks()),
             total_tokens: self.total,
             streamed_tokens: self.streamed(record),
             source: self.source,
@@ -251,7 +252,7 @@ impl TokenCounts {
     }
 
     pub(super) fn of(record: &Record, tokenizer: Option<&Tokenizer>) -> Self {
-        let chunks = u32::try_from(record.chunks()).unwrap_or(u32::MAX);
+        let chunks = saturating::to_u32(record.chunks());
         if record.has_continuous_usage() {
             let further: Vec<u32> = record.marks.iter().filter_map(|mark| mark.tokens()).collect();
             let first = record.first_tokens.unwrap_or(1);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::arrival::Schedule;
 use super::dialogue::Dialogues;
 use super::shard::Shard;
+use crate::model::saturating;
 
 /// A request ready to be written to a socket.
 #[derive(Clone)]
@@ -102,6 +103,6 @@ impl Plan {
             self.starts()
         };
         let requests = self.dialogues.as_ref().map_or(starts, Dialogues::turns);
-        u32::try_from(requests).unwrap_or(u32::MAX)
+        saturating::to_u32(requests)
     }
 }

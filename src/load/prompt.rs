@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::chat_template::ChatTemplate;
 use super::settings::{RandomLengths, RangeStyle};
 use super::tokens::{Tokenizer, TokenizerError};
+use crate::model::saturating;
 
 /// Limit of corrections of a prompt whose text encodes to another number of tokens; after that the prompt is used as it is.
 const MAX_CORRECTIONS: usize = 24;
@@ -147,11 +148,10 @@ impl<'a> RandomPrompts<'a> {
             let (text, found) = self.exact_text(ids, random)?;
             (Content::Text(text), found)
         };
-        let number = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
         Ok(Prompt {
             content,
-            tokens: number(found),
-            wanted_tokens: number(wanted),
+            tokens: saturating::to_u32(found),
+            wanted_tokens: saturating::to_u32(wanted),
             output_tokens,
         })
     }

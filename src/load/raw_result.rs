@@ -10,9 +10,11 @@ use super::measured::{Measured, SCHEMA_VERSION};
 use super::notice::Notice;
 use super::record::Record;
 use super::settings::{MetricName, RampKind};
-use super::statistics::{Summary, count};
+use super::statistics::Summary;
 use super::timeline;
 use super::validity;
+use crate::model::count;
+use crate::model::saturating;
 
 impl Measured {
     /// The raw result: keys, units and order of benchmark_serving.py, then the block `imax`.
@@ -143,7 +145,7 @@ impl Measured {
     fn intervals_json(&self) -> Value {
         let metrics = &self.metrics;
         let concurrency = self.settings.arrival.max_concurrency.map_or(1, std::num::NonZeroU32::get);
-        let wave = usize::try_from(concurrency).unwrap_or(usize::MAX);
+        let wave = saturating::to_usize(concurrency);
         let mut json = Map::new();
         for (name, values) in [("ttft", &metrics.ttft_ms), ("tpot", &metrics.tpot_ms), ("e2el", &metrics.e2el_ms)] {
             if let Some(found) = bootstrap::intervals(values, wave) {
@@ -162,7 +164,7 @@ impl Measured {
             "cpu_share": health.cpu_share(),
             "cpu_us_per_chunk": if chunks == 0 { None } else { Some(cpu * 1e6 / count(chunks)) },
             "client_threads": health.threads,
-            "peak_memory_mb": super::statistics::count(usize::try_from(health.peak_memory).unwrap_or(0)) / 1e6,
+            "peak_memory_mb": crate::model::count(usize::try_from(health.peak_memory).unwrap_or(0)) / 1e6,
             "read_lag_ms": self.distribution_json(&health.read_lag_ms),
             "send_lag_ms": self.summary_json(self.metrics.send_lag_ms.clone()),
             "asked_request_rate": health.asked_rate,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::folded::Digest;
 use super::reason::Failure;
 use super::stamp::Stamp;
+use crate::model::saturating;
 
 /// A chunk with tokens, other than the first one. It has eight bytes, because a long run has tens of millions of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +24,7 @@ impl ChunkMark {
     #[must_use]
     pub fn new(gap: Duration, tokens: Option<u32>) -> Self {
         Self {
-            gap: u32::try_from(gap.as_nanos() / Self::UNIT.as_nanos()).unwrap_or(u32::MAX),
+            gap: saturating::to_u32(gap.as_nanos() / Self::UNIT.as_nanos()),
             tokens: tokens.unwrap_or(0),
         }
     }
@@ -132,7 +133,7 @@ impl Record {
     #[must_use]
     pub fn chunks(&self) -> usize {
         if let Some(digest) = &self.digest {
-            return usize::try_from(digest.chunks).unwrap_or(usize::MAX);
+            return saturating::to_usize(digest.chunks);
         }
         usize::from(self.first_token.is_some()) + self.marks.len()
     }
@@ -173,7 +174,7 @@ impl Texts {
     pub fn push(&mut self, text: &str) {
         self.whole.push_str(text);
         // The total stays far below the 4 GiB of a u32: these are the texts of one response.
-        self.ends.push(u32::try_from(self.whole.len()).unwrap_or(u32::MAX));
+        self.ends.push(saturating::to_u32(self.whole.len()));
     }
 
     /// Number of texts.
@@ -198,8 +199,9 @@ impl Texts {
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         let starts = std::iter::once(&0).chain(&self.ends);
         starts.zip(&self.ends).map(|(start, end)| {
-            let place = |at: u32| usize::try_from(at).unwrap_or(usize::MAX);
-            self.whole.get(place(*start)..place(*end)).unwrap_or_default()
+            self.whole
+                .get(saturating::to_usize(*start)..saturating::to_usize(*end))
+                .unwrap_or_default()
         })
     }
 }

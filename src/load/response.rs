@@ -8,6 +8,7 @@ use super::reason::{Failure, Reason};
 use super::record::{ChunkMark, Record, Texts};
 use super::sse;
 use super::stamp::Stamp;
+use crate::model::saturating;
 
 /// Limit of a body that is buffered whole (an error, or a response without streaming), bytes. The rest is dropped.
 const GATHER_LIMIT: usize = 16 << 20;
@@ -247,14 +248,14 @@ impl Response {
             return 0;
         }
         let hidden = self.reasoning_tokens.filter(|_| !self.streamed_reasoning).unwrap_or(0);
-        let chunks = u64::try_from(self.marks.len()).unwrap_or(u64::MAX).saturating_add(1);
+        let chunks = saturating::to_u64(self.marks.len()).saturating_add(1);
         let possible = self.text_bytes.saturating_add(chunks + u64::from(SILENT_TOKENS));
         let has_each_count = self.first.is_some_and(|(_, tokens)| tokens.is_some());
         let beyond = match self.completion_tokens {
             Some(total) if !has_each_count => u64::from(total).saturating_sub(possible),
             Some(_) | None => 0,
         };
-        hidden.max(self.silent_tokens).max(u32::try_from(beyond).unwrap_or(u32::MAX))
+        hidden.max(self.silent_tokens).max(saturating::to_u32(beyond))
     }
 
     fn take_events(&mut self, body: &[u8], at: Stamp) {
@@ -334,7 +335,7 @@ impl Response {
             all
         };
         self.text_bytes = self.text_bytes.saturating_add(new);
-        u32::try_from(new).unwrap_or(u32::MAX)
+        saturating::to_u32(new)
     }
 
     /// Reads a response without streaming, which is one document.

@@ -9,8 +9,8 @@ use super::folded::Digest;
 use super::measured::Measured;
 use super::metrics::Metrics;
 use super::record::Record;
-use super::statistics::count;
 use super::validity;
+use crate::model::count;
 
 /// The part of one server in a load.
 #[derive(Debug, Default)]
@@ -104,7 +104,7 @@ impl Measured {
             "balance": self.settings.balance.as_str(),
             "imbalance": {
                 "requests": over(&|server| count(server.records.len())),
-                "output_tokens": over(&|server| count(usize::try_from(server.output_tokens).unwrap_or(usize::MAX))),
+                "output_tokens": over(&|server| count(server.output_tokens)),
                 "mean_in_flight": over(&|server| server.mean_in_flight(run_s)),
             },
             "each": servers.iter().enumerate().map(|(number, server)| self.server_json(number, server)).collect::<Vec<Value>>(),
@@ -118,7 +118,6 @@ impl Measured {
             .map(|(code, (count, example))| (code.clone(), json!({ "count": count, "example": example })))
             .collect();
         let (prompt_tokens, cached_tokens) = server.cached;
-        let real = |tokens: u64| count(usize::try_from(tokens).unwrap_or(usize::MAX));
         json!({
             "url": server.url,
             "requests": server.records.len(),
@@ -126,13 +125,13 @@ impl Measured {
             "failed": server.failed(),
             "errors": errors,
             "output_tokens": server.output_tokens,
-            "output_throughput": self.per_second(real(server.output_tokens)),
+            "output_throughput": self.per_second(count(server.output_tokens)),
             "mean_in_flight": server.mean_in_flight(self.duration_s()),
             "ttft_ms": self.summary_json(server.ttft_ms.clone()),
             "tpot_ms": self.summary_json(server.tpot_ms.clone()),
             "e2el_ms": self.summary_json(server.e2el_ms.clone()),
             "cached_tokens": cached_tokens,
-            "prefix_hit_rate": (cached_tokens > 0 && prompt_tokens > 0).then(|| real(cached_tokens) / real(prompt_tokens)),
+            "prefix_hit_rate": (cached_tokens > 0 && prompt_tokens > 0).then(|| count(cached_tokens) / count(prompt_tokens)),
             "restarted": self.run.new_servers.contains(&number),
             "engine_metrics": self.engine_metrics.get(number).map(|samples| engine_metrics::json(std::slice::from_ref(samples))),
         })

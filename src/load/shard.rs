@@ -4,6 +4,8 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::str::FromStr;
 
+use crate::model::saturating;
+
 /// Shard `number` of `of`, from 1. Item `i` of a load (a request, a conversation, an arrival) belongs to the shard with the number
 /// `i mod of + 1`, so that each item belongs to exactly one shard and every shard has arrivals during the whole load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +68,7 @@ impl Shard {
     /// [`Self::part`] for `u32`.
     #[must_use]
     pub fn part_of(self, total: u32) -> u32 {
-        u32::try_from(self.part(usize::try_from(total).unwrap_or(usize::MAX))).unwrap_or(u32::MAX)
+        saturating::to_u32(self.part(saturating::to_usize(total)))
     }
 
     /// The number in the whole load of this shard's item number `own`. Inverse of [`Self::own`].
@@ -92,7 +94,7 @@ impl Shard {
 }
 
 fn whole(number: NonZeroU32) -> usize {
-    usize::try_from(number.get()).unwrap_or(usize::MAX)
+    saturating::to_usize(number.get())
 }
 
 impl fmt::Display for Shard {

@@ -22,6 +22,7 @@ use super::shard::Shard;
 use super::stamp::Stamp;
 use super::target::{Protocol, Target};
 use super::tokens::Tokenizer;
+use crate::model::saturating;
 
 /// Version of [`ShardResult`]; increased by a change that older readers cannot read.
 pub const SHARD_SCHEMA: u32 = 1;
@@ -255,7 +256,7 @@ impl ShardResult {
 }
 
 fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+    saturating::to_u64(time.as_nanos())
 }
 
 impl RequestResult {

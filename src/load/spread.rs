@@ -4,7 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::measured::Measured;
 use super::settings::MetricName;
-use super::statistics::{count, mean};
+use super::statistics::mean;
+use crate::model::count;
 
 /// The figures of several runs and their spread: for each figure its values in run order, their mean, sample standard deviation
 /// (divisor n - 1), coefficient of variation, minimum and maximum.

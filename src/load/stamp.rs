@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::model::saturating;
+
 /// An instant in nanoseconds since the Unix epoch, by the system's real-time clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Stamp(u64);
@@ -35,13 +37,13 @@ impl Stamp {
     /// The instant `time` before this one; the epoch if that would be before the epoch.
     #[must_use]
     pub fn before(self, time: Duration) -> Self {
-        Self(self.0.saturating_sub(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)))
+        Self(self.0.saturating_sub(saturating::to_u64(time.as_nanos())))
     }
 
     /// The instant `time` after this one.
     #[must_use]
     pub fn after(self, time: Duration) -> Self {
-        Self(self.0.saturating_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)))
+        Self(self.0.saturating_add(saturating::to_u64(time.as_nanos())))
     }
 }
 

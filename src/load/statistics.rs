@@ -1,6 +1,8 @@
 //! Summary statistics as numpy computes them, because that is what benchmark_serving.py reports: percentiles by
 //! linear interpolation between closest ranks, and the standard deviation of the population (divisor n).
 
+use crate::model::count;
+
 /// A summary of one series of values. Every field is 0 for an empty series, as benchmark_serving.py has it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Summary {
@@ -79,13 +81,6 @@ pub fn percentile_of_sorted(sorted: &[f64], p: f64) -> f64 {
     let low = sorted[index];
     let high = sorted[(index + 1).min(last)];
     low + (high - low) * (rank - below)
-}
-
-/// A count as `f64`; exact up to 2^53.
-#[must_use]
-#[expect(clippy::cast_precision_loss, reason = "counts of requests and tokens stay below 2^53")]
-pub fn count(n: usize) -> f64 {
-    n as f64
 }
 
 #[cfg(test)]

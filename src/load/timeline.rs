@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::arrival_bins::ArrivalBins;
 use super::record::Record;
 use super::stamp::{Stamp, millis};
-use super::statistics::count;
+use crate::model::{count, saturating};
 
 /// One second of the run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -47,7 +47,7 @@ const MOST_SECONDS: usize = 24 * 3600;
 /// The figures for each second from `start` to the end of the last request. `folded` has the chunks of folded requests.
 #[must_use]
 pub fn seconds(records: &[Record], folded: Option<&ArrivalBins>, start: Stamp) -> Vec<Second> {
-    let second_of = |at: Stamp| usize::try_from(at.since(start).as_secs()).unwrap_or(usize::MAX).min(MOST_SECONDS);
+    let second_of = |at: Stamp| saturating::to_usize(at.since(start).as_secs()).min(MOST_SECONDS);
     let last = records.iter().map(|record| second_of(record.ended)).max().unwrap_or(0);
     // Sum (milliseconds) and number of the times to first token in each second.
     let mut ttfts = vec![(0.0, 0); last + 1];

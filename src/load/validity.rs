@@ -135,7 +135,7 @@ pub fn doubts(settings: &BenchmarkSettings, run: &Run, metrics: &Metrics) -> Vec
         .iter()
         .filter(|record| !record.is_success() && !is_cancelled(record))
         .count();
-    let share = super::statistics::count(failed) / super::statistics::count(ended.max(1));
+    let share = crate::model::count(failed) / crate::model::count(ended.max(1));
     let lag = health.read_lag_ms.percentile(90.0);
     let saturated = health.cpu_share() > SATURATED_CPU_SHARE || lag > SATURATED_READ_LAG_MS;
     let found = [
@@ -158,7 +158,7 @@ pub fn doubts(settings: &BenchmarkSettings, run: &Run, metrics: &Metrics) -> Vec
 
 /// A number of requests as a share of those that succeeded.
 fn share_of(requests: u32, metrics: &Metrics) -> f64 {
-    f64::from(requests) / super::statistics::count(metrics.e2el_ms.len().max(1))
+    f64::from(requests) / crate::model::count(metrics.e2el_ms.len().max(1))
 }
 
 /// Whether a server refused a connection and a later request to it succeeded.

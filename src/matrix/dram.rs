@@ -2,6 +2,7 @@
 //! share of the GPUs in use.
 
 use crate::config::{Hardware, Utilization};
+use crate::model::saturating;
 use crate::model::{Layout, Parallelism};
 
 /// Upper bound of a node's memory for offloading, MiB: 3 TB. The rest is left to the system.
@@ -47,7 +48,7 @@ pub fn budget_gb(layout: &Layout, hardware: Hardware, share: Utilization) -> Res
     let whole = bytes * u128::from(share.numerator) * u128::from(gpus);
     let parts = BYTES_PER_GB * u128::from(share.denominator) * u128::from(gpus_per_node);
     // At most 3,000 GB: a share is at most 1, and so is the part of the GPUs.
-    Ok(u64::try_from(whole / parts).unwrap_or(u64::MAX))
+    Ok(saturating::to_u64(whole / parts))
 }
 
 fn single_node_gpus(parallelism: &Parallelism, gpus_per_node: u32) -> Result<u64, DramError> {

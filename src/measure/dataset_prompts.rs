@@ -10,6 +10,7 @@ use crate::load::dataset::sonnet::{Poem, SonnetLengths};
 use crate::load::prompt::{Content, Prompt, RandomPrompts};
 use crate::load::shard::Shard;
 use crate::load::{BenchmarkSettings, TokenizerError};
+use crate::model::saturating;
 use crate::system::cancellation::Cancellation;
 
 /// Output tokens of questions without a recorded answer: 256, as in `vllm bench serve`.
@@ -62,7 +63,7 @@ pub fn of_questions(
         let question = &questions[index % questions.len()];
         let wanted = match (output, &question.answer) {
             (Some(output), _) => output.get(),
-            (None, Some(answer)) => u32::try_from(materials.tokenizer()?.count(answer)?).unwrap_or(u32::MAX).max(1),
+            (None, Some(answer)) => saturating::to_u32(materials.tokenizer()?.count(answer)?).max(1),
             (None, None) => USUAL_OUTPUT.get(),
         };
         materials.listed(settings, &question.text, wanted)

@@ -21,6 +21,7 @@ use crate::load::{
 };
 use crate::measure::load_driver::{Drive, DriverError, clock};
 use crate::measure::tokenizer::{self, TokenizerFileError};
+use crate::model::saturating;
 use crate::system::cancellation::{CancelCause, Cancellation};
 use crate::system::files::FileError;
 use crate::system::tls::TlsError;
@@ -378,7 +379,7 @@ fn plan(
                 (schedule, _) => schedule,
             };
             let plan = plan_of(settings, requests, schedule);
-            (plan, u32::try_from(inexact).unwrap_or(u32::MAX))
+            (plan, saturating::to_u32(inexact))
         }
         Prompts::Sessions(sessions) => {
             // Request numbers depend on the longest conversation. Shards use that of the whole load, so that no two clients send the same

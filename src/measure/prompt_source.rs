@@ -19,6 +19,7 @@ use crate::load::prompt::Prompt;
 use crate::load::settings::Sessions;
 use crate::load::shard::Shard;
 use crate::load::{BenchmarkSettings, Dataset, Limit, Notice, Schedule, Shortage};
+use crate::model::saturating;
 use crate::system::cancellation::Cancellation;
 use crate::system::files;
 
@@ -111,9 +112,7 @@ impl PromptSource {
     /// Turns of the longest conversation of the whole load, over all shards; 1 for single prompts.
     pub fn longest_conversation(&self) -> usize {
         match &self.content {
-            Content::RandomSessions(sessions) | Content::Dialogues(_, _, sessions) => {
-                usize::try_from(sessions.turns.get()).unwrap_or(usize::MAX)
-            }
+            Content::RandomSessions(sessions) | Content::Dialogues(_, _, sessions) => saturating::to_usize(sessions.turns.get()),
             Content::Sessions(sessions) => {
                 let turns = sessions.iter().map(|session| match session {
                     Session::Said(turns) => turns.len(),
@@ -187,7 +186,7 @@ impl PromptSource {
 /// Prompts or conversations that the settings ask for. With a rate, the duration determines how many requests there will be; more
 /// prompts than that would be wasted.
 fn asked_for(settings: &BenchmarkSettings) -> usize {
-    let whole = |number: NonZeroU32| usize::try_from(number.get()).unwrap_or(usize::MAX);
+    let whole = |number: NonZeroU32| saturating::to_usize(number.get());
     if let Some(sessions) = settings.sessions {
         return whole(sessions.number);
     }
@@ -295,10 +294,10 @@ fn usable(
         let made = in_parallel(Shard::WHOLE, batch.len(), stop, |index| {
             let Some(exchange) = batch[index].first() else { return Ok(None) };
             let answer = materials.tokenizer()?.count(&exchange.answer)?;
-            let wanted = output.unwrap_or_else(|| u32::try_from(answer).unwrap_or(u32::MAX));
+            let wanted = output.unwrap_or_else(|| saturating::to_u32(answer));
             let prompt = materials.listed(settings, &exchange.question, wanted)?;
-            let tokens = usize::try_from(prompt.tokens).unwrap_or(usize::MAX);
-            Ok(sharegpt::is_usable(tokens, usize::try_from(wanted).unwrap_or(usize::MAX)).then_some(prompt))
+            let tokens = saturating::to_usize(prompt.tokens);
+            Ok(sharegpt::is_usable(tokens, saturating::to_usize(wanted)).then_some(prompt))
         })?;
         kept.extend(made.into_iter().flatten());
     }

@@ -16,6 +16,7 @@ use crate::load::prompt::{Content, Form, Message, Prompt, RandomPrompts};
 use crate::load::settings::RandomLengths;
 use crate::load::shard::Shard;
 use crate::load::{BenchmarkSettings, ChatTemplate, Dataset, Tokenizer, TokenizerError, plain_words};
+use crate::model::saturating;
 use crate::system::cancellation::Cancellation;
 
 /// The prompts of a measurement.
@@ -91,7 +92,7 @@ impl Materials {
             });
         };
         let ids = tokenizer.encode(&text)?;
-        let tokens = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+        let tokens = saturating::to_u32(ids.len());
         Ok(Prompt {
             content: if settings.send_token_ids {
                 Content::Tokens(ids)
@@ -197,7 +198,7 @@ fn recorded_turns(
     number: usize,
 ) -> Result<Vec<Turn>, TokenizerError> {
     let tokenizer = materials.tokenizer()?;
-    let mark = dialogue::mark(settings, u32::try_from(number).unwrap_or(u32::MAX));
+    let mark = dialogue::mark(settings, saturating::to_u32(number));
     match recorded {
         Session::Said(turns) => {
             let turns = recorded::turns(tokenizer, turns, &mark)?;
@@ -205,7 +206,7 @@ fn recorded_turns(
             Ok(turns)
         }
         Session::Blocks(blocks) => {
-            let mark_tokens = u32::try_from(tokenizer.count(&mark)?).unwrap_or(u32::MAX);
+            let mark_tokens = saturating::to_u32(tokenizer.count(&mark)?);
             blocks::turns(maker, blocks, number as u64, mark_tokens)
         }
     }

@@ -2,6 +2,7 @@
 //! need not validate them again. There is no logic of the pipeline in this room.
 
 mod component;
+mod count;
 mod diagnostic;
 mod error_text;
 mod failure;
@@ -17,6 +18,7 @@ mod percent;
 mod point;
 mod prometheus;
 mod proxy;
+pub(crate) mod saturating;
 mod secret;
 mod source;
 mod spelling;
@@ -25,6 +27,7 @@ mod variable;
 mod workload;
 
 pub use component::{Component, KvOffloading};
+pub(crate) use count::count;
 pub use diagnostic::{Diagnostic, DiagnosticStyle, Diagnostics, Severity};
 pub use error_text::with_causes;
 pub use failure::FailureClass;

@@ -6,6 +6,7 @@ use super::evals::ScoreRow;
 use super::sentences;
 use super::view::{Group, TableRow, View};
 use crate::analysis::Grouping;
+use crate::model::count;
 use crate::model::{SeqLens, Workload};
 use crate::result::{Metric, Point};
 
@@ -196,8 +197,7 @@ impl Shape {
         if self.groups {
             cells.push(Cell::Nothing);
         }
-        #[expect(clippy::cast_precision_loss, reason = "concurrencies and questions are far below 2^52")]
-        let whole = |number: u64| Cell::Number(number as f64);
+        let whole = |number: u64| Cell::Number(count(number));
         cells.extend(SETTINGS.map(|setting| match setting {
             "model_prefix" => Cell::some(key.model_prefix.clone()),
             "hardware" => Cell::some(key.hardware.clone()),
@@ -246,8 +246,7 @@ fn settings(point: &Point) -> Vec<Cell> {
         Workload::AgenticCoding => None,
     };
     let length = |length: fn(SeqLens) -> u32| Cell::number_or_nothing(lens.map(|lens| f64::from(length(lens))));
-    #[expect(clippy::cast_precision_loss, reason = "numbers of GPUs are far below 2^52")]
-    let gpus = point.gpus as f64;
+    let gpus = count(point.gpus);
     vec![
         Cell::some(curve.model_prefix.to_string()),
         Cell::some(point.model.clone().unwrap_or_default()),

@@ -1,6 +1,7 @@
 //! The comment while a sweep runs: numbers of finished, running, waiting and failed jobs, and the estimated remaining time.
 
 use super::links::Links;
+use crate::model::count;
 
 /// A job of a sweep.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -46,8 +47,7 @@ impl Progress {
                 JobProgress::Waiting | JobProgress::Running(_) | JobProgress::Failed => None,
             })
             .collect();
-        #[expect(clippy::cast_precision_loss, reason = "a sweep has far fewer than 2^52 jobs")]
-        let mean = done.iter().sum::<f64>() / done.len() as f64;
+        let mean = done.iter().sum::<f64>() / count(done.len());
         let left: f64 = self
             .jobs
             .iter()
@@ -57,8 +57,7 @@ impl Progress {
                 JobProgress::Done(_) | JobProgress::Failed => 0.0,
             })
             .sum();
-        #[expect(clippy::cast_precision_loss, reason = "a sweep has far fewer than 2^52 jobs")]
-        let at_once = self.count(|job| matches!(job, JobProgress::Running(_))).max(1) as f64;
+        let at_once = count(self.count(|job| matches!(job, JobProgress::Running(_))).max(1));
         mean.is_finite().then_some(left / at_once)
     }
 }

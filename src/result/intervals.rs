@@ -6,7 +6,7 @@ use super::agg::{COMPLETED, LOAD, OWN_BLOCK};
 use super::point::{Measurement, MetricInterval};
 use super::{Json, Metric, Object, number};
 use crate::load::bootstrap::student_t95;
-use crate::load::statistics::count;
+use crate::model::count;
 
 /// The key of the intervals in imax's block of a raw result.
 pub(super) const CI95: &str = "ci95";

@@ -14,6 +14,7 @@ use super::features::Features;
 use super::model::{Deployment, Parallel};
 use super::pace::Emission;
 use super::scheduler::{Batching, Job};
+use crate::model::count;
 
 const CONCURRENCY: usize = 16;
 const REQUESTS: u64 = 64;
@@ -77,11 +78,6 @@ fn run(seed: u64) -> Vec<f64> {
     }
     ttft.sort_by(f64::total_cmp);
     ttft
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a few hundred")]
-fn count(n: usize) -> f64 {
-    n as f64
 }
 
 fn mean(values: &[f64]) -> f64 {

@@ -3,6 +3,8 @@
 
 use serde::Deserialize;
 
+use crate::model::count;
+
 /// Questions with their answers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Knowledge {
@@ -85,8 +87,7 @@ impl Knowledge {
 
     /// Correct answers are spread evenly over the file, so that its beginning has the same share as the whole.
     fn is_right(&self, at: usize) -> bool {
-        #[expect(clippy::cast_precision_loss, reason = "the number of a line")]
-        let right_before = |lines: usize| (lines as f64 * self.accuracy + 1e-9).floor();
+        let right_before = |lines: usize| (count(lines) * self.accuracy + 1e-9).floor();
         right_before(at + 1) > right_before(at)
     }
 }

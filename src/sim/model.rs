@@ -5,6 +5,8 @@
 use std::time::Duration;
 
 use super::presets::{EngineProfile, Hardware, ModelShape, PresetError};
+use crate::model::count;
+use crate::model::saturating;
 
 /// A model on an engine on GPUs, reduced to the numbers that a step's time depends on.
 #[derive(Debug, Clone, PartialEq)]
@@ -124,27 +126,22 @@ impl Deployment {
             output_spacing: Duration::from_secs_f64(engine.output_us / 1e6),
             kv_capacity_tokens,
             batch_tokens: engine.batch_tokens,
-            max_sequences: usize::try_from(engine.max_sequences).unwrap_or(usize::MAX),
+            max_sequences: saturating::to_usize(engine.max_sequences),
         })
     }
 
     /// The duration of a step.
     #[must_use]
     pub fn step_time(&self, cost: StepCost) -> Duration {
-        let tokens = real(cost.tokens);
+        let tokens = count(cost.tokens);
         let compute = tokens * self.flops_per_token / self.flops_per_second;
         // Each token uses its own part of a sparse model; the more tokens, the larger the part that is read.
         // A dense model has an active share of 1 and is read as a whole.
         let touched = 1.0 - (1.0 - self.active_share).powf(tokens);
-        let bytes = self.weight_bytes * touched + real(cost.context_tokens) * self.kv_bytes_per_token;
+        let bytes = self.weight_bytes * touched + count(cost.context_tokens) * self.kv_bytes_per_token;
         let memory = bytes / self.bytes_per_second;
         self.overhead + Duration::from_secs_f64(compute.max(memory))
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "token counts stay far below 2^53")]
-fn real(tokens: u64) -> f64 {
-    tokens as f64
 }
 
 fn bytes_per_parameter(precision: &str) -> Result<f64, DeploymentError> {

@@ -7,6 +7,8 @@ use std::hash::{Hash as _, Hasher as _};
 
 use serde_json::Value;
 
+use crate::model::saturating;
+
 /// Tokens in a block, as in vLLM.
 pub const BLOCK: u32 = 16;
 
@@ -64,7 +66,7 @@ impl PrefixCache {
     /// is the first token of the response.
     pub fn find(&mut self, blocks: &[u64], prompt: u32) -> u32 {
         let present = blocks.iter().take_while(|block| self.used.contains_key(block)).count();
-        let tokens = u32::try_from(present).unwrap_or(u32::MAX).saturating_mul(BLOCK);
+        let tokens = saturating::to_u32(present).saturating_mul(BLOCK);
         let tokens = tokens.min(prompt.saturating_sub(1));
         self.hits += u64::from(tokens);
         tokens
@@ -83,7 +85,7 @@ impl PrefixCache {
 
     /// Evicts blocks until they take at most that many tokens of memory.
     pub fn shrink_to(&mut self, tokens: u64) {
-        let most = usize::try_from(tokens / u64::from(BLOCK)).unwrap_or(usize::MAX);
+        let most = saturating::to_usize(tokens / u64::from(BLOCK));
         while self.used.len() > most {
             let Some((_, block)) = self.by_use.pop_first() else { return };
             self.used.remove(&block);

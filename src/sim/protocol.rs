@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::load::Tokenizer;
+use crate::model::saturating;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Api {
@@ -276,7 +277,7 @@ fn count(text: &str, tokenizer: Option<&Tokenizer>) -> Result<u32, Refusal> {
 }
 
 fn length(n: usize) -> u32 {
-    u32::try_from(n).unwrap_or(u32::MAX)
+    saturating::to_u32(n)
 }
 
 #[cfg(test)]

@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Knowledge;
 use crate::analysis::shifts::{self, LEAST_NOISE};
-use crate::analysis::statistics::{Moderation, Noise, count, location, mean};
+use crate::analysis::statistics::{Moderation, Noise, location, mean};
 use crate::model::PointKey;
+use crate::model::count;
 use crate::result::{Metric, Point, Statistic};
 
 /// The source of a point's noise, the best first.

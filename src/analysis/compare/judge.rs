@@ -9,10 +9,11 @@ use super::pairing::{Kind, Pair};
 use super::{Change, CurveComparison, Excepted, Knowledge, MetricVerdict, PointComparison, Side, Verdict};
 use crate::analysis::shifts;
 use crate::analysis::statistics::{
-    Moderation, Noise, Tails, count, location, location_df, location_variance, mann_whitney, q_values, smallest_rank_p, student_quantile,
+    Moderation, Noise, Tails, location, location_df, location_variance, mann_whitney, q_values, smallest_rank_p, student_quantile,
     student_two_sided,
 };
 use crate::model::PointKey;
+use crate::model::count;
 use crate::result::{Better, Metric, Statistic};
 use crate::settings::Regressions;
 

@@ -14,6 +14,7 @@ use super::history::History;
 use super::shifts::{self, Shift};
 use super::{EvalChange, EvalScore, Origin, Run, eval_changes};
 use crate::model::PointKey;
+use crate::model::count;
 use crate::result::{Better, Metric, Statistic};
 use crate::settings::{Exception, Regressions};
 
@@ -266,8 +267,7 @@ impl Comparison {
             .filter_map(|point| point.change(metric))
             .map(|change| change.head / change.base);
         let logarithms: Vec<f64> = ratios.map(f64::ln).filter(|logarithm| logarithm.is_finite()).collect();
-        #[expect(clippy::cast_precision_loss, reason = "a run has far fewer than 2^52 points")]
-        let mean = logarithms.iter().sum::<f64>() / logarithms.len() as f64;
+        let mean = logarithms.iter().sum::<f64>() / count(logarithms.len());
         mean.is_finite().then(|| mean.exp() - 1.0)
     }
 }

@@ -7,6 +7,7 @@ use super::evidence::Evidence;
 use super::judge::{Ensemble, test_all};
 use super::*;
 use crate::analysis::statistics::simulated::Random;
+use crate::model::count;
 
 const NORMAL: f64 = f64::INFINITY;
 
@@ -107,10 +108,6 @@ fn power(design: &Design, runs: usize) -> f64 {
     let mut random = Random::seeded(7);
     let found: usize = (0..runs).map(|_| simulate(design, &mut random).0).sum();
     count(found) / count(runs * design.changed)
-}
-
-fn count(n: usize) -> f64 {
-    crate::analysis::statistics::count(n)
 }
 
 /// With a true rate of 3 %, as 100 runs have, more than 5 % of 60 would be as rare as one in ten; the seed makes it none.

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::model::Layout;
+use crate::model::count;
 use crate::result::{Metric, Point};
 
 mod document;
@@ -281,12 +282,11 @@ struct Rates {
 }
 
 impl Rates {
-    #[expect(clippy::cast_precision_loss, reason = "numbers of GPUs are far below 2^52")]
     fn of(point: &Point) -> Option<Self> {
-        let gpus = point.gpus as f64;
+        let gpus = count(point.gpus);
         // Output throughput is per GPU that generates, which need not be all GPUs.
         let generating = match &point.layout {
-            Layout::MultiNode { decode, .. } if decode.gpus() > 0 => decode.gpus() as f64,
+            Layout::MultiNode { decode, .. } if decode.gpus() > 0 => count(decode.gpus()),
             Layout::SingleNode(_) | Layout::MultiNode { .. } => gpus,
         };
         let total = point.get(Metric::ThroughputPerGpu)? * gpus;

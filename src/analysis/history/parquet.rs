@@ -18,6 +18,7 @@ use serde_json::Value;
 
 use super::{EvalRow, HistoryRun, INTERVAL_COLUMNS, METRIC_COLUMNS, PointColumns, RowError, RunRows, run_of_rows};
 use crate::analysis::EvalScore;
+use crate::model::saturating;
 use crate::model::{PointKey, PointKeyError, SpecDecoding, Workload};
 use crate::result::Point;
 
@@ -353,7 +354,7 @@ struct Group {
 /// large.
 pub fn runs_of_parquet(bytes: Bytes) -> Result<Vec<NamedRun>, RunsFileError> {
     let reader = SerializedFileReader::new(bytes)?;
-    let claimed = usize::try_from(reader.metadata().file_metadata().num_rows()).unwrap_or(usize::MAX);
+    let claimed = saturating::to_usize(reader.metadata().file_metadata().num_rows());
     if claimed > MAX_ROWS {
         return Err(RunsFileError::TooLarge { rows: claimed, bytes: 0 });
     }
@@ -371,7 +372,7 @@ pub fn runs_of_parquet(bytes: Bytes) -> Result<Vec<NamedRun>, RunsFileError> {
 
 fn read_group(reader: &SerializedFileReader<Bytes>, index: usize, text_bytes: &mut usize) -> Result<Group, RunsFileError> {
     let source = reader.get_row_group(index)?;
-    let rows = usize::try_from(source.metadata().num_rows()).unwrap_or(usize::MAX);
+    let rows = saturating::to_usize(source.metadata().num_rows());
     if rows > MAX_ROWS {
         return Err(RunsFileError::TooLarge { rows, bytes: 0 });
     }

@@ -3,7 +3,8 @@
 //! mean as the cost of a segment. It finds the optimal segmentation, so it finds a slow drift, which looks like several small steps, as
 //! well as one large step.
 
-use super::{Noise, count, student_quantile, student_two_sided};
+use super::{Noise, student_quantile, student_two_sided};
+use crate::model::count;
 
 /// The fewest runs of a level: fewer are outliers.
 const SHORTEST: usize = 3;

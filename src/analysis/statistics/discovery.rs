@@ -2,7 +2,7 @@
 //! Hochberg ("Controlling the false discovery rate", Journal of the Royal Statistical Society B 57, 1995) instead bounds
 //! the share of false alarms among the reported changes, and, if nothing changed at all, the probability of any alarm.
 
-use super::count;
+use crate::model::count;
 
 /// The smallest false-discovery rate at which each test would be reported, in the order of the p-values.
 #[must_use]

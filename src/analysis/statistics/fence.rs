@@ -1,7 +1,7 @@
 //! Tukey's fence ("Exploratory Data Analysis", 1977): values more than 3 interquartile ranges outside the quartiles are
 //! "far out". Among the changes from one run to the next, those are events, not noise.
 
-use super::count;
+use crate::model::count;
 
 /// The outer fence. The inner one, 1.5, also removes ordinary noise: the spread of the rest is too small by several percent, which
 /// causes four times as many false alarms at the far tails that 500 points need (found by simulation).

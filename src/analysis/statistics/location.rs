@@ -1,7 +1,7 @@
 //! The location (centre) of a few measurements whose noise has the tails of Student's t: outliers weigh less, so that one stall among
 //! five measurements does not move the result. For normal noise it is the mean.
 
-use super::count;
+use crate::model::count;
 
 /// The most rounds of reweighting; each more than halves the step.
 const ROUNDS: usize = 20;

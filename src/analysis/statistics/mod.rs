@@ -16,6 +16,7 @@ mod trigamma;
 #[cfg(test)]
 pub mod simulated;
 
+use crate::model::count;
 pub use change_points::{Penalty, change_points};
 pub use discovery::q_values;
 pub use fence::Fence;
@@ -25,13 +26,6 @@ pub use noise::Noise;
 pub use ranks::{mann_whitney, smallest_rank_p};
 pub use student::{student_quantile, student_two_sided};
 pub use tails::Tails;
-
-/// A count as a float; exact up to 2^53.
-#[must_use]
-#[expect(clippy::cast_precision_loss, reason = "counts of runs and points stay below 2^53")]
-pub fn count(n: usize) -> f64 {
-    n as f64
-}
 
 /// The arithmetic mean; `None` without values.
 #[must_use]

@@ -6,7 +6,8 @@
 use statrs::function::gamma::digamma;
 
 use super::trigamma::{trigamma, trigamma_inverse};
-use super::{Noise, count, mean};
+use super::{Noise, mean};
+use crate::model::count;
 
 /// The fewest points: the spread of fewer says little about the distribution of their noise.
 const FEWEST_POINTS: usize = 8;

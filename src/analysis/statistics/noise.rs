@@ -1,7 +1,8 @@
 //! Noise: the standard deviation of a value between runs of an unchanged system, estimated from the differences of successive runs or
 //! from repeated measurements. Values are logarithms, so noise is relative.
 
-use super::{Fence, count, mean};
+use super::{Fence, mean};
+use crate::model::count;
 
 /// An estimated standard deviation and its degrees of freedom.
 #[derive(Debug, Clone, Copy, PartialEq)]

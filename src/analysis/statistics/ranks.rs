@@ -2,7 +2,7 @@
 //! other", Annals of Mathematical Statistics 18, 1947): it assumes nothing about the noise, and is the test for a few repeated
 //! measurements on both sides. Ties get their mean rank, and the distribution is computed for the actual ranks.
 
-use super::count;
+use crate::model::count;
 
 /// The two-sided p-value: the probability of ranks at least as far apart as these if both sides have one distribution. 1 if a side is
 /// empty.

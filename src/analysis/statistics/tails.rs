@@ -1,7 +1,8 @@
 //! The tails of the noise: a scaled t distribution, fitted to many standardized residuals. With heavy tails (few degrees of freedom)
 //! one outlier does not count as a change; a normal distribution would call it impossible.
 
-use super::{count, mean};
+use super::mean;
+use crate::model::count;
 
 /// The prior of the reciprocal degrees of freedom, with its uncertainty: between 4 and 12 degrees. It weighs as much as about 200
 /// residuals, so that a few residuals do not decide.

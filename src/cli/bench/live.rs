@@ -8,6 +8,7 @@ use super::super::heartbeat::LINE_INTERVAL;
 use super::super::output::say;
 use super::super::terminal;
 use crate::load::Progress;
+use crate::model::count;
 
 #[derive(Debug)]
 pub enum Live {
@@ -110,7 +111,6 @@ fn figures(progress: &Progress) -> String {
 #[must_use]
 pub fn output_rate(progress: &Progress) -> f64 {
     let seconds = progress.elapsed.as_secs_f64();
-    #[expect(clippy::cast_precision_loss, reason = "shown with no decimals")]
-    let tokens = progress.output_tokens as f64;
+    let tokens = count(progress.output_tokens);
     if seconds > 0.0 { tokens / seconds } else { 0.0 }
 }

@@ -4,6 +4,7 @@ use super::live::output_rate;
 use crate::load::settings::MetricName;
 use crate::load::statistics::{self, Summary};
 use crate::load::{BenchmarkSettings, Measured, Progress};
+use crate::model::count;
 use crate::report::{Rank, TextStyle, TextTable, wrapped_text};
 
 #[derive(Debug, Default)]
@@ -118,7 +119,7 @@ fn median(summary: &Summary) -> String {
 
 /// The 99th percentile, or `-` with too few values.
 fn p99(summary: &Summary) -> String {
-    let is_known = statistics::count(summary.count) >= statistics::values_needed(99.0);
+    let is_known = count(summary.count) >= statistics::values_needed(99.0);
     let found = summary.percentiles.iter().find(|(p, _)| *p == 99.0).filter(|_| is_known);
     found.map_or_else(|| "-".to_owned(), |(_, ms)| format!("{ms:.1}"))
 }

@@ -6,6 +6,8 @@ use crate::load::Measured;
 use crate::load::server_figures::imbalance;
 use crate::load::settings::MetricName;
 use crate::load::{statistics, validity};
+use crate::model::count;
+use crate::model::saturating;
 use crate::report::{Rank, TextStyle, TextTable, wrapped_text};
 
 /// The latencies of a run, followed by its failures.
@@ -17,7 +19,7 @@ pub fn table(measured: &Measured, style: TextStyle) -> String {
     // With a duration, the number of requests is not known beforehand.
     let asked = match settings.duration {
         Some(_) => 0,
-        None => usize::try_from(settings.num_prompts.get()).unwrap_or(usize::MAX),
+        None => saturating::to_usize(settings.num_prompts.get()),
     };
     let concurrency = settings
         .arrival
@@ -49,7 +51,7 @@ pub fn table(measured: &Measured, style: TextStyle) -> String {
         }
         let mut row = vec![metric.as_str().to_uppercase()];
         row.extend([summary.mean, summary.median, summary.std].map(|ms| format!("{ms:.2}")));
-        let values = statistics::count(summary.count);
+        let values = count(summary.count);
         for (p, ms) in &summary.percentiles {
             let is_known = values >= statistics::values_needed(*p);
             row.push(if is_known { format!("{ms:.2}") } else { "-".to_owned() });
@@ -89,7 +91,7 @@ fn servers_table(measured: &Measured, style: TextStyle) -> String {
         values => format!("{:.2}", statistics::mean(values)),
     };
     for server in &servers {
-        let tokens = statistics::count(usize::try_from(server.output_tokens).unwrap_or(usize::MAX));
+        let tokens = count(server.output_tokens);
         table.add_row([
             server.url.clone(),
             server.records.len().to_string(),

@@ -13,6 +13,7 @@ use crate::cli::{Exit, Failure, output};
 use crate::execution::{EvalOptions, LoadOverrides};
 use crate::job::Outcome;
 use crate::matrix::plan::{SearchSpace, jobs};
+use crate::model::saturating;
 use crate::model::{RunnerLabel, RunnerName};
 use crate::planning::{self, ChangelogFiles, ConfigFiles};
 use crate::store;
@@ -103,7 +104,7 @@ fn runs_of(step: &Variant) -> Result<Vec<Run>, Failure> {
 fn show(bar: &ProgressBar, SweepJob { total, variant, job, .. }: &SweepJob<'_>, step: &SweepStep<'_>) {
     match step {
         SweepStep::Starts => {
-            bar.set_length(u64::try_from(*total).unwrap_or(u64::MAX));
+            bar.set_length(saturating::to_u64(*total));
             bar.set_message(format!("{}, {}", variant.name, job.name));
         }
         SweepStep::Ended { executed, .. } => match &executed.record.outcome {

@@ -19,6 +19,7 @@ use crate::eval::threshold::Verdict;
 use crate::evaluate::{
     self, EvalOutcome, EvaluationProgress, EvaluationResult, HarnessResultFile, HarnessScore, failed_scores, unsure_scores,
 };
+use crate::model::saturating;
 use crate::system::cancellation::{CancelCause, Cancellation};
 
 /// Runs the command.
@@ -115,9 +116,8 @@ impl Live {
 
     fn show(&mut self, progress: EvaluationProgress) {
         *lock(&self.state) = Some(progress);
-        let whole = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-        self.bar.set_length(whole(progress.total));
-        self.bar.set_position(whole(progress.answered + progress.failed));
+        self.bar.set_length(saturating::to_u64(progress.total));
+        self.bar.set_position(saturating::to_u64(progress.answered + progress.failed));
         if progress.failed > 0 {
             self.bar.set_message(format!("{} failed", progress.failed));
         }

@@ -8,6 +8,7 @@ use chrono::{DateTime, NaiveDateTime};
 
 use super::GpuSample;
 use super::energy::EnergyDoubt;
+use crate::model::saturating;
 
 /// Why a table has no usable power. The codes are those of aggregate_power.py.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -185,7 +186,7 @@ fn gpu_number(cell: &str, known: &mut Vec<String>) -> u32 {
         known.push(cell.to_owned());
         known.len() - 1
     });
-    u32::try_from(at).unwrap_or(u32::MAX)
+    saturating::to_u32(at)
 }
 
 /// Seconds or milliseconds since 1970, `2026/01/15 12:34:56.789`, or ISO 8601 with or without a zone.

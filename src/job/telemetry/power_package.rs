@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use super::{Energy, GpuSample, Load, RoleEnergy, energy};
+use crate::model::saturating;
 
 /// The files of a package as text.
 #[derive(Debug, Clone, Default)]
@@ -207,7 +208,7 @@ fn roles(manifest: &Manifest) -> Option<BTreeMap<Gpu, String>> {
 }
 
 fn check_roles(roles: &BTreeMap<Gpu, String>, expected: PackageExpectation<'_>, reasons: &mut BTreeSet<&'static str>) {
-    let count = |role: &str| u64::try_from(roles.values().filter(|found| *found == role).count()).unwrap_or(u64::MAX);
+    let count = |role: &str| saturating::to_u64(roles.values().filter(|found| *found == role).count());
     let has_others = roles.values().any(|role| role != "prefill" && role != "decode");
     if has_others || count("prefill") != expected.prefill_gpus || count("decode") != expected.decode_gpus {
         reasons.insert("topology_env_mismatch");

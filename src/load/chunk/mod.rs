@@ -9,6 +9,8 @@ mod scan;
 use document::{Document, Finish, Length, Usage};
 use serde_json::Value;
 
+use crate::model::saturating;
+
 /// One event of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -235,7 +237,7 @@ fn is_nothing(value: &Value) -> bool {
 }
 
 fn saturated(bytes: usize) -> u32 {
-    u32::try_from(bytes).unwrap_or(u32::MAX)
+    saturating::to_u32(bytes)
 }
 
 #[cfg(test)]

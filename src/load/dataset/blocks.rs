@@ -14,6 +14,7 @@ use super::recorded::LONGEST_PAUSE;
 use crate::load::dialogue::{Turn, WholePrompt, Words};
 use crate::load::prompt::{RandomPrompts, random_stream};
 use crate::load::tokens::TokenizerError;
+use crate::model::saturating;
 
 /// A session of requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,7 +137,7 @@ impl Texts<'_> {
         if let Some(place) = self.places.get(&id) {
             return Ok(*place);
         }
-        let place = u32::try_from(self.made.len()).unwrap_or(u32::MAX);
+        let place = saturating::to_u32(self.made.len());
         let text = self.words.text(self.block.get(), &mut self.stream(id))?;
         self.made.push(text);
         self.places.insert(id, place);
@@ -160,10 +161,10 @@ pub fn turns(words: &RandomPrompts<'_>, session: &BlockSession, number: u64, mar
     };
     let mut prompts = Vec::with_capacity(session.requests.len());
     for (request, index) in session.requests.iter().zip(0_u64..) {
-        let whole = usize::try_from(request.input.get() / session.block).unwrap_or(usize::MAX);
+        let whole = saturating::to_usize(request.input.get() / session.block);
         let ids = request.blocks.iter().take(whole);
         let order: Vec<u32> = ids.map(|id| texts.place(*id)).collect::<Result<_, _>>()?;
-        let in_blocks = u32::try_from(order.len()).unwrap_or(u32::MAX).saturating_mul(session.block.get());
+        let in_blocks = saturating::to_u32(order.len()).saturating_mul(session.block.get());
         // The rest is the beginning of the next block, or words unique to this request if no block is left.
         let mut stream = match request.blocks.get(order.len()) {
             Some(id) => texts.stream(*id),

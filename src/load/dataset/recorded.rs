@@ -14,6 +14,7 @@ use super::{DatasetError, lines};
 use crate::load::dialogue::{Turn, Words};
 use crate::load::prompt::{Message, Role};
 use crate::load::tokens::{Tokenizer, TokenizerError};
+use crate::model::saturating;
 
 /// Longer pauses are shortened to this, so that a break of one user does not dominate the run. The limit is that of the AgentX
 /// scenario: <https://github.com/ai-dynamo/aiperf/blob/main/docs/tutorials/agentx-mvp.md>.
@@ -229,7 +230,7 @@ impl Said {
 /// # Errors
 /// [`TokenizerError`] if the tokenizer fails.
 pub fn turns(tokenizer: &Tokenizer, session: &[RecordedTurn], mark: &str) -> Result<Vec<Turn>, TokenizerError> {
-    let count = |text: &str| tokenizer.count(text).map(|tokens| u32::try_from(tokens).unwrap_or(u32::MAX));
+    let count = |text: &str| tokenizer.count(text).map(saturating::to_u32);
     let mark = count(mark)?;
     let marks = std::iter::once(mark).chain(std::iter::repeat(0));
     let turn = |(recorded, mark): (&RecordedTurn, u32)| {

@@ -9,6 +9,7 @@ use crate::load::dialogue::{Turn, Words};
 use crate::load::prompt::{Message, RandomPrompts, random_stream};
 use crate::load::settings::Sessions;
 use crate::load::tokens::{Tokenizer, TokenizerError};
+use crate::model::saturating;
 
 /// XORed with the seed, so that think times are independent of other random draws.
 const PAUSE_SEED: u64 = 0x9a05;
@@ -57,7 +58,7 @@ pub fn recorded(
     seed: u64,
     session: u64,
 ) -> Result<Vec<Turn>, TokenizerError> {
-    let count = |text: &str| tokenizer.count(text).map(|tokens| u32::try_from(tokens).unwrap_or(u32::MAX));
+    let count = |text: &str| tokenizer.count(text).map(saturating::to_u32);
     exchanges
         .iter()
         .zip(0..sessions.turns.get())

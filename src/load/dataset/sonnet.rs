@@ -6,6 +6,7 @@ use rand::RngExt as _;
 use super::DatasetError;
 use crate::load::prompt::random_stream;
 use crate::load::tokens::{Tokenizer, TokenizerError};
+use crate::model::saturating;
 
 /// Lengths of the prompts and answers, tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,8 +63,7 @@ impl Poem {
             tokens += tokenizer.count(line)?;
         }
         let instruction = tokenizer.count(INSTRUCTION)?;
-        let whole = |length: u32| usize::try_from(length).unwrap_or(usize::MAX);
-        if whole(lengths.input) <= instruction || lengths.prefix > lengths.input {
+        if saturating::to_usize(lengths.input) <= instruction || lengths.prefix > lengths.input {
             let problem = format!(
                 "--sonnet-input-len {} must exceed the {instruction} tokens of the instruction, and be at least --sonnet-prefix-len {}",
                 lengths.input, lengths.prefix
@@ -71,8 +71,8 @@ impl Poem {
             return Err(DatasetError::File(problem).into());
         }
         let mean = (tokens / lines.len()).max(1);
-        let prefix_lines = whole(lengths.prefix).saturating_sub(instruction) / mean;
-        let all_lines = (whole(lengths.input) - instruction) / mean;
+        let prefix_lines = saturating::to_usize(lengths.prefix).saturating_sub(instruction) / mean;
+        let all_lines = (saturating::to_usize(lengths.input) - instruction) / mean;
         Ok(Self {
             prefix_lines,
             random_lines: all_lines.saturating_sub(prefix_lines),
@@ -96,7 +96,7 @@ impl Poem {
         for _ in 0..self.random_lines {
             text.push_str(&self.lines[random.random_range(0..self.lines.len())]);
         }
-        let longest = usize::try_from(self.lengths.input).unwrap_or(usize::MAX);
+        let longest = saturating::to_usize(self.lengths.input);
         while tokenizer.count(&text)? > longest {
             match text.trim_end().rfind('\n') {
                 Some(end) => text.truncate(end + 1),

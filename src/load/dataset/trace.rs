@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::{DatasetError, lines};
 use crate::load::prompt::{Prompt, RandomPrompts, random_stream};
 use crate::load::tokens::TokenizerError;
+use crate::model::saturating;
 
 /// Tokens of a block in Mooncake's own traces.
 pub const MOONCAKE_BLOCK: u32 = 512;
@@ -71,7 +72,7 @@ const BLOCK_SEED: u64 = 0xb10c;
 /// # Errors
 /// [`TokenizerError`] if the tokenizer fails.
 pub fn prompt(words: &RandomPrompts<'_>, traced: &Traced, block: NonZeroU32, index: u64) -> Result<Prompt, TokenizerError> {
-    let wanted = usize::try_from(traced.input.get()).unwrap_or(usize::MAX);
+    let wanted = saturating::to_usize(traced.input.get());
     let mut ids = Vec::with_capacity(wanted);
     for id in &traced.blocks {
         ids.extend(words.words(block.get(), &mut random_stream(words.seed() ^ BLOCK_SEED, *id)));
@@ -81,7 +82,7 @@ pub fn prompt(words: &RandomPrompts<'_>, traced: &Traced, block: NonZeroU32, ind
     }
     ids.truncate(wanted);
     let mut random = random_stream(words.seed(), index);
-    let missing = u32::try_from(wanted - ids.len()).unwrap_or(u32::MAX);
+    let missing = saturating::to_u32(wanted - ids.len());
     ids.extend(words.words(missing, &mut random));
     words.shape(ids, traced.output.get(), &mut random)
 }

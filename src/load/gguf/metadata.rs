@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 
+use crate::model::saturating;
+
 /// The bytes are not a usable GGUF file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("GGUF file: {0}")]
@@ -141,7 +143,7 @@ impl<'a> Cursor<'a> {
             3 => i64::from(i16::from_le_bytes(self.array()?)),
             4 => i64::from(self.u32()?),
             5 => i64::from(i32::from_le_bytes(self.array()?)),
-            10 => i64::try_from(self.u64()?).unwrap_or(i64::MAX),
+            10 => saturating::to_i64(self.u64()?),
             11 => i64::from_le_bytes(self.array()?),
             _ => return Ok(None),
         }))

@@ -14,9 +14,11 @@ use super::record::Record;
 use super::settings::{BenchmarkSettings, MetricName};
 use super::shard_result::ShardResult;
 use super::stamp::Stamp;
-use super::statistics::{Summary, count};
+use super::statistics::Summary;
 use super::tokens::Tokenizer;
 use super::validity::{self, Doubt};
+use crate::model::count;
+use crate::model::saturating;
 
 /// Version of the `imax` block; raised by changes that break its readers.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -121,15 +123,17 @@ impl Measured {
     pub fn asked_requests(&self) -> usize {
         match self.settings.duration {
             Some(_) => self.run.records.len(),
-            None => usize::try_from(self.settings.num_prompts.get()).unwrap_or(usize::MAX),
+            None => saturating::to_usize(self.settings.num_prompts.get()),
         }
     }
 
     /// Throughput per second, over the whole run.
     #[must_use]
     pub fn throughput(&self) -> Throughput {
-        let real = |tokens: &[u32]| count(usize::try_from(Self::sum(tokens)).unwrap_or(usize::MAX));
-        let (input, output) = (real(&self.metrics.input_tokens), real(&self.metrics.output_tokens));
+        let (input, output) = (
+            count(Self::sum(&self.metrics.input_tokens)),
+            count(Self::sum(&self.metrics.output_tokens)),
+        );
         Throughput {
             requests: self.per_second(count(self.completed())),
             output_tokens: self.per_second(output),
@@ -230,7 +234,7 @@ impl Measured {
 
 /// `YYYYMMDD-HHMMSS` in UTC.
 fn date(at: Stamp) -> String {
-    let nanos = i64::try_from(at.unix_nanos()).unwrap_or(i64::MAX);
+    let nanos = saturating::to_i64(at.unix_nanos());
     chrono::DateTime::from_timestamp_nanos(nanos).format("%Y%m%d-%H%M%S").to_string()
 }
 

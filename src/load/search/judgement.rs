@@ -6,7 +6,8 @@
 
 use super::objective::{Objective, Statistic};
 use crate::load::Distribution;
-use crate::load::statistics::{count, mean};
+use crate::load::statistics::mean;
+use crate::model::count;
 
 /// Standard normal quantile of a two-sided 95% interval.
 const Z: f64 = 1.96;

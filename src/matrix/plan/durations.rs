@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::jobs::Job;
 use crate::matrix::row::Row;
 use crate::model::CurveKey;
+use crate::model::count;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct PastJob {
@@ -53,8 +54,8 @@ impl Durations {
             .iter()
             .filter_map(|job| {
                 let took = self.by_curve.get(&job.row.curve_key())?;
-                let points = job.row.conc.as_slice().len() as f64;
-                Some(took.seconds / took.points as f64 * points * job.gpus as f64 / 3600.0)
+                let points = count(job.row.conc.as_slice().len());
+                Some(took.seconds / count(took.points) * points * count(job.gpus) / 3600.0)
             })
             .collect();
         (!known.is_empty()).then(|| KnownHours {

@@ -5,6 +5,7 @@ use indexmap::IndexMap;
 
 use crate::matrix::row::{Concurrencies, Row};
 use crate::model::Concurrency;
+use crate::model::saturating;
 
 /// Expected durations, minutes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,13 +23,13 @@ impl Estimate {
     fn points(self) -> usize {
         let left = self.longest.saturating_sub(self.start);
         let points = left.checked_div(self.point).unwrap_or(u32::MAX);
-        usize::try_from(points).unwrap_or(usize::MAX).max(1)
+        saturating::to_usize(points).max(1)
     }
 
     /// The duration of a job by its number of points, minutes.
     #[must_use]
     pub fn minutes(self, points: usize) -> u64 {
-        let points = u64::try_from(points).unwrap_or(u64::MAX);
+        let points = saturating::to_u64(points);
         u64::from(self.start).saturating_add(points.saturating_mul(u64::from(self.point)))
     }
 }

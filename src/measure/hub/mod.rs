@@ -18,6 +18,8 @@ use hf_hub::api::Progress;
 use hf_hub::api::sync::{ApiBuilder, ApiError, ApiRepo};
 use hf_hub::{Cache, Repo, RepoType};
 
+use crate::model::saturating;
+
 pub use data_set::{ReadDocumentsError, first_split};
 pub use error::HubError;
 pub use settings::HubSettings;
@@ -351,7 +353,7 @@ impl Progress for Received {
     }
 
     fn update(&mut self, size: usize) {
-        self.0.fetch_add(u64::try_from(size).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.0.fetch_add(saturating::to_u64(size), Ordering::Relaxed);
     }
 
     fn finish(&mut self) {}

@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::model::saturating;
+
 /// Maximum time between two wake-ups.
 const LONGEST: Duration = Duration::from_millis(1);
 /// The interval is at most this fraction of the time between two chunks of a stream. Two chunks in one read would share one time
@@ -64,7 +66,7 @@ fn interval(streams: usize, reads: u32, window: Duration) -> Duration {
     if streams < FEWEST_STREAMS || reads == 0 {
         return Duration::ZERO;
     }
-    let streams = u32::try_from(streams).unwrap_or(u32::MAX);
+    let streams = saturating::to_u32(streams);
     let chunk_time = window.saturating_mul(streams) / reads;
     (chunk_time / PART_OF_CHUNK_TIME).min(LONGEST)
 }

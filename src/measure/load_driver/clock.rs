@@ -5,12 +5,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::load::Stamp;
 use crate::load::stamp::by_both_clocks;
+use crate::model::saturating;
 
 /// The current time of the real-time clock.
 #[must_use]
 pub fn now() -> Stamp {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Stamp::from_unix_nanos(u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX))
+    Stamp::from_unix_nanos(saturating::to_u64(since_epoch.as_nanos()))
 }
 
 /// The offset between the two clocks at one instant.

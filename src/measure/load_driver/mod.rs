@@ -30,6 +30,7 @@ use crate::load::balance::Balance;
 use crate::load::detailed::ChunkStore;
 use crate::load::measured::Run;
 use crate::load::{Clock, Deadlines, Health, Plan, Progress, Record, Schedule, Stamp, Target, Tokenizer};
+use crate::model::saturating;
 use crate::system::cancellation::Cancellation;
 use crate::system::tls::TlsClient;
 use clock::ClockWatch;
@@ -111,7 +112,7 @@ impl Drive<'_> {
         for target in self.targets {
             servers.push(Server::resolve(target, self.tls, self.deadlines.connect)?);
         }
-        let slots = usize::try_from(plan.max_concurrency.get()).unwrap_or(usize::MAX).min(plan.starts());
+        let slots = saturating::to_usize(plan.max_concurrency.get()).min(plan.starts());
         // Each server may have had all requests in flight at some time, and keeps its connections.
         allow_open_files(slots.saturating_mul(servers.len()))?;
         let threads = self.thread_count(slots);
@@ -175,7 +176,7 @@ impl Drive<'_> {
 
     fn thread_count(&self, slots: usize) -> u32 {
         let cores = std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
-        let slots = u32::try_from(slots).unwrap_or(u32::MAX).max(1);
+        let slots = saturating::to_u32(slots).max(1);
         let wanted = match self.threads {
             Some(threads) => threads.get(),
             None => slots.div_ceil(STREAMS_PER_THREAD).min((cores / 2).max(1)),
@@ -226,13 +227,13 @@ fn unsent(plan: &Plan, records: &[Record], stop: &Cancellation) -> u32 {
     let begins = |record: &&Record| plan.stride().is_none_or(|stride| record.index % stride == 0);
     let sent = records.iter().filter(begins).count();
     match (&plan.schedule, plan.duration) {
-        (Schedule::Open(offsets), Some(_)) if !stop.is_cancelled() => u32::try_from(offsets.len().saturating_sub(sent)).unwrap_or(u32::MAX),
+        (Schedule::Open(offsets), Some(_)) if !stop.is_cancelled() => saturating::to_u32(offsets.len().saturating_sub(sent)),
         (Schedule::Open(_) | Schedule::Closed, _) => 0,
     }
 }
 
 fn allow_open_files(connections: usize) -> Result<(), DriverError> {
-    let wanted = u64::try_from(connections + OTHER_FILES).unwrap_or(u64::MAX);
+    let wanted = saturating::to_u64(connections + OTHER_FILES);
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(io::Error::from)?;
     if soft >= wanted {
         return Ok(());

@@ -8,6 +8,7 @@ use mio::{Interest, Registry, Token};
 
 use super::connection::{Assigned, Connection};
 use super::server::Server;
+use crate::model::saturating;
 
 /// Connections that were idle for longer are not reused: servers close theirs after some seconds (uvicorn after five), and a request
 /// sent on a closing connection would be lost.
@@ -105,7 +106,7 @@ impl<'a> Pool<'a> {
         }
         self.places[at] = Some(connection);
         self.opened += 1;
-        let open = u32::try_from(self.places.len() - self.free.len()).unwrap_or(u32::MAX);
+        let open = saturating::to_u32(self.places.len() - self.free.len());
         self.most_open = self.most_open.max(open);
         Ok(())
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::super::source_file::read_source;
 use crate::analysis::{CostError, CostModel};
 use crate::eval::threshold::Thresholds;
+use crate::model::saturating;
 use crate::model::{Diagnostic, Diagnostics, Place, Position, SourceFile, Span};
 use crate::planning::ConfigFiles;
 
@@ -38,8 +39,7 @@ fn invalid_hardware(error: &CostError, source: &Arc<SourceFile>) -> Diagnostic {
 }
 
 fn place_of(location: serde_saphyr::Location, source: &Arc<SourceFile>) -> Place {
-    let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-    let (line, column) = (number(location.line()), number(location.column()));
+    let (line, column) = (saturating::to_usize(location.line()), saturating::to_usize(location.column()));
     Place {
         file: Arc::clone(source),
         span: Span {

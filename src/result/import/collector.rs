@@ -11,6 +11,7 @@ use super::subject::{self, Subject};
 use super::table::{CellError, Row};
 use super::{ImportFormat, ImportHints, Imported, ImportedRun, RefusedRow};
 use crate::model::PointKey;
+use crate::model::count;
 use crate::result::point::Provenance;
 use crate::result::{Gpus, Json, Measurement, NormalizeError, Object, Origin, Point, PointContext, PointOutcome, UNKNOWN, normalize};
 
@@ -252,8 +253,7 @@ fn per_gpu(numbers: &[(&'static str, f64)], gpus: &Gpus) -> Measurement {
             "output_tput_per_gpu" => generating,
             _ => 1,
         };
-        #[expect(clippy::cast_precision_loss, reason = "numbers of GPUs are far below 2^52")]
-        let divisor = divisor.max(1) as f64;
+        let divisor = count(divisor.max(1));
         (*name, number / divisor)
     }))
 }

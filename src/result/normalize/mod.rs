@@ -9,6 +9,7 @@ use super::context::{Gpus, Origin, PointContext};
 use super::plausibility::{self, Doubt, Figures};
 use super::{Json, Object, number, power};
 use crate::matrix::Component;
+use crate::model::count;
 use crate::model::{Concurrency, Layout, Parallelism, WorkerGroup};
 
 /// Why a raw result has no normalised form.
@@ -271,11 +272,6 @@ fn throughput(raw: &Object, gpus: Gpus) -> Result<[(String, Json); 3], Normalize
         ("output_tput_per_gpu".to_owned(), (output / count(generating)).into()),
         ("input_tput_per_gpu".to_owned(), ((total - output) / count(reading)).into()),
     ])
-}
-
-#[expect(clippy::cast_precision_loss, reason = "numbers of GPUs are far below 2^52")]
-fn count(gpus: u64) -> f64 {
-    gpus as f64
 }
 
 /// Every key that ends in `ms` becomes seconds under its name without `_ms`; every key with `tpot` in it becomes an

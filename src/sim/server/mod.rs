@@ -24,6 +24,7 @@ use super::ground_truth::GroundTruth;
 use super::pace::Pace;
 use crate::load::Stamp;
 use crate::load::stamp::by_both_clocks;
+use crate::model::saturating;
 pub use options::{ServerError, ServerOptions};
 
 const LISTENER: Token = Token(usize::MAX);
@@ -225,5 +226,5 @@ fn unix_nanos() -> u64 {
 }
 
 fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+    saturating::to_u64(time.as_nanos())
 }

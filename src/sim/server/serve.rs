@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Server, nanos};
+use crate::model::saturating;
 use crate::sim::completion::{Completion, document_response};
 use crate::sim::connection::{Generating, NotARequest, Received};
 use crate::sim::faults::Fault;
@@ -85,7 +86,7 @@ impl Server {
         let id = self.requests;
         let known_answer = self.known_answer(&request);
         let natural = match &known_answer {
-            Some(known_answer) => u32::try_from(known_answer.len()).unwrap_or(u32::MAX),
+            Some(known_answer) => saturating::to_u32(known_answer.len()),
             None => self.natural_length(id),
         };
         let stops = !request.ignore_eos && natural < request.max_tokens;

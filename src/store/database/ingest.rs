@@ -11,6 +11,7 @@ use super::eval_table::{self, NewEval};
 use super::point_table::{self, NewPoint};
 use super::{Database, DatabaseError, insert_change, latest, level_table};
 use crate::analysis::{PointColumns, PointRow, Quarantined, RowError, RunHeader, RunIdentity, RunRows};
+use crate::model::saturating;
 use crate::model::{CURVE_KEY_VERSION, CurveKey, Digest, SpecDecoding, Workload};
 
 /// A run to store.
@@ -331,7 +332,7 @@ impl Ingest<'_> {
         sqlx::query("INSERT INTO source_file (digest, name, bytes, change_id) VALUES ($1, $2, $3, $4) ON CONFLICT (digest) DO NOTHING")
             .bind(source.digest.as_slice().to_vec())
             .bind(source.name.clone())
-            .bind(i64::try_from(source.bytes).unwrap_or(i64::MAX))
+            .bind(saturating::to_i64(source.bytes))
             .bind(change)
             .execute(&mut *self.transaction)
             .await?;

@@ -10,6 +10,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use super::table::Running;
+use crate::model::saturating;
 
 /// The most processes that are watched by pidfds at once, which limits open files. The end of others is noticed by the next scan of
 /// the process table.
@@ -50,7 +51,7 @@ impl PidFd {
 /// A signal may interrupt the wait, so callers check again.
 fn poll_any(descriptors: &mut [PollFd<'_>], time: Duration) {
     let time = Timespec {
-        tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
+        tv_sec: saturating::to_i64(time.as_secs()),
         tv_nsec: i64::from(time.subsec_nanos()),
     };
     let _ = poll(descriptors, Some(&time));

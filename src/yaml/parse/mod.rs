@@ -11,6 +11,7 @@ use granit_parser::{Event, Marker, Parser, ScalarStyle, Span as ParserSpan, StrI
 use super::merge::{Flaw, Written, combine};
 use super::parts::Part;
 use super::{KeyValue, Node, Value, tabs};
+use crate::model::saturating;
 use crate::model::{Diagnostic, Diagnostics, Place, Position, SourceFile, Span};
 
 /// Most bytes of a document: twenty times the largest real config.
@@ -253,7 +254,7 @@ impl<'a> Builder<'a> {
                 let mapping = self.combined(written);
                 // Merge keys multiply nodes as aliases do, and merged entries are really copied.
                 let merged = mapping.entries.len().saturating_sub(own);
-                self.nodes = self.nodes.saturating_add(u64::try_from(merged).unwrap_or(u64::MAX));
+                self.nodes = self.nodes.saturating_add(saturating::to_u64(merged));
                 return Some(self.finish(Value::Mapping(mapping), whole, size, anchor));
             }
             let merges = matches!(&event, Event::Scalar(text, ScalarStyle::Plain, _, None) if text == "<<");

@@ -9,6 +9,7 @@ use super::DockerError;
 use super::options::{ContainerNetwork, GpuRequest};
 use super::plan::{ContainerPlan, JOB_LABEL};
 use super::settings::DockerSettings;
+use crate::model::saturating;
 use crate::model::{Variable, VariableValue};
 use crate::system::process::JOB_MARK;
 
@@ -154,7 +155,7 @@ fn device_requests(gpus: &GpuRequest, cdi_devices: &[String]) -> Vec<DeviceReque
 }
 
 fn bytes(mib: u64) -> i64 {
-    i64::try_from(mib.saturating_mul(1 << 20)).unwrap_or(i64::MAX)
+    saturating::to_i64(mib.saturating_mul(1 << 20))
 }
 
 /// Parses `name=soft[:hard]`, the syntax of `docker run --ulimit`.

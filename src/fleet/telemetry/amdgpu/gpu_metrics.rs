@@ -2,6 +2,8 @@
 //! (`drivers/gpu/drm/amd/include/kgd_pp_interface.h` of Linux, <https://docs.kernel.org/gpu/amdgpu/thermal.html>). Parsed are the
 //! socket's power, its energy counter, and the throttle reasons.
 
+use crate::model::count;
+
 /// The unit of the energy counter, joules: 2^-16, or 15.259 microjoules
 /// (<https://rocm.docs.amd.com/projects/amdsmi/en/latest/doxygen/docBin/html/structamdsmi__gpu__metrics__t.html>).
 const ENERGY_UNIT_J: f64 = 1.0 / 65536.0;
@@ -163,7 +165,7 @@ pub(super) fn throttle_faults(words: &str) -> Vec<String> {
 fn fixed(table: &[u8], layout: &Layout) -> GpuMetrics {
     let number = |(at, width): (usize, usize)| number(table.get(at..at + width)?);
     GpuMetrics {
-        power_w: number(layout.power).map(float),
+        power_w: number(layout.power).map(count),
         energy_j: number(layout.energy).and_then(joules),
         throttling: match layout.throttling {
             Place::Nowhere => Throttling::Unknown,
@@ -176,14 +178,14 @@ fn fixed(table: &[u8], layout: &Layout) -> GpuMetrics {
 /// Revision 1.9: a number of attributes, each with an eight-byte header, and its values without padding. `None` if
 /// the table ends within one.
 fn attributes(table: &[u8]) -> Option<GpuMetrics> {
-    let (count, mut rest) = table.get(HEADER..)?.split_at_checked(4)?;
+    let (length, mut rest) = table.get(HEADER..)?.split_at_checked(4)?;
     let mut metrics = GpuMetrics {
         power_w: None,
         energy_j: None,
         throttling: Throttling::Unknown,
     };
     let mut residencies = [None; RESIDENCIES.len()];
-    for _ in 0..u32::from_le_bytes(count.try_into().ok()?) {
+    for _ in 0..u32::from_le_bytes(length.try_into().ok()?) {
         let (encoding, after) = rest.split_first_chunk()?;
         let encoding = u64::from_le_bytes(*encoding);
         // Header: bits 0 to 9 are the number of values, 10 to 19 the attribute, 20 to 23 the type: two of each width, unsigned and signed.
@@ -192,7 +194,7 @@ fn attributes(table: &[u8]) -> Option<GpuMetrics> {
         let (value, after) = after.split_at_checked(width * usize::try_from(values).ok()?)?;
         let first = value.get(..width).and_then(number);
         match id {
-            3 => metrics.power_w = first.map(float),
+            3 => metrics.power_w = first.map(count),
             7 => metrics.energy_j = first.and_then(joules),
             10..=14 => {
                 if let Some(place) = usize::try_from(id - 10).ok().and_then(|index| residencies.get_mut(index)) {
@@ -219,12 +221,7 @@ fn number(bytes: &[u8]) -> Option<u64> {
 
 /// Some GPUs whose firmware has no counter report 32 ones in a field of 64 bits.
 fn joules(units: u64) -> Option<f64> {
-    (units != u64::from(u32::MAX)).then(|| float(units) * ENERGY_UNIT_J)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "2^53 units of energy are four years at a kilowatt")]
-fn float(value: u64) -> f64 {
-    value as f64
+    (units != u64::from(u32::MAX)).then(|| count(units) * ENERGY_UNIT_J)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! `/proc/stat` and `/proc/meminfo` as samples of the host.
 
 use crate::job::HostSample;
+use crate::model::saturating;
 
 /// CPU time of all CPUs since boot, in the kernel's ticks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,7 +13,7 @@ pub(super) struct ProcStat {
 impl ProcStat {
     /// CPU use since an earlier sample, percent.
     pub(super) fn used_since(&self, earlier: &Self) -> f64 {
-        let part = |now: u64, then: u64| f64::from(u32::try_from(now.saturating_sub(then)).unwrap_or(u32::MAX));
+        let part = |now: u64, then: u64| f64::from(saturating::to_u32(now.saturating_sub(then)));
         let all = part(self.all, earlier.all);
         if all > 0.0 {
             100.0 * part(self.busy, earlier.busy) / all
