@@ -36,7 +36,7 @@ impl RunDocument {
         }
     }
 
-    /// Reads a file. The points are sorted, in case somebody edited the file.
+    /// Reads a file. The points are sorted, in case the file was edited.
     ///
     /// # Errors
     /// [`RunDocumentError`] for other JSON or another version.

@@ -46,7 +46,7 @@ impl Drop for Heartbeat {
     fn drop(&mut self) {
         self.end = None;
         if let Some(thread) = self.thread.take() {
-            // It cannot panic but by a bug of the line, of which the panic hook has told.
+            // It cannot panic but by a bug of the line, which the panic hook has reported.
             let _ = thread.join();
         }
     }

@@ -1,4 +1,4 @@
-//! Output to stdout and stderr. A closed pipe is no error, as for other Unix tools. Inside GitHub Actions the runner executes workflow
+//! Output to stdout and stderr. A closed pipe is not an error, as for other Unix tools. Inside GitHub Actions the runner executes workflow
 //! commands in both streams, and most output quotes configs, changelogs, engines or servers: all output goes through this module, which
 //! escapes workflow commands except those that imax itself writes.
 

@@ -68,7 +68,7 @@ impl HeldFolder {
                 Err(TryLockError::WouldBlock) => break,
                 Err(TryLockError::Error(source)) => return Err(failed(source)),
             }
-            // Its last owner may have removed the file after it was opened here: then somebody else can create and lock a new one.
+            // Its last owner may have removed the file after it was opened here: then another process can create and lock a new one.
             let is_there = untrusted::open_regular(&lock).and_then(|there| untrusted::is_same_file(&there, &file));
             if is_there.unwrap_or(false) {
                 return Ok(Self { lock, _file: file });

@@ -30,7 +30,7 @@ fn settle(ctx: &JobContext) -> Result<(), JobFailure> {
     match found.kept.first() {
         None => Ok(()),
         Some(kept) => Err(JobFailure::infra(format!(
-            "the results contain something that is no file and must be removed before they are uploaded: {kept}"
+            "the results contain an entry that is not a regular file and must be removed before the upload: {kept}"
         ))),
     }
 }

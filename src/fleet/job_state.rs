@@ -151,7 +151,7 @@ impl StateFolder {
     }
 
     /// A file next to the states that jobs lock for what only one of them should do at a time, such as pulling an image.
-    /// It is created if missing and never removed: a lock on a removed file would exclude nobody.
+    /// It is created if missing and never removed: a lock on a removed file would exclude no other process.
     ///
     /// # Errors
     /// If it cannot be created.

@@ -85,7 +85,7 @@ pub(crate) enum TreeChange {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum RefUpdate {
     Moved,
-    /// GitHub refused with 422: somebody else was faster, or a rule forbids it; the reason is GitHub's.
+    /// GitHub refused with 422: another writer was faster, or a rule forbids it; the reason is GitHub's.
     Refused(String),
 }
 

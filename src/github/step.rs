@@ -33,7 +33,7 @@ pub(crate) fn run_url() -> Option<String> {
     Some(format!("{server}/{repository}/actions/runs/{run}"))
 }
 
-/// The finished run that a `workflow_run` event tells of; `None` for other events.
+/// The finished run that a `workflow_run` event names; `None` for other events.
 ///
 /// # Errors
 /// [`EventFileError`].

@@ -113,7 +113,7 @@ impl Limits {
     }
 }
 
-/// A bound as a concurrency: negative and too large values are clamped, and 0 is none.
+/// A bound as a concurrency: negative and too large values are clamped, and 0 means no bound.
 fn bound(value: i64) -> Option<Concurrency> {
     let clamped = u32::try_from(value.clamp(0, i64::from(u32::MAX))).ok()?;
     Concurrency::new(clamped)

@@ -96,7 +96,7 @@ pub type BenchObserver<'a> = dyn FnMut(BenchEvent<'_>) -> io::Result<()> + 'a;
 /// Measures every load, until one of them fails.
 ///
 /// # Errors
-/// [`BenchError`] if a run could not be carried out. A run whose requests failed is no error but an outcome.
+/// [`BenchError`] if a run could not be carried out. A run whose requests failed is an outcome, not an error.
 pub fn bench(settings: &BenchSettings, stop: &Cancellation, observe: &mut BenchObserver<'_>) -> Result<BenchOutcome, BenchError> {
     let several_loads = settings.loads.len() > 1;
     let mut outcome = BenchOutcome::Passed;

@@ -55,7 +55,7 @@ pub(super) fn calibrate(settings: &BenchmarkSettings, stop: &Cancellation) -> Re
     let health = &measured.run.health;
     let found = calibration::compare(&truth, &measured.run.records, concurrency.get(), health.cpu_time)?;
     if let Some(store) = CalibrationStore::of_this_machine() {
-        // Without the stored figure the next run has no calibration in its result, which is no reason to fail this one.
+        // Without the stored figure the next run has no calibration in its result, which does not fail this one.
         let _ = store.put(&found);
     }
     Ok(found)

@@ -150,7 +150,7 @@ fn find_protocol(settings: &mut BenchmarkSettings, stop: &Cancellation) -> Resul
     }
 }
 
-/// Whether the server may answer later. A protocol that it does not speak has status 404, which is no reason to wait.
+/// Whether the server may answer later. A protocol that it does not speak has status 404, which does not justify waiting.
 fn is_starting(error: &MeasureError) -> bool {
     error.is_of_the_connection()
         || match error {

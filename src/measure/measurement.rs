@@ -192,7 +192,7 @@ impl Prepared {
     }
 }
 
-/// Reads data set, tokenizer and chat template. A download ends when `go_on` returns false. A model without a tokenizer is no error
+/// Reads data set, tokenizer and chat template. A download ends when `go_on` returns false. A model without a tokenizer is not an error
 /// here: the server may lend its own.
 ///
 /// # Errors

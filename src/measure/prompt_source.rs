@@ -226,7 +226,7 @@ impl<'a> Found<'a> {
     /// How many items are sent if `asked` are requested.
     fn count(self, asked: usize, settings: &BenchmarkSettings, notices: &mut Vec<Notice>) -> Result<usize, MeasureError> {
         let Self { path, what, available } = self;
-        // With a duration, prompts are repeated until it ends, so fewer are no shortage.
+        // With a duration, prompts are repeated until it ends, so fewer suffice.
         if available >= asked || settings.duration.is_some() {
             return Ok(available.min(asked));
         }

@@ -54,7 +54,7 @@ impl fmt::Debug for Digest {
 }
 
 impl CurveKey {
-    /// What tells the curve from others: its dimensions by name, without those that have their default.
+    /// What identifies the curve: its dimensions by name, without those that have their default.
     #[must_use]
     pub fn dimensions(&self) -> BTreeMap<&'static str, Value> {
         // Destructured, so that a new dimension cannot be forgotten here. One that is added is left out at its default.

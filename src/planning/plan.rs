@@ -120,7 +120,7 @@ pub(crate) enum PlanResult {
     NoRun {
         reason: String,
     },
-    /// The sweep is refused until somebody corrects something. The reason is a sentence.
+    /// The sweep is refused until the input is corrected. The reason is a sentence.
     Refused {
         reason: String,
     },

@@ -27,7 +27,7 @@ pub struct Remark {
     pub message: String,
 }
 
-/// The most annotations: nobody reads a longer list, and the summary has all points as a table.
+/// The maximum number of annotations: a longer list is not read, and the summary has all points as a table.
 const REMARKS: usize = 100;
 /// GitHub's limit of a title, characters.
 const LONGEST_TITLE: usize = 250;

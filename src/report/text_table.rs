@@ -125,7 +125,7 @@ impl TextTable {
         text
     }
 
-    /// Whether a column that tells rows apart does not.
+    /// Whether a column that identifies rows does not.
     fn is_constant(&self, at: usize) -> bool {
         let is_identity = self.columns.get(at).is_some_and(|column| column.rank == Rank::Identity);
         let mut texts = self.rows.iter().filter_map(|row| row.get(at)).map(|cell| &cell.text);

@@ -6,7 +6,7 @@ use crate::model::RunnerLabel;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ThroughputUnit {
     Gpu,
-    /// The whole machine: it has no GPU, or nobody said what it has.
+    /// The whole machine: it has no GPU, or its GPUs are unknown.
     Machine,
 }
 

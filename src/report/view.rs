@@ -350,7 +350,7 @@ impl View<'_> {
 }
 
 impl Group<'_> {
-    /// The columns that its rows are told apart and judged by, with their indexes: settings, then metrics, the deciding ones first. A setting
+    /// The columns that identify and judge its rows, with their indexes: settings, then metrics, the deciding ones first. A setting
     /// that all rows share is not among them.
     pub(super) fn deciding_columns(&self, columns: &[Column]) -> Vec<(usize, Column)> {
         let varying = columns

@@ -33,7 +33,7 @@ fn is_quantisation(word: &str) -> bool {
     is_level || matches!(word, "k" | "m" | "s" | "l" | "xl" | "f16" | "bf16")
 }
 
-/// The precision that a model's name tells, else `bf16`.
+/// The precision in a model's name, else `bf16`.
 pub(super) fn precision(model: &str) -> &'static str {
     let name = model.to_lowercase();
     let signs = [

@@ -8,7 +8,7 @@ use crate::yaml::{Node, Reader};
 
 /// No history, the default.
 const NONE: &str = "none";
-/// What the address of a history begins with. A path is none: a folder on a runner's disk is `imax collect --history`.
+/// The prefixes of a history's address. A path is not one: a folder on a runner's disk is `imax collect --history`.
 const SCHEMES: [&str; 3] = ["branch:", "postgres://", "postgresql://"];
 
 /// The address of a history, as `--to` and `--history` take it.

@@ -126,7 +126,7 @@ impl Presets {
     /// The presets built into the program: those in the repository's `configs/`.
     ///
     /// # Errors
-    /// [`PresetError`]; a test makes sure that there is none.
+    /// [`PresetError`]; a test ensures that none occurs.
     pub fn built_in() -> Result<Self, PresetError> {
         Self::parse(HARDWARE_YAML, SIM_YAML)
     }

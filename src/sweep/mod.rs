@@ -128,7 +128,7 @@ pub(crate) enum SweepError {
 /// Executes the jobs and collects what they measured, also where some fail or the sweep is cancelled.
 ///
 /// # Errors
-/// [`SweepError`]. A job that fails is no error.
+/// [`SweepError`]. A failed job is not an error.
 pub(crate) async fn run_sweep(
     request: &SweepRequest<'_>,
     on_step: OnStep<'_>,

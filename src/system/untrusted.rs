@@ -1,4 +1,4 @@
-//! Files that somebody else can write while they are read: those of a job's output folder, of downloaded artifacts and of a pull
+//! Files that another process can write while they are read: those of a job's output folder, of downloaded artifacts and of a pull
 //! request's checkout. Only regular files are opened, no link is followed, and no read is unbounded or waits for a writer.
 
 use std::fs::{self, File};
@@ -43,7 +43,7 @@ impl UntrustedFolder {
     /// Opens a regular file below the folder. No part of `relative` may be a link or lead upwards.
     ///
     /// # Errors
-    /// The system error, and [`io::ErrorKind::InvalidInput`] for what is no regular file.
+    /// The system error, and [`io::ErrorKind::InvalidInput`] for anything but a regular file.
     pub fn open_file(&self, relative: &Path) -> io::Result<File> {
         let mut names = relative.components().peekable();
         let mut folder: Option<OwnedFd> = None;

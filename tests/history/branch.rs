@@ -225,7 +225,7 @@ fn run_is_added_to_what_somebody_pushed_in_the_meantime() {
 }
 
 #[test]
-fn branch_that_never_rests_is_given_up() {
+fn publish_gives_up_after_twenty_conflicts() {
     let branch = BranchHome::new();
     assert_eq!(branch.publish("1", LATER, 4000.0).code, 0);
     let pushed = 100;
@@ -235,7 +235,7 @@ fn branch_that_never_rests_is_given_up() {
     assert!(
         ended
             .stderr
-            .contains("branch:imax-history was moved by others 20 times while this run was added; nothing was stored"),
+            .contains("branch:imax-history was updated by other jobs 20 times while this run was added; nothing was stored"),
         "{}",
         ended.stderr
     );
@@ -245,7 +245,7 @@ fn branch_that_never_rests_is_given_up() {
 }
 
 #[test]
-fn rule_that_forbids_the_move_is_said() {
+fn rule_that_forbids_the_update_is_reported() {
     let branch = BranchHome::new();
     assert_eq!(branch.publish("1", LATER, 4000.0).code, 0);
     branch.github.state().git.forbidden = true;
@@ -254,7 +254,7 @@ fn rule_that_forbids_the_move_is_said() {
     assert!(
         ended
             .stderr
-            .contains("GitHub refuses to move branch:imax-history: Repository rule violations found"),
+            .contains("GitHub refuses to update branch:imax-history: Repository rule violations found"),
         "{}",
         ended.stderr
     );

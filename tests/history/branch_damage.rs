@@ -110,7 +110,7 @@ fn branch_of_something_else_is_neither_read_nor_written() {
     ] {
         assert_eq!(ended.code, 3, "{}", ended.stderr);
         let said = format!("{}{}", ended.stdout, ended.stderr);
-        assert!(said.contains("is no history of imax: it has no imax-history.json"), "{said}");
+        assert!(said.contains("is not an imax history: imax-history.json is missing"), "{said}");
     }
     assert_eq!(branch.files(), ["src/main.rs"]);
 
@@ -122,7 +122,11 @@ fn branch_of_something_else_is_neither_read_nor_written() {
     branch.github.state().git.push(BRANCH, &[newer], false);
     let ended = branch.publish("1", LATER, 4000.0);
     assert_eq!(ended.code, 3);
-    assert!(ended.stderr.contains("is a history of another version"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("has an unsupported history version in imax-history.json"),
+        "{}",
+        ended.stderr
+    );
 }
 
 #[test]

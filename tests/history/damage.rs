@@ -113,7 +113,7 @@ fn what_is_not_a_history_is_refused_and_not_changed() {
     refused(
         &fixture.imax(&["history", "series", "--history", "folder"], &[]),
         2,
-        "folder is no database; expected a file such as history.db",
+        "folder is not a database; expected a file such as history.db",
     );
 
     fixture.write("text.db", "model,tput\n=cmd(),1\n");

@@ -44,7 +44,7 @@ pub const MEASURED: &str = "measured";
 /// The project of runs that name none.
 pub const DEFAULT_PROJECT: &str = "default";
 
-/// What tells a run from all others of its project. Two documents with the same identity are the same run.
+/// The identity of a run within its project. Two documents with the same identity are the same run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunIdentity {
     /// `github`; [`RunIdentity::BY_CONTENT`] for a run that is known by its content alone.

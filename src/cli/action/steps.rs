@@ -78,8 +78,8 @@ pub(super) fn is_pull_request(finished: Option<&WorkflowRun>) -> bool {
     }
 }
 
-/// The arguments for a baseline. A history of the repository is one, and tells how noisy each point is for every other one. The event's
-/// branch is an optional baseline, since nobody asked for it: the token may not be allowed to read its runs, and a new repository has none.
+/// The arguments for a baseline. A history of the repository is one, and gives the noise of each point for any other. The event's
+/// branch is an optional baseline, since it was not asked for: the token may not be allowed to read its runs, and a new repository has none.
 pub(super) fn baseline(given: &str, history: Option<&str>, lookup: impl Fn(&str) -> Option<String>) -> Vec<String> {
     match (given, history) {
         ("none", _) => Vec::new(),

@@ -9,7 +9,7 @@ use super::list::one_line;
 use crate::report::{Rank, TextTable};
 use crate::store::database::{Access, Database, StoredPublished};
 
-/// List results of other benchmarks, such as rounds of MLPerf, which are no points of a curve.
+/// List results of other benchmarks, such as rounds of MLPerf, which are not points of a curve.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  imax import mlperf-5.1.csv --to history.db\n  imax history published --history history.db --json")]
 pub(super) struct PublishedArgs {

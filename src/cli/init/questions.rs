@@ -145,7 +145,7 @@ fn url(question: &str) -> dialoguer::Result<String> {
     Ok(endpoint_url(&text).unwrap_or(text))
 }
 
-/// An error of an answer, which is no option here.
+/// An error in an answer; there is no option here.
 #[expect(clippy::needless_pass_by_value, reason = "a function for map_err")]
 fn without_dashes(error: ChooseError) -> String {
     error.to_string().trim_start_matches("--").to_owned()

@@ -18,7 +18,7 @@ pub struct KnownCause {
     pub code: &'static str,
     /// The cause and its remedy, for people.
     pub sentence: &'static str,
-    /// Whether a retry cannot help, because somebody has to change something first.
+    /// Whether a retry cannot help, because a person must change something first.
     pub lasts: bool,
     /// Whether it is often a consequence of another cause, or harmless.
     follows: bool,

@@ -77,7 +77,7 @@ struct Columns {
 /// interval.
 ///
 /// # Errors
-/// [`MetricsCsvError`] for a table without the needed columns, or a time that is none.
+/// [`MetricsCsvError`] for a table without the needed columns, or an invalid time.
 pub fn read_metrics_csv(text: &str, local: &dyn Fn(NaiveDateTime) -> Option<f64>) -> Result<Vec<GpuSample>, MetricsCsvError> {
     let mut lines = text.lines().filter(|line| !line.trim().is_empty());
     let header = lines.next().ok_or(MetricsCsvError::Empty)?;

@@ -61,7 +61,7 @@ impl From<NormalizeError> for RowProblem {
     }
 }
 
-/// What tells runs of one file apart.
+/// The identity of a run within a file.
 #[derive(PartialEq, Eq, Hash)]
 enum RunKey {
     Id(String),
@@ -154,7 +154,7 @@ impl<'a> Collector<'a> {
         self.add_point(&facts, point)
     }
 
-    /// Adds what people said about the file to what it says.
+    /// Adds the facts and translations that the user gave.
     pub(super) fn complete(&self, facts: &mut Facts) {
         self.hints.mapping.translate(facts);
         facts.extend(self.hints.mapping.facts());

@@ -73,7 +73,7 @@ fn say_sizes(facts: &mut Facts, engine: Option<&Engine<'_>>, sizes: &[(Fact, &st
     }
 }
 
-/// A component of versions 0.2 and later; `None` for one that is no engine.
+/// A component of versions 0.2 and later; `None` for one that is not an engine.
 fn of_stack(component: &Json) -> Option<Engine<'_>> {
     let standard = component.get("standardized")?;
     let text = |key: &str| standard.get(key).and_then(Json::as_text);

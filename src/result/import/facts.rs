@@ -61,7 +61,7 @@ facts! {
     Date = "date",
     Commit = "commit",
     Branch = "branch",
-    /// What tells the run from others of the same tool.
+    /// The identity of the run among those of the same tool.
     RunId = "run-id",
     /// The engine's arguments.
     RuntimeArgs = "runtime-args",

@@ -282,7 +282,7 @@ fn summary(document: &Json) -> Result<PublishedResult, String> {
     })
 }
 
-/// Results at 99 % and 99.9 % accuracy are often one measurement, submitted twice: the second is marked, so that nobody counts both.
+/// Results at 99 % and 99.9 % accuracy are often one measurement, submitted twice: the second is marked, so that it is not counted twice.
 fn mark_equal_accuracies(results: &mut [PublishedResult]) {
     let key = |result: &PublishedResult, model: &str| {
         let scenario = result.scenario.clone().unwrap_or_default();

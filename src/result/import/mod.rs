@@ -27,7 +27,7 @@ pub use published::PublishedResult;
 
 use super::{Json, JsonError, Point};
 
-/// Whose rows a file has.
+/// The tool that wrote a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ImportFormat {
     /// `consolidated_dashboard.csv` of the RHAIIS dashboard, of 40 columns (2025) or 52.
@@ -62,18 +62,18 @@ impl ImportFormat {
     }
 }
 
-/// What people say about a file: facts that it lacks, other names of its columns, other words for its values.
+/// What a user adds to a file: missing facts, names of its columns, translations of its values.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ImportHints {
     pub facts: Facts,
     pub mapping: Mapping,
 }
 
-/// A run that a file has points of.
+/// A run, with its points in a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ImportedRun {
     pub format: ImportFormat,
-    /// What tells it from the other runs of its tool; without one, its content does.
+    /// The run's identity in its tool. A run without one is identified by its content.
     pub id: Option<String>,
     /// What was measured: a commit, else the engine and its version.
     pub commit: String,
@@ -92,7 +92,7 @@ pub struct RefusedRow {
     pub payload: String,
 }
 
-/// What a file gave.
+/// The content of a file.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Imported {
     pub runs: Vec<ImportedRun>,
@@ -102,7 +102,7 @@ pub struct Imported {
 }
 
 impl Imported {
-    /// Adds a result of a line, or the reason why there is none.
+    /// Adds the result of a line, or the reason for its refusal.
     fn add_published(&mut self, read: Result<PublishedResult, String>, place: &str, record: &csv::StringRecord) {
         match read {
             Ok(result) => self.published.push(result),
@@ -115,7 +115,7 @@ impl Imported {
     }
 }
 
-/// Why a file has no rows.
+/// Why a file cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     #[error("{0}")]

@@ -42,10 +42,10 @@ pub struct PublishedResult {
 }
 
 impl PublishedResult {
-    /// What tells the result from others; the value and what describes it are not part of it.
+    /// The identity of the result, without the value and its description.
     #[must_use]
     pub fn identity(&self) -> Digest {
-        // A record of PyTorch is told from others by its details alone.
+        // Only the details identify a record of PyTorch.
         let details = if self.id.is_none() { &self.details } else { &Value::Null };
         Digest::of_json(json!({
             "suite": self.suite, "round": self.round, "id": self.id, "model": self.model, "scenario": self.scenario,

@@ -18,7 +18,7 @@ pub(super) struct Subject {
     pub conc: Concurrency,
 }
 
-/// Facts that are dimensions of a curve that imax does not measure along, and the value that is no dimension.
+/// Facts that are dimensions of other tools' curves, each with the value that stands for its absence.
 const VARIANTS: [(Fact, &str); 9] = [
     (Fact::Dataset, ""),
     (Fact::Turns, "1"),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::facts::shortened;
 use super::mapping::Mapping;
 
-/// Twenty times the widest known table; a line of a million columns is no table.
+/// Twenty times the widest known table; a line of a million columns is not a table.
 pub(super) const MAX_COLUMNS: usize = 1_000;
 
 /// Why a text is not a table.

@@ -16,7 +16,7 @@ use crate::github::{self, MAX_FILE, RefUpdate, Tip, TreeChange};
 use crate::store::database::IngestCounts;
 use crate::store::run_files::{Month, NewRun, RunFileName, addition};
 
-/// How often the branch may move while a run is added. Each time somebody else has succeeded, so this many jobs may begin at once.
+/// How often the branch may move while a run is added. Each move means that another job has succeeded, so this many jobs may start at once.
 const MAX_ATTEMPTS: u32 = 20;
 /// The longest pause before the branch is read again. It is random, so that jobs that met once do not meet again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);

@@ -76,7 +76,7 @@ pub(super) struct MonthFiles {
     pub packs: Vec<BranchFile>,
 }
 
-/// A file where only files of imax belong, that is none.
+/// A file in a folder of imax that imax did not write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ForeignEntry {
     pub path: String,
@@ -95,7 +95,7 @@ pub(super) enum Format {
     Known,
     /// The marker has another content: another version, or it was changed.
     Other,
-    /// There is no marker: the branch is somebody else's.
+    /// There is no marker: the branch has another purpose.
     None,
 }
 

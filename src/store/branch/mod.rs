@@ -1,6 +1,6 @@
 //! A history in a branch of the repository, for those who have nothing but GitHub. The branch has no commit in common with the code; a run
 //! is a file, a full month a Parquet file ([`layout`]). It is read and written through GitHub's API: a checkout of a job has one commit of
-//! one branch, and a clone on somebody's disk may be days old, so that a comparison would silently be with old runs. Files are cached by
+//! one branch, and a local clone may be days old, so that a comparison would silently use old runs. Files are cached by
 //! their hash, so that the API is asked for each once.
 
 mod append;
@@ -75,7 +75,7 @@ impl fmt::Display for BranchAddress {
 
 /// What to do about a branch that is not as imax left it.
 const RESTORE: &str =
-    "move the branch back to a commit before the change (the repository's activity page has them), or delete it to begin anew";
+    "move the branch back to a commit before the change (the repository's activity page has them), or delete it to start over";
 
 /// Why a history in a branch cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -85,12 +85,12 @@ pub(crate) enum BranchError {
     #[error("{0}: no such history; imax publish --to {0} creates it")]
     Missing(String),
     #[error(
-        "{branch} at commit {commit} is no history of imax: it has no {}; name another branch, or {RESTORE}",
+        "{branch} at commit {commit} is not an imax history: {} is missing; name another branch, or {RESTORE}",
         layout::MARKER
     )]
     NotHistory { branch: String, commit: String },
     #[error(
-        "{branch} at commit {commit} is a history of another version: {} is not that of this imax; use a newer imax, or {RESTORE}",
+        "{branch} at commit {commit} has an unsupported history version in {}; use a newer imax, or {RESTORE}",
         layout::MARKER
     )]
     OtherFormat { branch: String, commit: String },
@@ -106,22 +106,19 @@ pub(crate) enum BranchError {
     Text { path: String },
     #[error("{path} is damaged: {source}; {RESTORE}")]
     Pack { path: String, source: RunsFileError },
-    #[error("{path} has the run {name:?}, whose name is none; {RESTORE}")]
+    #[error("{path}: invalid run name {name:?}; {RESTORE}")]
     PackedName { path: String, name: String },
-    #[error("a run has no rows: {0}")]
+    #[error("cannot convert a run to rows: {0}")]
     Row(#[from] RowError),
-    #[error("runs cannot be packed: {0}")]
+    #[error("cannot pack runs as Parquet: {0}")]
     Packing(RunsFileError),
     #[error("run {name} has {bytes} bytes, more than the limit of {MAX_FILE} for a file of a branch; publish it to a database")]
     TooLarge { name: String, bytes: usize },
-    #[error("run {0} was corrected more often than a history can hold")]
+    #[error("run {0}: too many revisions")]
     Revisions(String),
-    #[error("{branch} was moved by others {attempts} times while this run was added; nothing was stored, try again")]
+    #[error("{branch} was updated by other jobs {attempts} times while this run was added; nothing was stored, try again")]
     Raced { branch: String, attempts: u32 },
-    #[error(
-        "GitHub refuses to move {branch}: {reason}; a rule or a protection of the repository forbids it, exempt the branch from it. Nothing \
-         was stored"
-    )]
+    #[error("GitHub refuses to update {branch}: {reason}; exempt the branch from the repository's rules or protection. Nothing was stored")]
     Rejected { branch: String, reason: String },
 }
 

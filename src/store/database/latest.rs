@@ -20,7 +20,7 @@ macro_rules! ranked {
 }
 pub(super) use ranked;
 
-/// Determines the newest runs of all curves of a run on a branch (`''` for none) anew: after a correction, a retraction or a restoration.
+/// Determines the newest runs of all curves of a run on a branch (`''` for none) again: after a correction, a retraction or a restoration.
 pub(super) async fn recompute(transaction: &mut Transaction<'_, Any>, run: i64, branch: &str) -> Result<(), sqlx::Error> {
     sqlx::query(
         "DELETE FROM curve_latest WHERE branch = $1 AND curve_id IN \

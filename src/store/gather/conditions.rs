@@ -31,7 +31,7 @@ fn one(value: &Value) -> BTreeSet<String> {
     text(value).into_iter().collect()
 }
 
-/// `vllm 0.13.0`, where the engine told its version.
+/// `vllm 0.13.0`, where the engine reported its version.
 fn engine(record: &Value) -> BTreeSet<String> {
     let version = text(&record["provenance"]["engine"]["engine_version"]);
     let name = text(&record["row"]["framework"]);

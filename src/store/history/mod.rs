@@ -36,9 +36,9 @@ pub(crate) enum HistoryHomeError {
     Branch(#[from] BranchAddressError),
     #[error("this version keeps no history at {0}; expected a folder, a file such as history.db, postgres://USER@HOST/DATABASE, or branch")]
     Unsupported(String),
-    #[error("{0} is no database; expected a file such as history.db, or postgres://USER@HOST/DATABASE")]
+    #[error("{0} is not a database; expected a file such as history.db, or postgres://USER@HOST/DATABASE")]
     NoDatabase(String),
-    #[error("{0} is no folder; expected one; imax publish stores a run in a database or branch")]
+    #[error("{0} is not a folder; imax publish stores a run in a database or branch")]
     NoFolder(String),
     #[error(
         "{0} would be a history folder, which imax collect --history writes; expected a file such as history.db, \

@@ -74,7 +74,7 @@ pub(super) async fn remove_labelled(client: &Client, job: &str, limit: Duration)
         })
     };
     let list = with_timeout(REQUEST_TIMEOUT, "list containers", list).await?;
-    // The daemon applies the filter. The label is checked again, because a container of somebody else must never be removed.
+    // The daemon applies the filter. The label is checked again, because a foreign container must never be removed.
     let ours = list.iter().filter(|container| {
         let labels = container.labels.as_ref();
         labels.and_then(|labels| labels.get(JOB_LABEL)).is_some_and(|label| label == job)

@@ -148,7 +148,7 @@ pub(super) enum DockerError {
         what: String,
         limit: Duration,
     },
-    /// A started container was removed by somebody else, or the daemon stopped.
+    /// A started container was removed by another process, or the daemon stopped.
     #[error("lost the container or the connection to the container engine: {0}")]
     Lost(String),
     /// Invalid setting in the profile.

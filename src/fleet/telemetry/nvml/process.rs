@@ -58,7 +58,7 @@ struct Program {
 }
 
 impl NvmlProcess {
-    /// Starts the reader. Fails if there is none, or if it ends soon, as it does without the library.
+    /// Starts the reader. Fails if it is missing or exits at once, as it does without the library.
     pub(in crate::fleet::telemetry) fn start(wanted: Wanted<'_>) -> Result<Self, String> {
         Self::with(&reader()?, wanted, PATIENCE)
     }

@@ -79,7 +79,7 @@ pub enum Decision {
         /// The reason, as a sentence.
         reason: String,
     },
-    /// Do nothing, because of an error that somebody has to correct.
+    /// Do nothing, because of an error that must be corrected first.
     Refuse {
         /// The error, as a sentence.
         reason: String,
