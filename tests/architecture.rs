@@ -48,7 +48,7 @@ const MAY_IMPORT: [(&str, &[&str]); 27] = [
     (
         "execution",
         &[
-            "model", "system", "matrix", "job", "load", "eval", "result", "git", "github", "fleet", "measure", "evaluate",
+            "model", "system", "matrix", "job", "load", "eval", "result", "git", "github", "fleet", "measure", "evaluate", "store",
         ],
     ),
     ("notify", &["model", "system", "report"]),

@@ -85,7 +85,6 @@ async fn measure(
     let result = match ctx.spec.recipe_style() {
         RecipeStyle::EngineOnly => measure_engine(ctx, progress, engine, evals, loaded).await,
         RecipeStyle::SelfContained => {
-            progress.journal.skip(Phase::Ready, "the recipe waits for its engine itself");
             progress.journal.skip(Phase::WarmUp, "the recipe warms its engine up itself");
             run_recipe(ctx, progress, engine, loaded).await
         }

@@ -4,6 +4,7 @@ use super::attempt::Measurement;
 use super::context::JobContext;
 use super::interruption::Interruption;
 use super::load_points::LoadedPoint;
+use super::package_power::package_power;
 use super::progress::Progress;
 use super::provenance::{provenance_of_job, short_provenance};
 use super::sampling::LoadTelemetry;
@@ -51,13 +52,25 @@ pub(super) async fn collect(
 
 /// Writes the normalised result of a point, and returns the name of its file.
 fn normalise(ctx: &JobContext, progress: &Progress, loaded: &LoadedPoint, telemetry: &LoadTelemetry) -> Result<String, JobFailure> {
-    let context = PointContext::from_row(&ctx.spec.row, loaded.conc).map_err(|error| cannot_normalise(&error.to_string()))?;
+    let mut context = PointContext::from_row(&ctx.spec.row, loaded.conc).map_err(|error| cannot_normalise(&error.to_string()))?;
+    if let Some(gpus) = loaded.gpus {
+        if gpus != context.gpus {
+            ctx.console.line(&format!(
+                "warning: the result of concurrency {} is of {gpus}, the row has {}; numbers per GPU are those of the result",
+                loaded.conc, context.gpus
+            ));
+        }
+        context.gpus = gpus;
+    }
     let normalised = normalize(&loaded.raw, &context).map_err(|error| cannot_normalise(&error.to_string()))?;
     let Normalised { mut agg, doubts } = normalised;
     for doubt in doubts {
         ctx.console.line(&format!("warning[{}]: {doubt}", doubt.code()));
     }
-    if let Some(power) = telemetry.power(loaded) {
+    let sampled = telemetry.power(loaded);
+    let package = sampled.is_none().then(|| package_power(ctx, loaded, &context)).flatten();
+    let power = sampled.or(package.as_ref().and_then(|package| package.power));
+    if let Some(power) = power {
         agg.set_power(power, &loaded.raw);
     }
     agg.set_conditions(telemetry.conditions());
@@ -66,11 +79,12 @@ fn normalise(ctx: &JobContext, progress: &Progress, loaded: &LoadedPoint, teleme
     let file = format!("agg_{}.json", loaded.result_filename);
     let written = files::write(&ctx.folders.out.join(&file), agg.to_pretty().as_bytes());
     written.map_err(|error| JobFailure::infra(error.to_string()))?;
-    if requires_power(ctx) && telemetry.power(loaded).is_none() {
-        let reason = format!(
-            "REQUIRE_POWER is set, but the power of the load is not known: {}; see gpu_metrics.csv",
-            telemetry.power_doubt().as_str()
-        );
+    if requires_power(ctx) && power.is_none() {
+        let why = match &package {
+            Some(package) => format!("{}; see {}", package.reasons.join(", "), package.source.display()),
+            None => format!("{}; see gpu_metrics.csv", telemetry.power_doubt().as_str()),
+        };
+        let reason = format!("REQUIRE_POWER is set, but the power of the load is not known: {why}");
         return Err(JobFailure::new(FailureClass::Client, reason));
     }
     Ok(file)

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::console::Console;
 use super::error::ExecutionError;
 use super::interruption::{Interruption, PhaseError};
+use super::recipe_logs;
 use super::request::{EvalOptions, ExecutionRequest};
 use crate::fleet::engine_log::{self, EngineLog};
 use crate::fleet::job_state::StateFolder;
@@ -158,14 +159,20 @@ impl JobContext {
         }
     }
 
-    fn with_log(&self, mut failure: JobFailure) -> JobFailure {
-        let log = self.log.tail(&self.secrets);
+    /// The failure with the cause that the engine's logs show, and the end of one of them.
+    pub fn with_log(&self, mut failure: JobFailure) -> JobFailure {
+        let output = self.log.tail(&self.secrets);
+        // The engine's own log first: where a script starts the engine elsewhere, its output shows consequences only.
+        let mut logs = recipe_logs::engine_log_tails(self);
+        logs.push(output);
+        let found = logs.iter().find_map(|log| Some((log, diagnose(log)?)));
+        let quoted = found.as_ref().map_or(logs.last(), |(log, _)| Some(*log));
+        let tail = engine_log::last_lines(quoted.map(String::as_str).unwrap_or_default(), TAIL_LINES);
         // A cause from the launcher is certain; one that is recognised in the log is a guess.
-        if let Some(diagnosis) = diagnose(&log).filter(|_| failure.cause.is_none()) {
+        if let Some((_, diagnosis)) = found.filter(|_| failure.cause.is_none()) {
             failure.reason = format!("{}: {} (log: {})", failure.reason, diagnosis.cause.sentence, diagnosis.line);
             failure.cause = Some(diagnosis.cause.code.to_owned());
         }
-        let tail = engine_log::last_lines(&log, TAIL_LINES);
         failure.log_tail = (!tail.is_empty()).then_some(tail);
         failure
     }

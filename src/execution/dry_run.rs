@@ -113,7 +113,11 @@ fn deadlines(spec: &JobSpec, starts_nothing: bool) -> Vec<PhaseDeadline> {
     parts
         .map(|phase| PhaseDeadline {
             phase,
-            limit: spec.profile.deadlines.of(phase),
+            limit: if phase == Phase::Load && !waits {
+                spec.recipe_deadline().duration()
+            } else {
+                spec.profile.deadlines.of(phase)
+            },
             for_each_point: matches!(phase, Phase::WarmUp | Phase::Load) && waits,
         })
         .collect()

@@ -53,6 +53,10 @@ pub(super) enum Interruption {
         /// The remaining problem, if known.
         status: Option<String>,
     },
+    /// A recipe that measures itself did not end in time.
+    RecipeTimeout {
+        limit: Duration,
+    },
     /// No token was produced for this long.
     Stalled(Duration),
 }
@@ -72,18 +76,23 @@ impl Interruption {
                 | FailureClass::Invalid
                 | FailureClass::Missing => PhaseEnding::Failed,
             },
-            Self::QueueTimeout { .. } | Self::NodeTimeout { .. } | Self::DeadlineExceeded { .. } | Self::Stalled(_) => {
-                PhaseEnding::DeadlineExceeded
-            }
+            Self::QueueTimeout { .. }
+            | Self::NodeTimeout { .. }
+            | Self::DeadlineExceeded { .. }
+            | Self::RecipeTimeout { .. }
+            | Self::Stalled(_) => PhaseEnding::DeadlineExceeded,
         }
     }
 
     /// Whether the engine's log may show the cause.
     pub fn concerns_engine(&self) -> bool {
         match self {
-            Self::EngineExited(_) | Self::EngineUnknown(_) | Self::EngineFailed(_) | Self::DeadlineExceeded { .. } | Self::Stalled(_) => {
-                true
-            }
+            Self::EngineExited(_)
+            | Self::EngineUnknown(_)
+            | Self::EngineFailed(_)
+            | Self::DeadlineExceeded { .. }
+            | Self::RecipeTimeout { .. }
+            | Self::Stalled(_) => true,
             Self::Cancelled(_) | Self::QueueTimeout { .. } | Self::NodeTimeout { .. } => false,
         }
     }
@@ -98,6 +107,7 @@ impl Interruption {
             | Self::EngineFailed(_)
             | Self::QueueTimeout { .. }
             | Self::NodeTimeout { .. }
+            | Self::RecipeTimeout { .. }
             | Self::Stalled(_) => false,
         }
     }
@@ -136,6 +146,14 @@ impl Interruption {
                 let remedy = format!("raise `deadlines.{phase}` in the runner profile if it needs longer");
                 JobFailure::new(FailureClass::Timeout, exceeded(phase, *limit, status.as_deref(), &remedy))
             }
+            Self::RecipeTimeout { limit } => JobFailure::new(
+                FailureClass::Timeout,
+                format!(
+                    "the recipe did not end within {} s (it was in phase {phase}); raise `deadlines.recipe` in the runner profile if it needs \
+                     longer",
+                    limit.as_secs_f64()
+                ),
+            ),
             Self::Stalled(time) => JobFailure::new(
                 FailureClass::Timeout,
                 format!(

@@ -16,7 +16,7 @@ use crate::load;
 use crate::measure::{MeasureError, measure};
 use crate::model::Concurrency;
 use crate::model::with_causes;
-use crate::result::Json;
+use crate::result::{Gpus, Json};
 use crate::system::cancellation::Cancellation;
 use crate::system::files;
 
@@ -29,6 +29,8 @@ pub(super) struct LoadedPoint {
     pub conc: Concurrency,
     pub result_filename: String,
     pub raw: Json,
+    /// The GPUs of the job, if its result states others than the row.
+    pub gpus: Option<Gpus>,
 }
 
 /// The load of one point.
@@ -60,6 +62,7 @@ pub(super) async fn load_points(
                 conc,
                 result_filename,
                 raw,
+                gpus: None,
             });
         }
         if let Some(failure) = load.engine_failure {

@@ -12,7 +12,8 @@
 //! - `context`, `progress`, `phase`: the constants of a job, its state so far, and the frame of a phase with its deadline;
 //! - `attempts`, `attempt`: an attempt is a sequence of phases; a job is attempted again if the node failed;
 //! - `preflight`, `load_preparation`, `clean`, `launch`, `queue`, `ready`, `load_points` (with `load_settings`), `evals`, `stop`,
-//!   `collect`: the phases, in order; `self_contained` replaces those from `ready` to `evals` for recipes of that style;
+//!   `collect`: the phases, in order; `self_contained` replaces those from `ready` to `evals` for recipes of that style, with
+//!   `recipe_phases`, `workspace`, `job_results`, `recipe_logs` and `package_power` for the files that recipes and launch scripts write;
 //! - `engine`, `supervision`, `interruption`: the running engine, and how a phase is interrupted by its exit, a deadline or a signal;
 //! - `hooks`, `sampling`, `secret_scan`: commands of the profile around a job, samples of GPUs and host, removal of secrets from files;
 //! - `record`, `job_end`, `provenance`, `publish`, `summary`, `console`: `job.json`, the exit code, the step summary, printed lines.
@@ -36,12 +37,14 @@ mod external_engine;
 mod hooks;
 mod interruption;
 mod job_end;
+mod job_results;
 mod launch;
 mod load_points;
 mod load_preparation;
 mod load_settings;
 mod node_examination;
 mod output_folder;
+mod package_power;
 mod phase;
 mod preflight;
 mod progress;
@@ -49,6 +52,9 @@ mod provenance;
 mod publish;
 mod queue;
 mod ready;
+mod recipe_failure;
+mod recipe_logs;
+mod recipe_phases;
 mod record;
 mod request;
 mod sampling;
@@ -58,6 +64,7 @@ mod spec;
 mod stop;
 mod summary;
 mod supervision;
+mod workspace;
 
 use std::time::Duration;
 

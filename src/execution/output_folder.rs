@@ -20,9 +20,12 @@ const OPENINGS: u32 = 100;
 /// The record of a job.
 const RECORD: &str = "job.json";
 /// What a job writes under names of its own. Prefix and suffix.
-const JOB_FILES: [(&str, &str); 13] = [
+const JOB_FILES: [(&str, &str); 16] = [
     (RECORD, ""),
     ("server", ".log"),
+    ("engine.", "log"),
+    ("multinode_server_logs", ".tar.gz"),
+    ("power_validation_", ".json"),
     ("gpu_metrics", ".csv"),
     ("host_metrics", ".csv"),
     ("meta_env", ".json"),
@@ -157,6 +160,9 @@ mod tests {
             ("demo_conc2.json", true),
             ("demo_conc2.requests.jsonl", true),
             ("server.attempt-1.log", true),
+            ("engine.log", true),
+            ("engine-notes.log", false),
+            ("multinode_server_logs.tar.gz", true),
             ("results_gsm8k.json", true),
             ("demo_conc20.json", false),
             ("package.json", false),

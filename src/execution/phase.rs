@@ -57,6 +57,19 @@ pub(super) struct RunningPhase {
 }
 
 impl RunningPhase {
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    pub fn began(&self) -> Instant {
+        self.since
+    }
+
+    /// Records it as another phase: what happens shows only later which one it is.
+    pub fn rename(&mut self, phase: Phase) {
+        self.phase = phase;
+    }
+
     pub fn deadline(&self) -> Instant {
         self.since + self.limit
     }
@@ -92,6 +105,17 @@ impl PhaseJournal {
             started: host::timestamp(),
             since: Instant::now(),
             limit: self.deadlines.of(phase),
+        }
+    }
+
+    /// A phase whose deadline is that of several phases together.
+    pub fn begin_until(&self, phase: Phase, until: Instant) -> RunningPhase {
+        let running = self.begin(phase, None);
+        // In whole seconds, as people set it: some microseconds have passed since the deadline was computed.
+        let left = until.saturating_duration_since(running.since) + Duration::from_millis(500);
+        RunningPhase {
+            limit: Duration::from_secs(left.as_secs()),
+            ..running
         }
     }
 

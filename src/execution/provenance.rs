@@ -85,7 +85,10 @@ pub(super) fn short_provenance(provenance: &Provenance, spec: &JobSpec) -> Value
         ("imax_version", json!(provenance.imax_version)),
         ("commit", json!(provenance.commit)),
         ("recipe", json!(spec.recipe.as_ref().map(|recipe| &recipe.path))),
-        ("recipe_sha256", json!(spec.recipe.as_ref().map(|recipe| &recipe.sha256))),
+        (
+            "recipe_sha256",
+            json!(spec.recipe.as_ref().and_then(|recipe| recipe.sha256.as_ref())),
+        ),
         ("host", json!(provenance.host)),
         ("runner_name", json!(provenance.runner_name)),
         ("launcher", json!(provenance.launcher)),

@@ -1,27 +1,26 @@
 //! Jobs of `SelfContained` recipes, which measure the engine themselves: waits for the recipe's exit, and reads the results that it
 //! wrote.
 
-use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
-
-use tokio::time::timeout;
+use std::path::Path;
+use std::time::SystemTime;
 
 use super::context::JobContext;
 use super::engine::LaunchedEngine;
-use super::interruption::{Interruption, PhaseError};
+use super::job_results::JobResults;
 use super::load_points::LoadedPoint;
-use super::phase::{PhaseJournal, RunningPhase, run_phase};
+use super::phase::PhaseJournal;
 use super::progress::Progress;
+use super::recipe_failure::without_result;
+use super::recipe_logs::keep_logs;
+use super::recipe_phases::wait_for_recipe;
+use super::workspace::{WrittenFile, result_folders, was_written_since};
 use crate::job::{FailureClass, JobFailure, JobPoint, Outcome, Phase};
-use crate::result::{Json, read_result};
-use crate::system::files::{self, FileError};
-use crate::system::process::Ending;
-use crate::system::untrusted::{self, UntrustedFolder};
+use crate::result::{Gpus, Json, read_result};
+use crate::system::files;
+use crate::system::untrusted;
 
 /// AIPerf's result, below the output folder.
 const AIPERF_RESULT: &str = "aiperf_artifacts/profile_export_aiperf.json";
-/// Tolerance for modification times: file systems store them less precisely than the clock.
-const CLOCK_GRAIN: Duration = Duration::from_secs(2);
 
 /// Waits for the recipe's exit and reads the raw results of its points.
 pub(super) async fn run_recipe(
@@ -31,23 +30,30 @@ pub(super) async fn run_recipe(
     loaded: &mut Vec<LoadedPoint>,
 ) -> Result<(), JobFailure> {
     let began = SystemTime::now();
-    let result = run_phase(ctx, &mut progress.journal, Phase::Load, async |phase| {
-        wait_for_exit(ctx, phase, engine).await
-    })
-    .await;
+    let result = wait_for_recipe(ctx, &mut progress.journal, engine).await;
+    keep_logs(ctx, began);
     let points = if ctx.spec.row.is_evaluated_alone() {
         Vec::new()
     } else {
         ctx.spec.points()
     };
+    let results = JobResults::of(ctx, began);
+    for file in results.others(ctx.spec.row.conc.as_slice()) {
+        let path = file.path();
+        ctx.console.line(&format!(
+            "warning: {} is not used: the row has no concurrency like that of the result",
+            path.display()
+        ));
+    }
     for point in points {
         let outcome = match &result {
-            Ok(()) => match take_result(ctx, &point, began) {
-                Ok(raw) => {
+            Ok(()) => match take_result(ctx, &results, &point, began) {
+                Ok(TakenResult { raw, gpus }) => {
                     loaded.push(LoadedPoint {
                         conc: point.conc,
                         result_filename: point.result_filename.clone(),
                         raw,
+                        gpus,
                     });
                     Outcome::Ok
                 }
@@ -64,72 +70,36 @@ pub(super) async fn run_recipe(
     check_evals(ctx, &mut progress.journal, began)
 }
 
-async fn wait_for_exit(ctx: &JobContext, phase: &RunningPhase, engine: &LaunchedEngine) -> Result<(), PhaseError> {
-    let interruption = match timeout(phase.time_left(), engine.interrupted(&ctx.cancellation)).await {
-        Ok(interruption) => interruption,
-        Err(_) => Interruption::DeadlineExceeded {
-            limit: ctx.spec.profile.deadlines.of(Phase::Load),
-            status: None,
-        },
-    };
-    if matches!(interruption, Interruption::EngineExited(Ending::Exited(0))) {
-        Ok(())
-    } else {
-        Err(interruption.into())
-    }
+/// The raw result of a point.
+struct TakenResult {
+    raw: Json,
+    /// The GPUs of the job, if the result states them.
+    gpus: Option<Gpus>,
 }
 
 /// The raw result of a point, from one of the folders that recipes write to. It is copied to the output folder.
-fn take_result(ctx: &JobContext, point: &JobPoint, began: SystemTime) -> Result<Json, JobFailure> {
+fn take_result(ctx: &JobContext, results: &JobResults, point: &JobPoint, began: SystemTime) -> Result<TakenResult, JobFailure> {
     let file = format!("{}.json", point.result_filename);
-    let candidate = result_candidates(ctx, &file)
+    let own = result_candidates(ctx, &file)
         .into_iter()
-        .find(|candidate| was_written_since(&candidate.path(), began))
-        .ok_or_else(|| {
-            let reason =
-                format!("the recipe ended without its result {file}; it must be written to IMAX_OUT, the repository or /workspace");
-            JobFailure::new(FailureClass::Server, reason)
-        })?;
-    let text = candidate.read().map_err(|error| client(error.to_string()))?;
-    let raw = read_result(&text, point.conc).map_err(|error| client(format!("{}: {error}", candidate.path().display())))?;
+        .find(|candidate| candidate.is_of_job(began));
+    let (path, text, gpus) = match own {
+        Some(own) => (own.path(), own.read().map_err(|error| client(error.to_string()))?, None),
+        None => match results.at(point.conc)? {
+            Some(result) => (result.file.path(), result.text.clone(), result.gpus),
+            None => return Err(without_result(ctx, point)),
+        },
+    };
+    let raw = read_result(&text, point.conc).map_err(|error| client(format!("{}: {error}", path.display())))?;
     files::write(&ctx.folders.out.join(&file), text.as_bytes()).map_err(|error| client(error.to_string()))?;
-    Ok(raw.document)
+    Ok(TakenResult { raw: raw.document, gpus })
 }
 
-/// A file that a recipe may have written, and the folder below which no link is followed.
-struct Candidate {
-    folder: PathBuf,
-    file: PathBuf,
-}
-
-impl Candidate {
-    fn path(&self) -> PathBuf {
-        self.folder.join(&self.file)
-    }
-
-    fn read(&self) -> Result<String, FileError> {
-        UntrustedFolder::open(&self.folder)?.read_text(&self.file)
-    }
-}
-
-fn result_candidates(ctx: &JobContext, file: &str) -> Vec<Candidate> {
-    let workspace = std::env::var_os("GITHUB_WORKSPACE").map(PathBuf::from);
-    let folders = [
-        Some(ctx.folders.out.clone()),
-        Some(ctx.folders.repository.clone()),
-        workspace,
-        Some("/workspace".into()),
-    ];
-    let aiperf = ctx.spec.row.is_agentic().then(|| Candidate {
-        folder: ctx.folders.out.clone(),
-        file: AIPERF_RESULT.into(),
-    });
-    folders
-        .into_iter()
-        .flatten()
-        .map(|folder| Candidate { folder, file: file.into() })
-        .chain(aiperf)
-        .collect()
+fn result_candidates(ctx: &JobContext, file: &str) -> Vec<WrittenFile> {
+    let folders = result_folders(ctx);
+    let aiperf = ctx.spec.row.is_agentic().then(|| WrittenFile::new(&ctx.folders.out, AIPERF_RESULT));
+    let results = folders.iter().map(|folder| WrittenFile::new(folder, file));
+    results.chain(aiperf).collect()
 }
 
 /// Checks that the recipe has evaluated as well, if the row requests it.
@@ -151,12 +121,6 @@ fn check_evals(ctx: &JobContext, journal: &mut PhaseJournal, began: SystemTime) 
 fn is_eval_result(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     name.starts_with("results") && name.ends_with(".json")
-}
-
-fn was_written_since(path: &Path, began: SystemTime) -> bool {
-    path.symlink_metadata()
-        .and_then(|data| data.modified())
-        .is_ok_and(|written| written + CLOCK_GRAIN >= began)
 }
 
 fn client(reason: String) -> JobFailure {

@@ -167,6 +167,22 @@ pub struct Deadlines {
     pub stop: PhaseTime,
     /// Stall timeout: the longest time without a finished token during a load, so that a hanging engine fails before the load's deadline.
     pub stall: PhaseTime,
+    /// From the start to the exit of a recipe that measures itself, or of a launch script: its wait in a queue, its start and its load. By
+    /// default it depends on the row, see [`recipe_deadline`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<PhaseTime>,
+}
+
+/// The default of [`Deadlines::recipe`], which is that of InferenceX's workflows: 500 minutes for a row on one node, 480 for one over
+/// several, 780 where that replays recorded sessions.
+#[must_use]
+pub fn recipe_deadline(is_multi_node: bool, is_agentic: bool) -> PhaseTime {
+    let minutes = match (is_multi_node, is_agentic) {
+        (false, _) => 500,
+        (true, false) => 480,
+        (true, true) => 780,
+    };
+    PhaseTime::seconds(minutes * 60)
 }
 
 impl Default for Deadlines {
@@ -183,6 +199,7 @@ impl Default for Deadlines {
             collect: PhaseTime::seconds(120),
             stop: PhaseTime::seconds(30),
             stall: PhaseTime::seconds(600),
+            recipe: None,
         }
     }
 }

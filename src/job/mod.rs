@@ -7,6 +7,7 @@ mod engine_version;
 mod environment;
 mod explain;
 mod file_name;
+mod load_marker;
 mod multi_node;
 mod node;
 mod outcome;
@@ -15,15 +16,17 @@ mod recipe;
 mod record;
 mod resolve;
 mod retry;
+mod srt_slurm;
 mod telemetry;
 
 pub use crate::model::FailureClass;
 pub use deadline::{Deadlines, Phase, PhaseTime};
-pub use diagnosis::{KnownCause, diagnose};
+pub use diagnosis::{KnownCause, diagnose, error_lines};
 pub use engine_version::{VERSION_PATHS, version_in_answer, version_in_log};
 pub use environment::{EnvironmentInput, recipe_environment};
 pub use explain::{CandidateState, ProfileChoice, RecipeChoice, profile_choices, recipe_choices};
 pub use file_name::{NameSubject, result_file_name};
+pub use load_marker::begins_load;
 pub use node::{
     Cache, Disk, Finding, Gpu, GpuProblem, GpuUse, Grade, HubFacts, Leftovers, NodeFacts, PortFact, Service, Wanted, check_idle,
     check_node, visible_gpus, worst,

@@ -1,9 +1,12 @@
-//! Recipes: the scripts of `benchmarks/` that start an engine for a row. The most specific existing name is chosen.
+//! Recipes: the scripts of `benchmarks/` that start an engine for a row. The most specific existing name is chosen. A row over several
+//! nodes may name a recipe of srt-slurm instead, which a launch script starts.
 
 use serde::{Deserialize, Serialize};
 
 use crate::matrix::Row;
 use crate::model::SpecDecoding;
+
+use super::srt_slurm::{config_file, mirror_path};
 
 /// What a recipe does besides starting the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,14 +32,26 @@ impl RecipeStyle {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recipe {
-    /// Path below the recipe folder, such as `demo_fp8_h100_sim.sh`.
+    /// Path below the recipe folder, such as `demo_fp8_h100_sim.sh`; one of srt-slurm has the name that the row gives it.
     pub path: String,
     pub style: RecipeStyle,
-    /// SHA-256 of its text, hexadecimal.
-    pub sha256: String,
+    /// SHA-256 of its text, hexadecimal; absent for a recipe that is only in srt-slurm's repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
     /// Why this one was chosen, for people.
     pub chosen: String,
 }
+
+impl Recipe {
+    /// Whether it is a script, which any launcher can run. One of srt-slurm is started by a launch script only.
+    #[must_use]
+    pub fn is_script(&self) -> bool {
+        self.path.ends_with(SCRIPT)
+    }
+}
+
+/// The end of a script's name.
+const SCRIPT: &str = ".sh";
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RecipeError {
@@ -47,6 +62,12 @@ pub enum RecipeError {
         /// All candidates, the most specific first.
         names: String,
     },
+    /// None of the candidates exists, and the row names no recipe of srt-slurm.
+    #[error(
+        "no recipe for this row in {folder}: none of {names} exists, and `additional-settings` name none of srt-slurm; write the first of \
+         them, or add CONFIG_FILE=recipes/... to `additional-settings`"
+    )]
+    MissingOverNodes { folder: String, names: String },
     /// Part of the name could be a path out of the recipe folder.
     #[error(
         "row has {field} `{text}`, which cannot be part of a recipe's name; expected ASCII letters, digits, `.`, `-` and `_`, not starting with a dot"
@@ -100,17 +121,24 @@ pub fn recipe_names(row: &Row) -> Result<Vec<Spelling>, RecipeError> {
         }
     }
     stems.push((format!("{base}_{framework}"), false));
+    // Scripts of some engines say in their names that prefill and decode are disaggregated.
+    if row.layout.is_multi_node() && row.disagg == Some(true) && !framework.ends_with(DISAGG) {
+        stems.push((format!("{base}_{framework}{DISAGG}"), false));
+    }
     stems.push((base, false));
     Ok(stems
         .into_iter()
         .flat_map(|(stem, names_spec): (String, bool)| {
             folders(row).iter().map(move |folder| Spelling {
-                path: format!("{folder}{stem}.sh"),
+                path: format!("{folder}{stem}{SCRIPT}"),
                 names_spec,
             })
         })
         .collect())
 }
+
+/// The end of the names of scripts that disaggregate prefill and decode.
+const DISAGG: &str = "-disagg";
 
 fn safe<'a>(field: &'static str, text: &'a str) -> Result<&'a str, RecipeError> {
     if text.starts_with('.') || !text.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) {
@@ -122,7 +150,7 @@ fn safe<'a>(field: &'static str, text: &'a str) -> Result<&'a str, RecipeError> 
     Ok(text)
 }
 
-/// The recipe of a row: the most specific name for which `read` returns a text.
+/// The recipe of a row: the most specific name for which `read` returns a text, else the one of srt-slurm that the row names.
 ///
 /// # Errors
 /// If no candidate exists, or the existing recipe would ignore the row's speculative decoding.
@@ -135,11 +163,7 @@ pub fn choose_recipe(
     let names = recipe_names(row)?;
     let found = names.iter().enumerate().find_map(|(at, name)| Some((at, name, read(&name.path)?)));
     let Some((at, name, text)) = found else {
-        let all: Vec<&str> = names.iter().map(|name| name.path.as_str()).collect();
-        return Err(RecipeError::Missing {
-            folder: folder.to_owned(),
-            names: all.join(", "),
-        });
+        return srt_slurm_recipe(row, read, sha256).ok_or_else(|| missing(row, folder, &names));
     };
     let wanted = names.first().map(|name| name.path.clone()).unwrap_or_default();
     match row.spec_decoding {
@@ -161,9 +185,31 @@ pub fn choose_recipe(
     Ok(Recipe {
         path: name.path.clone(),
         style: RecipeStyle::of_script(&text),
-        sha256: sha256(&text),
+        sha256: Some(sha256(&text)),
         chosen,
     })
+}
+
+/// The recipe that the row names in `additional-settings`. It need not exist here: launch scripts fetch srt-slurm's repository.
+fn srt_slurm_recipe(row: &Row, read: &dyn Fn(&str) -> Option<String>, sha256: &dyn Fn(&str) -> String) -> Option<Recipe> {
+    let named = config_file(row)?;
+    let text = mirror_path(named).and_then(|path| read(&path));
+    Some(Recipe {
+        path: named.to_owned(),
+        style: RecipeStyle::SelfContained,
+        sha256: text.map(|text| sha256(&text)),
+        chosen: "named by CONFIG_FILE in additional-settings".to_owned(),
+    })
+}
+
+fn missing(row: &Row, folder: &str, names: &[Spelling]) -> RecipeError {
+    let all: Vec<&str> = names.iter().map(|name| name.path.as_str()).collect();
+    let (folder, names) = (folder.to_owned(), all.join(", "));
+    if row.layout.is_multi_node() {
+        RecipeError::MissingOverNodes { folder, names }
+    } else {
+        RecipeError::Missing { folder, names }
+    }
 }
 
 #[cfg(test)]
@@ -208,9 +254,52 @@ mod tests {
     fn explains_the_choice() {
         let recipe = choose(&row("vllm", "none"), &[("dsr1_fp8_h200.sh", "exec engine")]).unwrap();
         assert!(recipe.chosen.contains("not there: dsr1_fp8_h200_vllm.sh"), "{}", recipe.chosen);
-        assert_eq!(recipe.sha256, "sha-11");
+        assert_eq!(recipe.sha256.as_deref(), Some("sha-11"));
         let error = choose(&row("vllm", "none"), &[]).unwrap_err().to_string();
         assert!(error.contains("in benchmarks: none of dsr1_fp8_h200_vllm.sh, "), "{error}");
+    }
+
+    /// A disaggregated row over several nodes that names this recipe of srt-slurm.
+    fn over_nodes(framework: &str, config_file: Option<&str>) -> Row {
+        let worker =
+            |settings: Vec<String>| json!({ "num-worker": 1, "tp": 8, "ep": 1, "dp-attn": false, "additional-settings": settings });
+        let settings = config_file.map(|path| format!("CONFIG_FILE={path}"));
+        serde_json::from_value(json!({
+            "image": "i", "model": "m", "model-prefix": "dsr1", "precision": "fp8", "framework": framework, "runner": "gb200", "isl": 64,
+            "osl": 16, "prefill": worker(settings.into_iter().collect()), "decode": worker(Vec::new()), "spec-decoding": "none",
+            "conc": [1, 2], "max-model-len": 128, "exp-name": "e", "disagg": true
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn row_over_nodes_has_a_script_or_names_a_recipe_of_srt_slurm() {
+        let script = ("multi_node/dsr1_fp8_gb200_tilert-disagg.sh", "x");
+        let yaml = ("multi_node/srt-slurm-recipes/vllm/a.yaml", "name: a");
+        let named = Some("recipes/vllm/a.yaml:variant[0]");
+        for (row, files, path, sha256, is_script) in [
+            (over_nodes("tilert", None), vec![script], script.0, Some("sha-1"), true),
+            (over_nodes("tilert", named), vec![script, yaml], script.0, Some("sha-1"), true),
+            (
+                over_nodes("vllm", named),
+                vec![script, yaml],
+                "recipes/vllm/a.yaml:variant[0]",
+                Some("sha-7"),
+                false,
+            ),
+            (over_nodes("vllm", named), vec![], "recipes/vllm/a.yaml:variant[0]", None, false),
+        ] {
+            let recipe = choose(&row, &files).unwrap();
+            assert_eq!(
+                (recipe.path.as_str(), recipe.sha256.as_deref(), recipe.is_script()),
+                (path, sha256, is_script)
+            );
+        }
+        let error = choose(&over_nodes("vllm", None), &[yaml]).unwrap_err().to_string();
+        assert!(
+            error.contains("multi_node/dsr1_fp8_gb200_vllm-disagg.sh") && error.contains("add CONFIG_FILE=recipes/"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::config::NO_IMAGE;
 use crate::matrix::{Row, Scenario};
 use crate::model::{Concurrency, JobId, RunnerName};
 
+use super::deadline::recipe_deadline;
 use super::profile::launcher_named;
 use super::{
     LaunchRules, Launchers, NameSubject, NodesByRole, PhaseTime, ProfileError, Recipe, RecipeError, RecipeStyle, RunnerProfile,
@@ -59,14 +60,21 @@ pub enum ResolveError {
     },
     /// Several nodes need a scheduler.
     #[error(
-        "row asks for several nodes (prefill and decode workers), but profile {profile} has `launcher: {launcher}`; use one with a scheduler: \
-         {schedulers}"
+        "row asks for several nodes (prefill and decode workers), but profile {profile} has `launcher: {launcher}`; use one that has nodes: \
+         {capable}"
     )]
     SeveralNodes {
         profile: String,
         launcher: String,
-        schedulers: String,
+        /// The launchers that can.
+        capable: String,
     },
+    /// Only a launch script hands such a recipe to srt-slurm.
+    #[error(
+        "recipe {path} is one of srt-slurm, which `launcher: {launcher}` of profile {profile} does not start; use a launch script, or write a \
+         recipe that is one: multi_node/*.sh"
+    )]
+    NoScript { path: String, profile: String, launcher: String },
     /// The row does not fit the launcher's nodes.
     #[error("{0}")]
     DoesNotFit(String),
@@ -94,6 +102,13 @@ impl JobSpec {
     #[must_use]
     pub fn recipe_path(&self) -> &str {
         self.recipe.as_ref().map_or("", |recipe| recipe.path.as_str())
+    }
+
+    /// How long a recipe that measures itself may take, from its start to its exit.
+    #[must_use]
+    pub fn recipe_deadline(&self) -> PhaseTime {
+        let own = self.profile.deadlines.recipe;
+        own.unwrap_or_else(|| recipe_deadline(self.row.layout.is_multi_node(), self.row.is_agentic()))
     }
 
     /// The highest concurrency of the job, which the engine must support.
@@ -136,10 +151,27 @@ pub fn resolve(
 ) -> Result<JobSpec, ResolveError> {
     refuse_repeated(&row)?;
     let nodes = nodes_of_row(&row, &profile, launchers)?;
-    let needs_recipe = launcher_named(launchers, profile.launch.name()).is_none_or(LaunchRules::needs_recipe);
-    let recipe = needs_recipe
+    let launcher = launcher_named(launchers, profile.launch.name());
+    let recipe = launcher
+        .is_none_or(LaunchRules::needs_recipe)
         .then(|| choose_recipe(&row, recipe_folder, read_recipe, &sha256_hex))
         .transpose()?;
+    // Nobody but the script that allocated the nodes can reach them, whatever the recipe's text looks like.
+    let measures_itself = row.layout.is_multi_node() && launcher.is_some_and(LaunchRules::allocates_nodes);
+    let recipe = match recipe {
+        Some(recipe) if measures_itself => Some(Recipe {
+            style: RecipeStyle::SelfContained,
+            ..recipe
+        }),
+        Some(recipe) if !recipe.is_script() => {
+            return Err(ResolveError::NoScript {
+                path: recipe.path,
+                launcher: profile.launch.name().to_owned(),
+                profile: profile.name,
+            });
+        }
+        recipe => recipe,
+    };
     match &recipe {
         // A recipe over several nodes gets all of them, see `CONC_LIST`.
         Some(Recipe {
@@ -201,13 +233,13 @@ fn refuse_unloadable(row: &Row, profile: &RunnerProfile, recipe: Option<&str>) -
 fn nodes_of_row(row: &Row, profile: &RunnerProfile, launchers: Launchers<'_>) -> Result<Option<NodesByRole>, ResolveError> {
     let name = profile.launch.name();
     let launcher = launcher_named(launchers, name);
-    if row.layout.is_multi_node() && !launcher.is_some_and(|launcher| launcher.has_scheduler()) {
-        let schedulers = launchers.iter().filter(|launcher| launcher.has_scheduler());
-        let schedulers: Vec<String> = schedulers.map(|launcher| format!("`launcher: {}`", launcher.name())).collect();
+    if row.layout.is_multi_node() && !launcher.is_some_and(has_nodes) {
+        let capable = launchers.iter().filter(|launcher| has_nodes(**launcher));
+        let capable: Vec<String> = capable.map(|launcher| format!("`launcher: {}`", launcher.name())).collect();
         return Err(ResolveError::SeveralNodes {
             profile: profile.name.clone(),
             launcher: name.to_owned(),
-            schedulers: schedulers.join(", "),
+            capable: capable.join(", "),
         });
     }
     match launcher {
@@ -220,6 +252,11 @@ fn nodes_of_row(row: &Row, profile: &RunnerProfile, launchers: Launchers<'_>) ->
         Some(launcher) => launcher.nodes_of_row(&profile.launch, row).map_err(ResolveError::DoesNotFit),
         None => Ok(None),
     }
+}
+
+/// Whether a launcher's jobs may span nodes.
+fn has_nodes(launcher: &dyn LaunchRules) -> bool {
+    launcher.has_scheduler() || launcher.allocates_nodes()
 }
 
 fn refuse_repeated(row: &Row) -> Result<(), ResolveError> {

@@ -29,6 +29,6 @@ pub use normalize::{Normalised, NormalizeError, doubt, normalize};
 pub use crate::model::{Better, Metric, Statistic};
 pub use point::{Measurement, MetricInterval, Point, PointFailure, PointOutcome, Provenance, USUAL_NUMBERS};
 pub use power::{Conditions, Power, RolePower};
-pub use producer::{ProducerError, ResultName, ResultNameError, read_result};
+pub use producer::{ProducerError, ResultName, ResultNameError, gpus_in_name, read_result};
 pub use raw_point::{RawPointError, UNKNOWN, raw_document, raw_documents};
 pub use schema::schema;

@@ -18,3 +18,4 @@ pub(crate) mod publish;
 pub(crate) mod run_files;
 
 pub(crate) use gather::{GatherError, PlanError, RESULTS_FILE, gather, load_run, run_of_measured};
+pub(crate) use power::{MeasuredPower, PowerSources};

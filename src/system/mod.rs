@@ -6,6 +6,7 @@ pub mod cancellation;
 pub mod files;
 pub mod host;
 pub mod http_client;
+pub mod masked_gzip;
 pub mod optional_files;
 pub mod ports;
 pub mod process;

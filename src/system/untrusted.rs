@@ -339,7 +339,13 @@ pub struct PositionedReader<'a> {
 impl<'a> PositionedReader<'a> {
     #[must_use]
     pub fn new(file: &'a File) -> Self {
-        Self { file, offset: 0 }
+        Self::at(file, 0)
+    }
+
+    /// Reads from an offset, bytes.
+    #[must_use]
+    pub fn at(file: &'a File, offset: u64) -> Self {
+        Self { file, offset }
     }
 }
 

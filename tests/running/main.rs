@@ -28,6 +28,8 @@ mod faults;
 mod fixture;
 mod hooks;
 mod hostile_files;
+mod launch_scripts;
+mod launch_scripts_slurm;
 mod llama;
 mod nvml;
 mod podman;

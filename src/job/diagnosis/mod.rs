@@ -4,8 +4,10 @@
 //! table wins. Causes that are often consequences of others, such as a rank that times out waiting for a dead one, count only
 //! if the log shows no other. Lines that a working engine prints too do not count.
 
+mod error_lines;
 mod known;
 
+pub use error_lines::error_lines;
 use known::{KNOWN, ORDINARY};
 
 /// Lower-case texts that occur together in one line, each as whole words.

@@ -81,6 +81,9 @@ pub(super) struct DeadlinesDocument {
     pub stop: Option<PhaseTime>,
     /// Maximum time without a token.
     pub stall: Option<PhaseTime>,
+    /// From the start to the exit of a self-contained recipe or a launch script, its wait in a queue included; by default 500 minutes for
+    /// a row on one node, 480 over several, 780 over several with recorded sessions.
+    pub recipe: Option<PhaseTime>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -142,5 +145,6 @@ fn inherit_deadlines(base: DeadlinesDocument, child: DeadlinesDocument) -> Deadl
         collect: child.collect.or(base.collect),
         stop: child.stop.or(base.stop),
         stall: child.stall.or(base.stall),
+        recipe: child.recipe.or(base.recipe),
     }
 }

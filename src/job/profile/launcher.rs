@@ -19,6 +19,11 @@ pub trait LaunchRules: Sync {
         false
     }
 
+    /// Whether its jobs allocate nodes themselves and measure on them, so that a row may span several without a scheduler of imax's.
+    fn allocates_nodes(&self) -> bool {
+        false
+    }
+
     /// Whether its jobs run a recipe.
     fn needs_recipe(&self) -> bool {
         true

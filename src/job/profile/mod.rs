@@ -276,6 +276,7 @@ fn deadlines_of(document: document::DeadlinesDocument) -> Deadlines {
         collect: document.collect.unwrap_or(default.collect),
         stop: document.stop.unwrap_or(default.stop),
         stall: document.stall.unwrap_or(default.stall),
+        recipe: document.recipe,
     }
 }
 

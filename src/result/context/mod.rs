@@ -3,6 +3,8 @@
 
 mod environment;
 
+use std::fmt;
+
 use crate::matrix::{Component, Row, Scenario};
 use crate::model::{Concurrency, CurveKey, Layout, NameError, PointKey, SeqLens};
 
@@ -188,6 +190,15 @@ impl Gpus {
         match self {
             Self::Together(gpus) => gpus,
             Self::Apart { prefill, decode } => prefill + decode,
+        }
+    }
+}
+
+impl fmt::Display for Gpus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Together(gpus) => write!(f, "{gpus} GPUs"),
+            Self::Apart { prefill, decode } => write!(f, "{prefill} prefill and {decode} decode GPUs"),
         }
     }
 }

@@ -17,7 +17,7 @@ use super::{Json, JsonError, Object};
 use crate::model::Concurrency;
 
 pub(in crate::result) use guidellm::requested_length;
-pub use srt_slurm::{ResultName, ResultNameError};
+pub use srt_slurm::{ResultName, ResultNameError, gpus_in_name};
 
 /// A load generator whose results can be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -63,9 +63,20 @@ impl ResultName {
     }
 }
 
+/// The GPUs of a job by the name under which a launch script copies a result: `..._gpus_48_ctx_8_gen_40.json`. Workers that read prompts
+/// and generate have no `ctx` and `gen`. Read as benchmark-multinode-tmpl.yml of InferenceX does.
+#[must_use]
+pub fn gpus_in_name(file: &str) -> Option<Gpus> {
+    let words: Vec<&str> = file.strip_suffix(".json")?.split('_').collect();
+    let gpus = number_after(&words, "gpus")?;
+    let apart = number_after(&words, "ctx").zip(number_after(&words, "gen"));
+    let (prefill, decode) = apart.unwrap_or((gpus, 0));
+    Some(Gpus::Apart { prefill, decode })
+}
+
 /// The number that follows a word of the file name.
 fn number_after(words: &[&str], name: &str) -> Option<u64> {
-    let at = words.iter().position(|word| *word == name)?;
+    let at = words.iter().rposition(|word| *word == name)?;
     words.get(at + 1)?.parse().ok()
 }
 

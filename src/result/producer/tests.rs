@@ -106,6 +106,25 @@ fn missing_field_is_named() {
 }
 
 #[test]
+fn gpus_are_in_the_names_that_launch_scripts_give() {
+    let apart = |prefill, decode| Some(Gpus::Apart { prefill, decode });
+    for (name, gpus) in [
+        (
+            "demo_conc64_a_0_sa-bench_isl_8_osl_1_conc64_gpus_48_ctx_8_gen_40.json",
+            apart(8, 40),
+        ),
+        ("demo_a_0_concurrency_8_req_rate_inf_gpus_12_ctx_4_gen_8.json", apart(4, 8)),
+        ("demo_conc4_gpus_16.json", apart(16, 0)),
+        ("demo_gpus_1_conc4_gpus_16.json", apart(16, 0)),
+        ("demo_conc4.json", None),
+        ("demo_gpus_x.json", None),
+        ("demo_gpus_8.txt", None),
+    ] {
+        assert_eq!(gpus_in_name(name), gpus, "{name}");
+    }
+}
+
+#[test]
 fn srt_slurm_file_names_are_parsed() {
     let name = ResultName::parse("sa-bench_isl_8192_osl_1024", "results_concurrency_64_gpus_48_ctx_8_gen_40.json");
     let expected = ResultName {
