@@ -112,6 +112,12 @@ pub fn tail(log: &Path, secrets: &[Secret]) -> String {
     printable(&end.unwrap_or_default(), secrets)
 }
 
+/// The tail of an open log, as [`EngineLog::tail`].
+#[must_use]
+pub fn tail_of(log: &File, secrets: &[Secret]) -> String {
+    printable(&untrusted::read_end(log, SEARCHED).unwrap_or_default(), secrets)
+}
+
 fn printable(text: &[u8], secrets: &[Secret]) -> String {
     let text = String::from_utf8_lossy(text);
     let text: String = text.chars().filter(|c| *c == '\n' || *c == '\t' || !c.is_control()).collect();

@@ -81,6 +81,13 @@ pub fn local_unix_s(time: chrono::NaiveDateTime) -> Option<f64> {
     Some(instant.timestamp_micros() as f64 / 1e6)
 }
 
+/// Whether a program is in one of the folders of `PATH`.
+#[must_use]
+pub fn is_on_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
 /// The current time as RFC 3339, UTC, with milliseconds.
 #[must_use]
 pub fn timestamp() -> String {

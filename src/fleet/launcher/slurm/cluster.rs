@@ -7,8 +7,8 @@ use super::SlurmError;
 use super::answer::{JobView, NamedJob, canceller_of, node_address, parse_job, parse_named, parse_queue, parse_steps, submitted};
 use super::answer_json::{parse_accounting_json, parse_queue_json};
 use super::command::{
-    SlurmVersion, accounting, accounting_json, cancel, find_named, kill_script, kill_steps, queue, queue_json, show_hostnames, show_job,
-    show_node, steps, terminate,
+    SlurmVersion, accounting, accounting_json, cancel, cancel_named, find_named, kill_script, kill_steps, queue, queue_json,
+    show_hostnames, show_job, show_node, steps, terminate,
 };
 use super::request::BatchRequest;
 use crate::model::JobId;
@@ -35,6 +35,9 @@ pub(super) struct Cluster {
 
 /// Variables that Slurm's tools need. Others, such as `SQUEUE_FORMAT` or `SBATCH_PARTITION`, would change their behaviour.
 const TOOL_VARIABLES: [&str; 4] = ["PATH", "HOME", "USER", "LOGNAME"];
+
+/// The beginnings of the names of such variables.
+const TOOL_PREFIXES: [&str; 5] = ["SLURM_", "SQUEUE_", "SCANCEL_", "SBATCH_", "SALLOC_"];
 
 /// A call of a tool.
 #[derive(Debug, Clone, Copy)]
@@ -88,6 +91,28 @@ impl Cluster {
             environment,
             configuration,
             version: None,
+        }
+    }
+
+    /// The same for jobs that a launch script submits: the tools get the variables that the script's own get, as sites have wrappers for
+    /// them, but none that changes what they print or select.
+    pub fn of_script(job: &JobId, configuration: Option<String>) -> Self {
+        let Self {
+            environment: own,
+            job,
+            configuration,
+            version,
+        } = Self::new(job, configuration);
+        let is_own = |name: &str| own.iter().any(|(own, _)| own == name);
+        let changes_tools = |name: &str| TOOL_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+        let inherited = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let inherited = inherited.filter(|(name, _)| !is_own(name) && !changes_tools(name));
+        let environment = inherited.chain(own.iter().cloned()).collect();
+        Self {
+            job,
+            environment,
+            configuration,
+            version,
         }
     }
 
@@ -215,6 +240,12 @@ impl Cluster {
             let _ = self.ask("scancel", &kill_steps(&steps), limit, cancellation).await;
         }
         self.ask("scancel", &kill_script(job), limit, cancellation).await.map(drop)
+    }
+
+    /// Cancels all jobs of this user with a name.
+    pub async fn cancel_named(&self, name: &str, limit: Duration, cancellation: &Cancellation) -> Result<(), SlurmError> {
+        let arguments = cancel_named(name, own_user());
+        self.ask("scancel", &arguments, limit.min(QUESTION), cancellation).await.map(drop)
     }
 
     pub async fn cancel(&self, job: u64, limit: Duration, cancellation: &Cancellation) -> Result<(), SlurmError> {

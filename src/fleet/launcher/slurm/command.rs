@@ -1,5 +1,5 @@
-//! Command lines of Slurm's tools other than sbatch. A job is always named by its id, so that nothing here can affect
-//! other jobs by user or partition.
+//! Command lines of Slurm's tools other than sbatch. A job of imax is always named by its id, so that nothing can affect other jobs by user
+//! or partition; the jobs of a launch script, whose ids only the script knows, by their user and name together ([`cancel_named`]).
 
 /// A version of Slurm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -90,6 +90,11 @@ pub(super) fn accounting_json(job: u64) -> Vec<String> {
 /// `scancel` for one job.
 pub(super) fn cancel(job: u64) -> Vec<String> {
     vec![job.to_string()]
+}
+
+/// `scancel` for all jobs of a user, by its number, with a name. Without the user it would try to cancel those of others.
+pub(super) fn cancel_named(name: &str, user: u32) -> Vec<String> {
+    vec![format!("--user={user}"), format!("--name={name}")]
 }
 
 /// `scancel` that sends SIGTERM to the batch script, its children and every step.

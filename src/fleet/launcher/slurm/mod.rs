@@ -1,5 +1,5 @@
 //! The launcher `slurm`: engines as Slurm jobs, submitted with sbatch under the job's id as name and comment, followed with squeue,
-//! and ended with scancel by their Slurm id. A Slurm job without our id is never touched.
+//! and ended with scancel by their Slurm id. A Slurm job without our id is never touched, but for those of a launch script ([`runner_jobs`]).
 //!
 //! Pure: [`settings`], [`allocation`], [`request`] with [`script`] and [`step`], [`command`], [`answer`], [`verdict`]. With
 //! effects: [`cluster`] calls Slurm's tools, [`watcher`] follows a job, [`batch`] is the engine, [`leftovers`] cleans up.
@@ -13,6 +13,7 @@ mod command;
 mod error;
 mod leftovers;
 mod request;
+mod runner_jobs;
 mod script;
 mod settings;
 mod step;
@@ -44,6 +45,7 @@ use cluster::{Cluster, SBATCH};
 use error::{SlurmError, explained};
 use leftovers::{cancel_arriving, cancel_named};
 use request::{BatchFolders, BatchRequest, batch_request};
+pub(super) use runner_jobs::{HeldNames, RunnerJobs, remove_named};
 use script::secrets_file;
 use settings::{SlurmContainer, SlurmDocument, SlurmSettings, slurm_settings};
 use watcher::Watcher;
@@ -170,7 +172,8 @@ impl Sbatch {
     }
 }
 
-fn configuration() -> Option<String> {
+/// `SLURM_CONF`, if it is set.
+pub(super) fn configuration() -> Option<String> {
     std::env::var("SLURM_CONF").ok().filter(|path| !path.is_empty())
 }
 
