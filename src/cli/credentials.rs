@@ -1,12 +1,14 @@
-//! Removes credentials that a command does not need from its process before the command starts anything.
+//! The environment of a command's process: without credentials that it does not need, before it starts anything, and with the variables
+//! that the action gives to a row.
 
 use std::os::unix::process::CommandExt as _;
 
 use super::Command;
+use super::action::{JobEnvironment, JobEnvironmentError};
 
 /// Variables that hold the job's token, the tokens of the runner's services, and webhooks. A recipe runs with the rights of this
 /// process, so it can read `/proc/<pid>/environ` and could write to the repository with them.
-const CREDENTIALS: [&str; 13] = [
+const CREDENTIALS: [&str; 14] = [
     "GITHUB_TOKEN",
     "GH_TOKEN",
     "GITHUB_ENTERPRISE_TOKEN",
@@ -20,26 +22,35 @@ const CREDENTIALS: [&str; 13] = [
     "IMAX_DISCORD_WEBHOOK_URL",
     "IMAX_WEBHOOK_URL",
     "IMAX_WEBHOOK_SECRET",
+    // All secrets of the workflow that a row may have.
+    "IMAX_ACTION_SECRETS",
 ];
 
 /// Why the program was not executed again.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RestartError {
+    #[error(transparent)]
+    Environment(#[from] JobEnvironmentError),
     #[error("cannot find the program file of imax: {0}")]
     Program(std::io::Error),
     #[error("cannot execute imax again without {removed}: {source}")]
     Exec { removed: String, source: std::io::Error },
 }
 
-/// Executes this program again without the credentials if the command needs none of them. Removing the variables is not enough, because
-/// `/proc/<pid>/environ` shows the memory that the kernel filled at the start. The process keeps its id, and the second time there is
-/// nothing to remove.
+/// Executes this program again without the credentials if the command needs none of them, and with the variables of a row's job. Removing
+/// the variables is not enough, because `/proc/<pid>/environ` shows the memory that the kernel filled at the start. The process keeps its
+/// id, and the second time there is nothing to change.
 ///
 /// # Errors
-/// If the program cannot be executed.
+/// If the program cannot be executed, or the variables for the job are invalid.
 pub(super) fn drop_unneeded(command: &Command) -> Result<(), RestartError> {
     let held: Vec<&str> = CREDENTIALS.into_iter().filter(|name| std::env::var_os(name).is_some()).collect();
-    if command.uses_github() || held.is_empty() {
+    let job = match command.runs_row_of_action() {
+        true => JobEnvironment::from_inputs(|name| std::env::var(name).ok())?,
+        false => JobEnvironment::default(),
+    };
+    let keeps_credentials = command.uses_github() || held.is_empty();
+    if keeps_credentials && job.is_empty() {
         return Ok(());
     }
     let mut arguments = std::env::args_os();
@@ -49,9 +60,10 @@ pub(super) fn drop_unneeded(command: &Command) -> Result<(), RestartError> {
         again.arg0(name);
     }
     again.args(arguments);
-    for name in &held {
+    for name in held.iter().chain(&JobEnvironment::INPUTS) {
         again.env_remove(name);
     }
+    again.envs(job.variables());
     let source = again.exec();
     let removed = held.join(", ");
     Err(RestartError::Exec { removed, source })

@@ -1,15 +1,14 @@
 //! `imax matrix`: expands config entries to rows and prints them as a JSON array.
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::configs::ConfigArgs;
 use super::{Exit, Failure, output};
-use crate::config::Catalog;
 use crate::matrix::evals::Evals;
 use crate::matrix::filters::{Nodes, ScenarioKind};
-use crate::matrix::{self, Bounds, FullSweep, NodeSweep, Row, Step, TestConfig};
+use crate::matrix::{Bounds, FullSweep, NodeSweep, RowSelection, Step, TestConfig};
 use crate::model::Concurrency;
-use crate::planning::ConfigFiles;
+use crate::planning::GeneratorRequest;
 
 /// Expand configs to rows, one per job, and print them as JSON.
 #[derive(Debug, Args)]
@@ -192,7 +191,7 @@ impl EvalArgs {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum ScenarioName {
+pub(super) enum ScenarioName {
     FixedSeqLen,
     AgenticCoding,
 }
@@ -215,21 +214,46 @@ fn step(text: &str) -> Result<Step, String> {
     Step::new(factor).ok_or_else(|| "expected an integer of at least 2".to_owned())
 }
 
+/// A command line of the generator without the program, as a manual run of a workflow has it.
+#[derive(Debug, Parser)]
+#[command(no_binary_name = true, infer_long_args = true, disable_help_flag = true)]
+struct CommandLine {
+    #[command(subcommand)]
+    selection: Selection,
+}
+
+/// Reads a command line of the generator, `full-sweep --single-node --model-prefix dsr1 --conc 4`.
+///
+/// # Errors
+/// What clap says, or that a quote is not closed.
+pub(super) fn generator_request(command_line: &str) -> Result<GeneratorRequest, String> {
+    let words = shlex::split(command_line).ok_or("a quote is not closed")?;
+    let parsed = CommandLine::try_parse_from(words).map_err(|error| error.render().to_string())?;
+    parsed
+        .selection
+        .try_into()
+        .map_err(|failure: Failure| format!("{:#}", failure.error))
+}
+
 pub(super) fn run(args: MatrixArgs) -> Result<Exit, Failure> {
-    let rows = match args.selection {
-        Selection::FullSweep(args) => full_sweep(*args)?,
-        Selection::TestConfig(args) => test_config(args)?,
-        Selection::RunnerModelSweep(args) => runner_model_sweep(args)?,
-    };
-    output::emit_json_line(&rows)?;
+    let request = GeneratorRequest::try_from(args.selection)?;
+    output::emit_json_line(&request.rows(&output::say)?)?;
     Ok(Exit::Success)
 }
 
-fn load(configs: ConfigArgs) -> Result<Catalog, Failure> {
-    Ok(ConfigFiles::from(configs).load(&output::say)?)
+impl TryFrom<Selection> for GeneratorRequest {
+    type Error = Failure;
+
+    fn try_from(selection: Selection) -> Result<Self, Failure> {
+        match selection {
+            Selection::FullSweep(args) => full_sweep(*args),
+            Selection::TestConfig(args) => Ok(test_config(args)),
+            Selection::RunnerModelSweep(args) => Ok(runner_model_sweep(args)),
+        }
+    }
 }
 
-fn full_sweep(args: FullSweepArgs) -> Result<Vec<Row>, Failure> {
+fn full_sweep(args: FullSweepArgs) -> Result<GeneratorRequest, Failure> {
     let FullSweepArgs {
         configs,
         evals,
@@ -271,10 +295,14 @@ fn full_sweep(args: FullSweepArgs) -> Result<Vec<Row>, Failure> {
         scenarios: kinds(scenario_type),
         node_filter: runner_node_filter,
     };
-    Ok(matrix::full_sweep(&load(configs)?, &sweep, evals.selection())?)
+    Ok(GeneratorRequest {
+        selection: RowSelection::FullSweep(Box::new(sweep)),
+        evals: evals.selection(),
+        configs: configs.into(),
+    })
 }
 
-fn test_config(args: TestConfigArgs) -> Result<Vec<Row>, Failure> {
+fn test_config(args: TestConfigArgs) -> GeneratorRequest {
     let TestConfigArgs {
         configs,
         evals,
@@ -290,10 +318,14 @@ fn test_config(args: TestConfigArgs) -> Result<Vec<Row>, Failure> {
         scenarios: kinds(scenario_type),
         node_filter: runner_node_filter,
     };
-    Ok(matrix::test_config(&load(configs)?, &config_keys, &test, evals.selection())?)
+    GeneratorRequest {
+        selection: RowSelection::TestConfig { keys: config_keys, test },
+        evals: evals.selection(),
+        configs: configs.into(),
+    }
 }
 
-fn runner_model_sweep(args: RunnerModelSweepArgs) -> Result<Vec<Row>, Failure> {
+fn runner_model_sweep(args: RunnerModelSweepArgs) -> GeneratorRequest {
     let RunnerModelSweepArgs {
         configs,
         evals,
@@ -318,5 +350,9 @@ fn runner_model_sweep(args: RunnerModelSweepArgs) -> Result<Vec<Row>, Failure> {
         },
         node_filter: runner_node_filter,
     };
-    Ok(matrix::runner_model_sweep(&load(configs)?, &sweep, evals.selection())?)
+    GeneratorRequest {
+        selection: RowSelection::NodeSweep(sweep),
+        evals: evals.selection(),
+        configs: configs.into(),
+    }
 }

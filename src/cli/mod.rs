@@ -157,6 +157,13 @@ impl Command {
     }
 }
 
+impl Command {
+    /// Whether it is the step of the action that runs a row.
+    fn runs_row_of_action(&self) -> bool {
+        matches!(self, Self::Action(args) if args.runs_row())
+    }
+}
+
 /// Parses the command line, runs the command, prints its error, and returns the exit code.
 #[must_use]
 pub fn main() -> std::process::ExitCode {

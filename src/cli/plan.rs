@@ -8,11 +8,15 @@ use globset::{Glob, GlobSetBuilder};
 
 use super::changelog::ChangelogArgs;
 use super::configs::ConfigArgs;
+use super::matrix::{ScenarioName, generator_request};
 use super::plan_table::plan_table;
 use super::settings::SettingsArgs;
 use super::{Exit, Failure, output, terminal};
 use crate::github::workflow::WorkflowFiles;
+use crate::matrix::RowFilter;
+use crate::matrix::filters::Nodes;
 use crate::matrix::plan::{Estimate, Options};
+use crate::model::{Concurrency, SeqLens};
 use crate::planning::{
     self, ChangedFiles, EventTrigger, KeysTrigger, NoRun, PlanRequest, PlanResult, PublishOptions, Published, RefsTrigger, Trigger,
 };
@@ -20,12 +24,13 @@ use crate::planning::{
 /// Plan the measurements that a change of the changelog requests.
 ///
 /// Prints the search space: a table on a terminal, JSON elsewhere. In a GitHub workflow it also sets the step outputs run, matrix, batches, count,
-/// search-space-config, mode, reason, fail-fast, canary, plan-file, base-sha and head-sha. Configs are read from the
+/// search-space-config, mode, reason, fail-fast, canary, environment, plan-file, base-sha and head-sha. Configs are read from the
 /// checkout, which must be of the later revision.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
         imax plan --base-ref origin/main --head-ref HEAD --changelog-file perf-changelog.yaml\n  \
         imax plan --event\n  \
+        imax plan --event --conc 4 --seq-lens 1k1k\n  \
         imax plan --all --changed 'src/**' 'Cargo.lock' --base-ref HEAD^ --head-ref HEAD")]
 pub(super) struct PlanArgs {
     /// The earlier revision: a commit, branch or tag
@@ -58,6 +63,9 @@ pub(super) struct PlanArgs {
 
     #[command(flatten)]
     settings: SettingsArgs,
+
+    #[command(flatten)]
+    filter: FilterArgs,
 
     /// Keep only the lowest concurrency of each engine configuration
     #[arg(long)]
@@ -126,6 +134,70 @@ pub(super) enum PlanArgsError {
     NoEvent(&'static str),
     #[error("--changed: {0}")]
     Globs(#[from] globset::Error),
+    #[error("{found} is not a name of sequence lengths, expected such as 1k1k, 1k8k or 8k1k")]
+    SeqLens { found: String },
+}
+
+/// Which of the requested rows are planned. Of an event's rows, those that pass the filters of its inputs as well.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Filters")]
+struct FilterArgs {
+    /// Only these concurrencies
+    #[arg(long, value_name = "CONC", num_args = 1.., value_delimiter = ',')]
+    conc: Vec<Concurrency>,
+    /// Only these sequence lengths, such as 1k1k or 8k1k
+    #[arg(long, value_name = "LENGTHS", num_args = 1.., value_delimiter = ',')]
+    seq_lens: Vec<String>,
+    /// Only these kinds of scenario
+    #[arg(long, value_name = "KIND", num_args = 1.., value_delimiter = ',')]
+    scenario_type: Vec<ScenarioName>,
+    /// Only models whose short name begins so
+    #[arg(long, value_name = "PREFIX", num_args = 1.., value_delimiter = ',')]
+    model_prefix: Vec<String>,
+    /// Only these precisions
+    #[arg(long, value_name = "NAME", num_args = 1.., value_delimiter = ',')]
+    precision: Vec<String>,
+    /// Only these engines
+    #[arg(long, value_name = "NAME", num_args = 1.., value_delimiter = ',')]
+    framework: Vec<String>,
+    /// Only these runner labels
+    #[arg(long, value_name = "LABEL", num_args = 1.., value_delimiter = ',')]
+    runner_type: Vec<String>,
+    /// Only single-node rows
+    #[arg(long)]
+    single_node: bool,
+    /// Only multi-node rows
+    #[arg(long)]
+    multi_node: bool,
+}
+
+impl TryFrom<FilterArgs> for RowFilter {
+    type Error = PlanArgsError;
+
+    fn try_from(args: FilterArgs) -> Result<Self, PlanArgsError> {
+        let FilterArgs {
+            conc,
+            seq_lens,
+            scenario_type,
+            model_prefix,
+            precision,
+            framework,
+            runner_type,
+            single_node,
+            multi_node,
+        } = args;
+        let lengths = |name: String| SeqLens::from_short_name(&name).ok_or(PlanArgsError::SeqLens { found: name });
+        Ok(Self {
+            conc: conc.into_iter().map(|conc| i64::from(conc.get())).collect(),
+            seq_lens: seq_lens.into_iter().map(lengths).collect::<Result<_, _>>()?,
+            scenarios: scenario_type.into_iter().map(Into::into).collect(),
+            model_prefixes: model_prefix,
+            precisions: precision,
+            frameworks: framework,
+            runner_types: runner_type,
+            nodes: (single_node || multi_node).then(|| Nodes::from_flags(single_node, multi_node)),
+        })
+    }
 }
 
 impl TryFrom<PlanArgs> for (PlanRequest, PublishOptions) {
@@ -142,6 +214,7 @@ impl TryFrom<PlanArgs> for (PlanRequest, PublishOptions) {
             config_keys,
             changed,
             settings,
+            filter,
             trim_conc,
             all_evals,
             evals_only,
@@ -159,6 +232,7 @@ impl TryFrom<PlanArgs> for (PlanRequest, PublishOptions) {
             trim: trim_conc,
             all_evals,
             evals_only,
+            agentic_seconds: None,
         };
         let keys = if all { vec!["*".to_owned()] } else { config_keys };
         let trigger = match (base_ref, head_ref) {
@@ -177,12 +251,14 @@ impl TryFrom<PlanArgs> for (PlanRequest, PublishOptions) {
                 name: workflow_variable("GITHUB_EVENT_NAME")?,
                 payload: PathBuf::from(workflow_variable("GITHUB_EVENT_PATH")?),
                 settings: settings.into(),
+                generator: generator_request,
             }),
         };
         let request = PlanRequest {
             trigger,
             changelog: changelog.into(),
             configs: configs.into(),
+            filter: filter.try_into()?,
             group_by_engine: group_by_engine.then_some(Estimate {
                 start: start_minutes,
                 point: point_minutes,

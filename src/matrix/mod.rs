@@ -12,13 +12,15 @@ mod pattern;
 pub mod plan;
 pub mod policy;
 mod row;
+mod row_filter;
 mod select;
 
 pub use crate::model::Component;
 pub use concurrency::{Bounds, Step};
 pub use expand::{Expansion, expand};
 pub use fingerprint::fingerprint;
-pub use node_sweep::{NodeSweep, runner_model_sweep};
+pub use node_sweep::NodeSweep;
 pub use pattern::KeyPattern;
 pub use row::{Row, Scenario, row_schema};
-pub use select::{FullSweep, SelectError, TestConfig, full_sweep, test_config};
+pub use row_filter::RowFilter;
+pub use select::{FullSweep, RowSelection, SelectError, TestConfig, full_sweep, test_config};

@@ -10,6 +10,7 @@ use super::concurrency::{Bounds, Step};
 use super::evals::{self, Evals};
 use super::expand::{Expansion, expand};
 use super::filters::{self, Nodes, ScenarioKind};
+use super::node_sweep::{NodeSweep, runner_model_sweep};
 use super::pattern::KeyPattern;
 use super::row::Row;
 
@@ -101,6 +102,32 @@ pub struct TestConfig {
     pub scenarios: Vec<ScenarioKind>,
     /// A part of node names or of the label: rows are placed on these nodes.
     pub node_filter: Option<String>,
+}
+
+/// One of the selections.
+#[derive(Debug, Clone)]
+pub enum RowSelection {
+    FullSweep(Box<FullSweep>),
+    /// Config keys, or patterns over them.
+    TestConfig {
+        keys: Vec<String>,
+        test: TestConfig,
+    },
+    NodeSweep(NodeSweep),
+}
+
+impl RowSelection {
+    /// The selected rows of a catalog.
+    ///
+    /// # Errors
+    /// [`SelectError`].
+    pub fn rows(&self, catalog: &Catalog, evals: Option<Evals>) -> Result<Vec<Row>, SelectError> {
+        match self {
+            Self::FullSweep(sweep) => full_sweep(catalog, sweep, evals),
+            Self::TestConfig { keys, test } => test_config(catalog, keys, test, evals),
+            Self::NodeSweep(sweep) => runner_model_sweep(catalog, sweep, evals),
+        }
+    }
 }
 
 /// A row with the policy of the entry it comes from.

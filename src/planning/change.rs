@@ -150,6 +150,12 @@ impl Change {
         }
     }
 
+    /// Rows that a command line of the generator selects, as one entry without keys that is in no changelog.
+    pub(super) fn of_command_line(repository: Repository, command_line: &str) -> Self {
+        let description = format!("Rows of `{command_line}`");
+        Self::of_keys(repository, Vec::new(), &description)
+    }
+
     /// Checks that the changelog ends with a line break.
     pub(super) fn check_final_line_break(&self, files: &ChangelogFiles) -> Result<(), ChangeError> {
         let Some(head) = self.head else { return Ok(()) };

@@ -55,6 +55,25 @@ pub(crate) enum ConfigFilesError {
 }
 
 impl ConfigFiles {
+    /// These files, and where none are named the others.
+    pub(super) fn or(self, other: &Self) -> Self {
+        let Self {
+            folder,
+            master_configs,
+            runner_file,
+        } = self;
+        let names_configs = folder.is_some() || !master_configs.is_empty();
+        Self {
+            folder: folder.or_else(|| other.folder.clone()),
+            master_configs: if names_configs {
+                master_configs
+            } else {
+                other.master_configs.clone()
+            },
+            runner_file: runner_file.or_else(|| other.runner_file.clone()),
+        }
+    }
+
     /// The config folder: the given one, else the first default folder that exists.
     pub(super) fn folder(&self) -> &Path {
         let existing = DEFAULT_FOLDERS.iter().map(Path::new).find(|folder| folder.is_dir());

@@ -7,12 +7,12 @@ use super::change::{Change, ChangeError, Revisions};
 use super::changelog_files::ChangelogFiles;
 use super::earlier_run::{EarlierRun, LastRun, last_run};
 use super::event_facts::event_facts;
-use super::plan::{EventTrigger, PlanRequest, PlanningError, SweepRequest};
+use super::plan::{EventTrigger, JobDetails, PlanRequest, PlanningError, SweepRequest};
 use super::settings_file::SettingsFile;
 use crate::git::{self, Commit, GitError, Repository};
 use crate::matrix::plan::Options;
-use crate::matrix::policy::{Decision, Event, Scope, decide};
-use crate::settings::{Mode, Policy, Sweep};
+use crate::matrix::policy::{AgenticLoad, Decision, EarlierResults, Event, RunRequest, Scope, decide};
+use crate::settings::{Mode, Policy};
 use crate::system::files;
 
 pub(super) enum EventResult {
@@ -31,33 +31,38 @@ pub(super) async fn event_request(request: &PlanRequest, trigger: &EventTrigger,
     match decide(&event, &policy, &facts) {
         Decision::Skip { reason } => Ok(EventResult::NoRun { reason }),
         Decision::Refuse { reason } => Ok(EventResult::Refused { reason }),
-        Decision::Run {
-            scope,
-            sweep,
-            evals_only,
-            all_evals,
-            retry,
-            reason,
-        } => {
-            let options = Options {
-                trim: sweep.mode == Mode::Trimmed,
-                all_evals,
-                evals_only,
-            };
-            sweep_request(request, repository, scope, sweep, options, retry, reason).await
-        }
+        Decision::Run(run) => sweep_request(request, trigger, repository, *run, warn).await,
     }
 }
 
 async fn sweep_request(
     request: &PlanRequest,
+    trigger: &EventTrigger,
     repository: Repository,
-    scope: Scope,
-    sweep: Sweep,
-    options: Options,
-    retry: Option<u64>,
-    mut reason: String,
+    run: RunRequest,
+    warn: Warn<'_>,
 ) -> Result<EventResult, PlanningError> {
+    let options = options_of(&run);
+    let RunRequest {
+        scope,
+        sweep,
+        agentic,
+        earlier,
+        filter,
+        mut environment,
+        mut reason,
+        ..
+    } = run;
+    let generated = match &scope {
+        Scope::Generated { command_line, .. } => match (trigger.generator)(command_line) {
+            Ok(generator) => Some(generator.with_default_configs(&request.configs).rows(warn)?),
+            Err(told) => {
+                let reason = format!("Invalid input `generate-cli-command`: {}", told.trim());
+                return Ok(EventResult::Refused { reason });
+            }
+        },
+        Scope::Since { .. } | Scope::SinceLeaving { .. } | Scope::Keys { .. } => None,
+    };
     let change = match change_in_scope(repository, scope, &mut reason, &request.changelog) {
         Ok(change) => change,
         Err(PlanningError::Change(ChangeError::NoNewEntry(nothing))) => {
@@ -66,14 +71,25 @@ async fn sweep_request(
         }
         Err(error) => return Err(error),
     };
-    let earlier = match (&request.without, retry, change.head) {
+    let earlier = match (&request.without, earlier, change.head) {
         (Some(path), _, _) => Some(EarlierRun::load(path)?),
-        (None, Some(pull_request), Some(head)) => run_to_complete(pull_request, head, &mut reason).await?,
-        (None, Some(_), None) | (None, None, _) => None,
+        (None, EarlierResults::LastRunOf(pull_request), Some(head)) => run_to_complete(pull_request, head, &mut reason).await?,
+        (None, EarlierResults::LastRunOf(_), None) | (None, EarlierResults::None | EarlierResults::MergedAs { .. }, _) => None,
     };
+    match agentic {
+        AgenticLoad::Configured => {}
+        AgenticLoad::Seconds(seconds) => reason.push_str(&format!(" Agentic rows are loaded for {seconds} s.")),
+        AgenticLoad::Fast => {
+            reason.push_str(" Agentic rows: one warm-up request a session, 20 minutes.");
+            environment.push(FAST_VARIABLE.map(str::to_owned).into());
+        }
+    }
     Ok(EventResult::Sweep(Box::new(SweepRequest {
         change,
+        generated,
         options,
+        filters: vec![filter, request.filter.clone()],
+        job: JobDetails { environment },
         canary: sweep.canary,
         fail_fast: sweep.fail_fast,
         mode: sweep.to_string(),
@@ -82,12 +98,31 @@ async fn sweep_request(
     })))
 }
 
+/// Selects the profile of one warm-up request and 20 minutes in InferenceX's library.
+const FAST_VARIABLE: [&str; 2] = ["AIPERF_EXPERIMENTAL_FAST", "1"];
+
+fn options_of(run: &RunRequest) -> Options {
+    Options {
+        trim: run.sweep.mode == Mode::Trimmed,
+        all_evals: run.all_evals,
+        evals_only: run.evals_only,
+        agentic_seconds: run.agentic.seconds(),
+    }
+}
+
 /// The policy of the checkout. For code from a fork it is that of the target branch: a fork must not choose the labels that
 /// let its code onto a runner.
 fn policy_for(event: &Event, settings: &SettingsFile, repository: &Repository, warn: Warn<'_>) -> Result<Policy, PlanningError> {
     let settings = match event {
         Event::PullRequest { pull_request, .. } if pull_request.from_fork => {
             settings.load_at(repository, commit_of(repository, &pull_request.base)?, warn)?
+        }
+        Event::Dispatch { inputs } if has_input(inputs, "pull-request") => {
+            let base = inputs.iter().find(|(name, _)| name == "base-ref").map(|(_, base)| base.as_str());
+            match base {
+                Some(base) => settings.load_at(repository, commit_of(repository, base)?, warn)?,
+                None => settings.load(warn)?,
+            }
         }
         Event::PullRequest { .. }
         | Event::Push { .. }
@@ -98,6 +133,10 @@ fn policy_for(event: &Event, settings: &SettingsFile, repository: &Repository, w
         | Event::Other(_) => settings.load(warn)?,
     };
     Ok(settings.policy)
+}
+
+fn has_input(inputs: &[(String, String)], name: &str) -> bool {
+    inputs.iter().any(|(input, _)| input == name)
 }
 
 /// The last run on the pull request, if its results can be used. The outcome is added to the reason.
@@ -135,6 +174,13 @@ fn change_in_scope(repository: Repository, scope: Scope, reason: &mut String, ch
                 check_checkout(&repository, commit_of(&repository, &head)?)?;
             }
             Ok(Change::of_keys(repository, keys, reason))
+        }
+        Scope::Generated { command_line, head } => {
+            if let Some(head) = head {
+                check_checkout(&repository, commit_of(&repository, &head)?)?;
+            }
+            reason.push_str(&format!(" Rows of `{command_line}`."));
+            Ok(Change::of_command_line(repository, &command_line))
         }
         Scope::SinceLeaving { base, head } => {
             let target = commit_of(&repository, &base)?;

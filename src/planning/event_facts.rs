@@ -1,7 +1,7 @@
 //! Facts that the policy needs besides the event: from the clone, or from GitHub's API.
 
 use crate::git::Repository;
-use crate::github::{self, GithubError};
+use crate::github::{self, Client, ClientSettings, GithubError, RepositoryName};
 use crate::matrix::policy::{Command, Event, Facts};
 use crate::settings::Policy;
 
@@ -29,9 +29,11 @@ pub(super) async fn event_facts(event: &Event, policy: &Policy, repository: &Rep
             body,
             ..
         } if Command::parse(&policy.command, body).is_some() => comment_facts(*number, author).await,
-        Event::Push { .. } | Event::Dispatch { .. } | Event::Comment { .. } | Event::Schedule | Event::Release { .. } | Event::Other(_) => {
-            Ok(Facts::default())
-        }
+        Event::Dispatch { inputs } => match inputs.iter().find(|(name, _)| name == "pull-request") {
+            Some((_, number)) => dispatch_facts(number).await,
+            None => Ok(Facts::default()),
+        },
+        Event::Push { .. } | Event::Comment { .. } | Event::Schedule | Event::Release { .. } | Event::Other(_) => Ok(Facts::default()),
     }
 }
 
@@ -40,17 +42,35 @@ fn message_of(repository: &Repository, revision: &str) -> Option<String> {
     repository.message(commit).ok()
 }
 
-/// GitHub's facts about a comment's author and its pull request; `None` without a token.
-async fn comment_facts(pull_request: u64, author: &str) -> Result<Facts, EventFactsError> {
-    let Ok(settings) = github::ClientSettings::from_environment(|name| std::env::var(name).ok()) else {
-        return Ok(Facts::default());
+/// The client and the repository of the environment; `None` without a token.
+fn connection() -> Result<Option<(Client, RepositoryName)>, EventFactsError> {
+    let Ok(settings) = ClientSettings::from_environment(|name| std::env::var(name).ok()) else {
+        return Ok(None);
     };
     let repository = std::env::var("GITHUB_REPOSITORY").unwrap_or_default();
-    let repository = github::RepositoryName::parse(&repository).map_err(EventFactsError::Repository)?;
-    let client = github::Client::new(&settings)?;
+    let repository = RepositoryName::parse(&repository).map_err(EventFactsError::Repository)?;
+    Ok(Some((Client::new(&settings)?, repository)))
+}
+
+/// GitHub's facts about a comment's author and its pull request.
+async fn comment_facts(pull_request: u64, author: &str) -> Result<Facts, EventFactsError> {
+    let Some((client, repository)) = connection()? else {
+        return Ok(Facts::default());
+    };
     Ok(Facts {
-        head_message: None,
         commenter: Some(github::permission_of(&client, &repository, author).await?),
-        commented: Some(github::pull_request(&client, &repository, pull_request).await?),
+        named: Some(github::pull_request(&client, &repository, pull_request).await?),
+        ..Facts::default()
+    })
+}
+
+/// The pull request that a manual run names.
+async fn dispatch_facts(number: &str) -> Result<Facts, EventFactsError> {
+    let (Ok(number), Some((client, repository))) = (number.parse(), connection()?) else {
+        return Ok(Facts::default());
+    };
+    Ok(Facts {
+        named: Some(github::pull_request(&client, &repository, number).await?),
+        ..Facts::default()
     })
 }

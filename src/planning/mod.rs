@@ -12,6 +12,7 @@ mod earlier_run;
 mod entry_lines;
 mod event;
 mod event_facts;
+mod generator;
 mod plan;
 mod publish;
 mod settings_file;
@@ -25,6 +26,7 @@ pub(crate) use config_files::{ConfigFiles, ConfigFilesError};
 pub(crate) use earlier_run::EarlierRunError;
 pub(crate) use entry_lines::entry_lines;
 pub(crate) use event_facts::EventFactsError;
+pub(crate) use generator::{GeneratorError, GeneratorRequest};
 pub(crate) use plan::{
     ChangedFiles, EventTrigger, KeysTrigger, PlanRequest, PlanResult, PlanningError, RefsTrigger, Trigger, between, plan,
 };

@@ -11,10 +11,12 @@ use super::config_files::{ConfigFiles, ConfigFilesError};
 use super::earlier_run::{EarlierRun, EarlierRunError};
 use super::event::{EventResult, event_request};
 use super::event_facts::EventFactsError;
+use super::generator::{GeneratorError, GeneratorRequest};
 use super::settings_file::{SettingsFile, SettingsFileError};
 use crate::git::{Commit, GitError, Repository};
 use crate::matrix::plan::{self, ChangelogMetadata, Estimate, Options, Plan, PlanError, SearchSpace};
 use crate::matrix::policy::EventError;
+use crate::matrix::{Row, RowFilter};
 use crate::system::files::FileError;
 
 #[derive(Debug)]
@@ -24,6 +26,8 @@ pub(crate) struct PlanRequest {
     pub configs: ConfigFiles,
     /// Joins rows that differ only in concurrency into jobs of at most this length.
     pub group_by_engine: Option<Estimate>,
+    /// The rows that are run, of those that the trigger requests.
+    pub filter: RowFilter,
     /// Leaves out what this run measured: a folder that `imax collect` wrote, or its `agg_bmk.json`.
     pub without: Option<PathBuf>,
 }
@@ -73,6 +77,8 @@ pub(crate) struct EventTrigger {
     pub payload: PathBuf,
     /// The settings, whose policy decides.
     pub settings: SettingsFile,
+    /// Reads a command line of the generator; the error is what its parser says.
+    pub generator: fn(&str) -> Result<GeneratorRequest, String>,
 }
 
 /// Why there is no plan.
@@ -99,18 +105,31 @@ pub(crate) enum PlanningError {
     #[error(transparent)]
     EarlierRun(#[from] EarlierRunError),
     #[error(transparent)]
+    Generator(#[from] GeneratorError),
+    #[error(transparent)]
     Plan(#[from] PlanError),
 }
 
 /// A change with the options of its sweep.
 pub(super) struct SweepRequest {
     pub(super) change: Change,
+    /// Rows that were selected otherwise than by the change's entries.
+    pub(super) generated: Option<Vec<Row>>,
     pub(super) options: Options,
+    pub(super) filters: Vec<RowFilter>,
+    pub(super) job: JobDetails,
     pub(super) canary: bool,
     pub(super) fail_fast: bool,
     pub(super) mode: String,
     pub(super) reason: String,
     pub(super) earlier: Option<EarlierRun>,
+}
+
+/// What the jobs of a sweep get besides their rows.
+#[derive(Debug, Clone, Default)]
+pub(super) struct JobDetails {
+    /// Variables of the rows' jobs.
+    pub(super) environment: Vec<(String, String)>,
 }
 
 /// The result of planning.
@@ -159,7 +178,10 @@ pub(crate) async fn plan(request: &PlanRequest, warn: Warn<'_>) -> Result<PlanRe
             Err(reason) => return Ok(PlanResult::NoRun { reason }),
         },
     };
-    let planned = planned_rows(&sweep.change, &request.configs, sweep.options, warn)?;
+    let planned = match &sweep.generated {
+        Some(rows) => plan::plan_rows(rows.clone(), sweep.options, &sweep.filters)?,
+        None => planned_rows(&sweep.change, &request.configs, sweep.options, &sweep.filters, warn)?,
+    };
     let remaining = sweep.earlier.as_ref().map(|earlier| {
         let remaining = planned.clone().without(&earlier.measured);
         search_space(&sweep.change, remaining, request.group_by_engine)
@@ -184,7 +206,7 @@ pub(crate) fn between(
     warn: Warn<'_>,
 ) -> Result<SearchSpace, PlanningError> {
     let change = Change::between_refs(base, head, false, changelog)?;
-    let planned = planned_rows(&change, configs, Options::default(), warn)?;
+    let planned = planned_rows(&change, configs, Options::default(), &[], warn)?;
     Ok(search_space(&change, planned, None))
 }
 
@@ -197,7 +219,10 @@ fn refs_request(request: &PlanRequest, trigger: &RefsTrigger) -> Result<SweepReq
     } = trigger;
     Ok(SweepRequest {
         change: Change::between_refs(base, head, *merge_base, &request.changelog)?,
+        generated: None,
         options: *options,
+        filters: vec![request.filter.clone()],
+        job: JobDetails::default(),
         canary: false,
         fail_fast: false,
         mode: mode_of(*options).to_owned(),
@@ -219,7 +244,10 @@ fn keys_request(request: &PlanRequest, trigger: &KeysTrigger) -> Result<Result<S
     }
     Ok(Ok(SweepRequest {
         change: Change::of_keys(repository, keys.clone(), &reason),
+        generated: None,
         options: *options,
+        filters: vec![request.filter.clone()],
+        job: JobDetails::default(),
         canary: false,
         fail_fast: false,
         mode: mode_of(*options).to_owned(),
@@ -249,14 +277,20 @@ fn mode_of(options: Options) -> &'static str {
 }
 
 /// The rows that a change requests, by the configs of the checkout.
-pub(super) fn planned_rows(change: &Change, configs: &ConfigFiles, options: Options, warn: Warn<'_>) -> Result<Plan, PlanningError> {
+pub(super) fn planned_rows(
+    change: &Change,
+    configs: &ConfigFiles,
+    options: Options,
+    filters: &[RowFilter],
+    warn: Warn<'_>,
+) -> Result<Plan, PlanningError> {
     let catalog = configs.load(warn)?;
     let base_catalog = if plan::needs_base(&change.added) {
         Some(change.base_catalog(configs)?)
     } else {
         None
     };
-    Ok(plan::plan(&change.added, &catalog, base_catalog.as_ref(), options)?)
+    Ok(plan::plan(&change.added, &catalog, base_catalog.as_ref(), options, filters)?)
 }
 
 fn search_space(change: &Change, mut planned: Plan, group_by_engine: Option<Estimate>) -> SearchSpace {

@@ -118,6 +118,7 @@ fn set_outputs(
         ("fail-fast", if sweep.fail_fast { "true" } else { "false" }),
         ("reason", reason),
         ("canary", outputs.canary.as_deref().unwrap_or(EMPTY_MATRIX)),
+        ("environment", &environment_lines(&sweep.job.environment)),
         ("plan-file", &plan_path),
         ("base-sha", &hash_of(sweep.change.base)),
         ("head-sha", &hash_of(sweep.change.head)),
@@ -136,6 +137,12 @@ fn set_outputs(
     Ok(())
 }
 
+/// A line `NAME=VALUE` for each variable; values have no line breaks.
+fn environment_lines(variables: &[(String, String)]) -> String {
+    let lines: Vec<String> = variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    lines.join("\n")
+}
+
 fn hash_of(commit: Option<Commit>) -> String {
     commit.map(|commit| commit.to_string()).unwrap_or_default()
 }
@@ -146,6 +153,7 @@ fn why_no_job(sweep: &SweepRequest) -> &'static str {
     let evaluates_only = sweep.options.evals_only || entries.all(|entry| entry.evals_only || entry.all_evals);
     match (&sweep.earlier, evaluates_only) {
         (Some(_), _) => "the earlier run measured all points",
+        (None, _) if sweep.filters.iter().any(|filter| !filter.is_empty()) => "no row passes the filters",
         (None, true) => "no point of the configs can be evaluated (docs/reference/configs.md says which can)",
         (None, false) => "no point of the configs can be measured",
     }
@@ -181,6 +189,7 @@ pub(crate) fn publish_no_run(no_run: NoRun, reason: &str, workflow: &WorkflowFil
         ("fail-fast", "false"),
         ("reason", reason),
         ("canary", EMPTY_MATRIX),
+        ("environment", ""),
         ("plan-file", ""),
         ("base-sha", ""),
         ("head-sha", ""),

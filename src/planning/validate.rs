@@ -33,7 +33,7 @@ pub(crate) fn validate(request: &ValidateRequest, warn: Warn<'_>) -> Result<Vali
     } = &request.revisions;
     let change = Change::between_refs(base, head, *merge_base, &request.changelog)?;
     change.check_final_line_break(&request.changelog)?;
-    let planned = planned_rows(&change, &request.configs, *options, warn)?;
+    let planned = planned_rows(&change, &request.configs, *options, &[], warn)?;
     Ok(Validated {
         new_entries: change.added.len(),
         benchmarks: planned.benchmarks.len(),

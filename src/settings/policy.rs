@@ -73,12 +73,20 @@ pub struct Policy {
     /// Label that evaluates accuracy and measures nothing.
     #[schemars(length(min = 1))]
     pub evals_only_label: String,
+    /// Label that shortens the load of agentic rows: one warm-up request a session, 20 minutes.
+    #[schemars(length(min = 1))]
+    pub fast_label: String,
+    /// Labels that change when or where jobs run, not what they measure: setting or removing one starts the sweep anew.
+    #[schemars(inner(length(min = 1)))]
+    pub restart_labels: Vec<String>,
     /// Text in the last commit's message that prevents a sweep.
     #[schemars(length(min = 1))]
     pub skip_marker: String,
+    /// Whether the marker counts on pushes, too. A push that is skipped loses the points of its entries.
+    pub skip_marker_on_push: bool,
     /// Measure draft pull requests.
     pub drafts: bool,
-    /// Measure pull requests from forks, once a maintainer has set a label after the last push.
+    /// Measure pull requests from forks, at the commit on which a maintainer set a label (`fork.yml`).
     pub forks: bool,
     /// Branches whose pushes are measured; empty means the default branch.
     #[schemars(inner(length(min = 1)))]
@@ -92,6 +100,12 @@ pub struct Policy {
     /// First word of a comment that gives a command.
     #[schemars(length(min = 1))]
     pub command: String,
+    /// First word of a comment line by which the results of a pull request are published when it is merged, instead of measured again.
+    #[schemars(length(min = 1))]
+    pub reuse_command: String,
+    /// Inputs of a manual run that are the workflow's own. Any other unknown input is an error.
+    #[schemars(inner(length(min = 1)))]
+    pub workflow_inputs: Vec<String>,
     /// Config keys, with wildcards, that a scheduled run measures; empty means none.
     #[schemars(inner(length(min = 1)))]
     pub schedule_config_keys: Vec<String>,
@@ -117,13 +131,26 @@ impl Default for Policy {
             labels: labels.into_iter().map(|(name, sweep)| (name.to_owned(), sweep)).collect(),
             all_evals_label: "all-evals".to_owned(),
             evals_only_label: "evals-only".to_owned(),
+            fast_label: "agentx-fast".to_owned(),
+            restart_labels: [
+                "skip_queue",
+                "ci-patchwork",
+                "engine-patch",
+                "ci-patchwork-waived",
+                "ci-checklist-complete",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
             skip_marker: "[skip-sweep]".to_owned(),
+            skip_marker_on_push: true,
             drafts: false,
             forks: true,
             push_branches: Vec::new(),
             push: Sweep::new(Mode::Full, false, false),
             config_keys: Vec::new(),
             command: "/sweep".to_owned(),
+            reuse_command: "/reuse-sweep-run".to_owned(),
+            workflow_inputs: Vec::new(),
             schedule_config_keys: Vec::new(),
             schedule: Sweep::new(Mode::Full, false, false),
             release_config_keys: Vec::new(),
@@ -133,17 +160,22 @@ impl Default for Policy {
 }
 
 /// Fields of the section.
-pub(super) const FIELDS: [&str; 14] = [
+pub(super) const FIELDS: [&str; 19] = [
     "labels",
     "all-evals-label",
     "evals-only-label",
+    "fast-label",
+    "restart-labels",
     "skip-marker",
+    "skip-marker-on-push",
     "drafts",
     "forks",
     "push-branches",
     "push",
     "config-keys",
     "command",
+    "reuse-command",
+    "workflow-inputs",
     "schedule-config-keys",
     "schedule",
     "release-config-keys",
@@ -163,13 +195,18 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Policy> {
     });
     let all_evals_label = given(reader, &object, "all-evals-label", default.all_evals_label, text);
     let evals_only_label = given(reader, &object, "evals-only-label", default.evals_only_label, text);
+    let fast_label = given(reader, &object, "fast-label", default.fast_label, text);
+    let restart_labels = given(reader, &object, "restart-labels", default.restart_labels, texts);
     let skip_marker = given(reader, &object, "skip-marker", default.skip_marker, text);
+    let skip_marker_on_push = given(reader, &object, "skip-marker-on-push", default.skip_marker_on_push, Reader::flag);
     let drafts = given(reader, &object, "drafts", default.drafts, Reader::flag);
     let forks = given(reader, &object, "forks", default.forks, Reader::flag);
     let push_branches = given(reader, &object, "push-branches", default.push_branches, texts);
     let push = given(reader, &object, "push", default.push, sweep);
     let config_keys = given(reader, &object, "config-keys", default.config_keys, texts);
     let command = given(reader, &object, "command", default.command, text);
+    let reuse_command = given(reader, &object, "reuse-command", default.reuse_command, text);
+    let workflow_inputs = given(reader, &object, "workflow-inputs", default.workflow_inputs, texts);
     let schedule_config_keys = given(reader, &object, "schedule-config-keys", default.schedule_config_keys, texts);
     let schedule = given(reader, &object, "schedule", default.schedule, sweep);
     let release_config_keys = given(reader, &object, "release-config-keys", default.release_config_keys, texts);
@@ -178,22 +215,32 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Policy> {
         labels: labels?,
         all_evals_label: all_evals_label?,
         evals_only_label: evals_only_label?,
+        fast_label: fast_label?,
+        restart_labels: restart_labels?,
         skip_marker: skip_marker?,
+        skip_marker_on_push: skip_marker_on_push?,
         drafts: drafts?,
         forks: forks?,
         push_branches: push_branches?,
         push: push?,
         config_keys: config_keys?,
         command: command?,
+        reuse_command: reuse_command?,
+        workflow_inputs: workflow_inputs?,
         schedule_config_keys: schedule_config_keys?,
         schedule: schedule?,
         release_config_keys: release_config_keys?,
         release: release?,
     };
     refuse_shared_labels(reader, &object, &policy);
-    if policy.command.contains(char::is_whitespace) {
-        let message = format!("`command` is {:?}, expected one word, such as /sweep", policy.command);
-        reader.error(object.key_span("command"), "value", message);
+    for (field, command, example) in [
+        ("command", &policy.command, "/sweep"),
+        ("reuse-command", &policy.reuse_command, "/reuse-sweep-run"),
+    ] {
+        if command.contains(char::is_whitespace) {
+            let message = format!("`{field}` is {command:?}, expected one word, such as {example}");
+            reader.error(object.key_span(field), "value", message);
+        }
     }
     Some(policy)
 }
@@ -246,19 +293,23 @@ fn sweep(reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<Sweep> {
 
 /// A label with two meanings would be ambiguous.
 fn refuse_shared_labels(reader: &mut Reader<'_>, object: &Object<'_>, policy: &Policy) {
-    for (field, label) in [
+    let single = [
         ("all-evals-label", &policy.all_evals_label),
         ("evals-only-label", &policy.evals_only_label),
-    ] {
-        if policy.labels.contains_key(label) {
-            let message = format!("`{label}` is both `{field}` and one of `labels`, expected a label for each");
+        ("fast-label", &policy.fast_label),
+    ];
+    for (index, (field, label)) in single.iter().enumerate() {
+        let shared = single[..index].iter().find(|(_, other)| other == label).map(|(other, _)| *other);
+        let shared = shared.or_else(|| policy.labels.contains_key(*label).then_some("labels"));
+        let shared = shared.or_else(|| policy.restart_labels.contains(label).then_some("restart-labels"));
+        if let Some(other) = shared {
+            let message = format!("`{label}` is both of `{field}` and of `{other}`, expected a label for each");
             reader.error(object.key_span(field), "label", message);
         }
     }
-    if policy.all_evals_label == policy.evals_only_label {
-        let label = &policy.all_evals_label;
-        let message = format!("`{label}` is both `all-evals-label` and `evals-only-label`, expected a label for each");
-        reader.error(object.key_span("evals-only-label"), "label", message);
+    if let Some(label) = policy.restart_labels.iter().find(|label| policy.labels.contains_key(*label)) {
+        let message = format!("`{label}` is both of `restart-labels` and of `labels`, expected a label for each");
+        reader.error(object.key_span("restart-labels"), "label", message);
     }
 }
 
@@ -290,8 +341,11 @@ mod tests {
             ("push-branches: main", "`push-branches` is the text \"main\", expected a list"),
             ("forks: 1", "expected true or false"),
             ("command: /bench this", "expected one word"),
+            ("reuse-command: 'reuse it'", "`reuse-command` is \"reuse it\", expected one word"),
+            ("fast-label: skip_queue", "`fast-label` and of `restart-labels`"),
+            ("restart-labels: [sweep-enabled]", "`restart-labels` and of `labels`"),
             ("all-evals-label: evals-only", "expected a label for each"),
-            ("evals-only-label: sweep-enabled", "`evals-only-label` and one of `labels`"),
+            ("evals-only-label: sweep-enabled", "`evals-only-label` and of `labels`"),
         ] {
             let text = format!("policy:\n  {text}\n");
             let error = Settings::parse(&SourceFile::new("imax.yaml", text.clone())).unwrap_err();

@@ -72,18 +72,35 @@ fn full_sweep_has_a_canary() {
 }
 
 #[test]
-fn fork_needs_a_label_after_its_last_push() {
+fn fork_is_not_measured_by_its_own_event() {
     let (repository, base, head) = diverged();
     let label = "sweep-enabled";
-    let event = |action, set| repository.event("pull_request", &pull_request(action, set, &[label], &base, &head, "stranger/repo"));
-    let pushed = event("synchronize", None);
-    assert_eq!((pushed.code, pushed.output("run"), pushed.output("count")), (0, "false", "0"));
-    assert!(
-        pushed.output("reason").contains("comes from a fork") && pushed.summary.contains("No run"),
-        "{}",
-        pushed.summary
-    );
-    assert_eq!(event("labeled", Some(label)).output("run"), "true");
+    for (action, set) in [("synchronize", None), ("labeled", Some(label))] {
+        let ran = repository.event("pull_request", &pull_request(action, set, &[label], &base, &head, "stranger/repo"));
+        assert_eq!((ran.code, ran.output("run"), ran.output("count")), (0, "false", "0"), "{action}");
+        assert!(
+            ran.output("reason").contains("the run that `fork.yml` dispatches") && ran.summary.contains("No run"),
+            "{}",
+            ran.summary
+        );
+    }
+}
+
+#[test]
+fn removed_label_measures_nothing_and_removed_modifier_measures_again() {
+    let (repository, base, head) = diverged();
+    let removed = |label: &str, left: &[&str]| {
+        let ran = repository.event(
+            "pull_request",
+            &pull_request("unlabeled", Some(label), left, &base, &head, "org/repo"),
+        );
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        (ran.output("run").to_owned(), ran.output("reason").to_owned())
+    };
+    let (run, reason) = removed("sweep-enabled", &[]);
+    assert!(run == "false" && reason.contains("`sweep-enabled` was removed"), "{reason}");
+    assert_eq!(removed("skip_queue", &["sweep-enabled"]).0, "true");
+    assert_eq!(removed("documentation", &["sweep-enabled"]).0, "false");
 }
 
 #[test]
@@ -128,17 +145,16 @@ fn settings_replace_default_labels() {
 #[test]
 fn policy_of_a_fork_is_ignored() {
     let (repository, base, _) = diverged();
-    repository.write("imax.yaml", "policy:\n  labels: {bug: {mode: full}}\n");
+    repository.write("imax.yaml", "policy:\n  forks: false\n  labels: {bug: {mode: full}}\n");
     let head = repository.commit("the stranger's own policy");
     let labelled = |from: &str| {
         let ran = repository.event("pull_request", &pull_request("labeled", Some("bug"), &["bug"], &base, &head, from));
         assert_eq!(ran.code, 0, "{}", ran.stderr);
-        ran.output("run").to_owned()
+        (ran.output("run").to_owned(), ran.output("reason").to_owned())
     };
-    assert_eq!(
-        (labelled("org/repo").as_str(), labelled("stranger/repo").as_str()),
-        ("true", "false")
-    );
+    assert_eq!(labelled("org/repo").0, "true");
+    let (run, reason) = labelled("stranger/repo");
+    assert!(run == "false" && reason.contains("Label `bug` is not a sweep label"), "{reason}");
 }
 
 #[test]
@@ -255,6 +271,138 @@ fn checkout_of_another_commit_is_refused() {
         &pull_request("labeled", Some("sweep-enabled"), &["sweep-enabled"], &base, &head, "org/repo"),
     );
     assert!(ran.code == 4 && ran.stderr.contains("refs/pull/<number>/head"), "{}", ran.stderr);
+}
+
+/// Rows of a manual run by a command line of the generator.
+#[test]
+fn manual_run_takes_the_generators_arguments() {
+    let repository = Repository::new();
+    let by_hand = |command: &str, more: Value| {
+        let mut inputs = json!({ "generate-cli-command": command });
+        inputs.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        repository.event("workflow_dispatch", &json!({ "inputs": inputs }))
+    };
+    let all = by_hand("full-sweep --single-node --no-evals", json!({}));
+    assert_eq!(all.output("count"), "5", "{}", all.stderr);
+    assert!(all.output("reason").contains("Rows of `full-sweep --single-node --no-evals`"));
+    let one = by_hand("test-config --config-keys toy-fp8-* --conc 4 --seq-lens 8k1k --no-evals", json!({}));
+    assert_eq!((one.output("count"), one.concurrencies()), ("1", vec![json!(4)]), "{}", one.stderr);
+    // As InferenceX's documents write it, with a file that the command line names.
+    let named = by_hand(
+        "full-sweep --config-files configs/toy-master.yaml --model-prefix toy-fp4 --max-conc 16 --no-evals",
+        json!({ "require-power": "true", "eval-limit": "5" }),
+    );
+    assert_eq!(named.output("count"), "1", "{}", named.stderr);
+    assert_eq!(named.output("environment"), "REQUIRE_POWER=1\nEVAL_LIMIT=5\nIMAX_EVAL_LIMIT=5");
+    let trimmed = by_hand("full-sweep --no-evals", json!({ "trim-conc": "true" }));
+    assert_eq!(
+        (trimmed.output("mode"), trimmed.output("count")),
+        ("trimmed", "3"),
+        "{}",
+        trimmed.stderr
+    );
+    let filtered = by_hand("full-sweep --no-evals", json!({ "precision": "fp4" }));
+    assert_eq!(filtered.output("count"), "1", "{}", filtered.stderr);
+    for (command, told) in [
+        ("full-swep", "unrecognized subcommand 'full-swep'"),
+        ("full-sweep --conk 4", "unexpected argument '--conk'"),
+        ("full-sweep 'a", "a quote is not closed"),
+        ("full-sweep --min-conc 8 --max-conc 4", "--min-conc 8 is greater"),
+    ] {
+        let wrong = by_hand(command, json!({}));
+        assert!(wrong.code == 3 && wrong.stderr.contains(told), "{}: {}", wrong.code, wrong.stderr);
+        assert!(
+            wrong.summary.contains("Refused: Invalid input `generate-cli-command`"),
+            "{}",
+            wrong.summary
+        );
+    }
+    let unknown = by_hand("full-sweep --runner-type b200", json!({}));
+    assert!(
+        unknown.code == 3 && unknown.stderr.contains("unknown runner type b200"),
+        "{}",
+        unknown.stderr
+    );
+}
+
+#[test]
+fn unknown_input_of_a_manual_run_is_an_error() {
+    let repository = Repository::new();
+    let by_hand =
+        |input: &str, value: &str| repository.event("workflow_dispatch", &json!({ "inputs": { "config-keys": "toy-*", input: value } }));
+    let wrong = by_hand("conk", "4");
+    assert!(
+        wrong.code == 3 && wrong.stderr.contains("Unknown input `conk`; did you mean `conc`?"),
+        "{}",
+        wrong.stderr
+    );
+    // GitHub sends inputs that nobody filled in as empty texts.
+    assert_eq!(by_hand("conk", "").code, 0);
+    repository.write("imax.yaml", "policy: { workflow-inputs: [conk] }\n");
+    assert_eq!(by_hand("conk", "4").code, 0);
+}
+
+#[test]
+fn filters_choose_among_the_rows_of_an_event() {
+    let repository = Repository::new();
+    let event = json!({ "inputs": { "config-keys": "toy-*" } });
+    let path = repository.path(".git/event.json");
+    std::fs::write(&path, event.to_string()).unwrap();
+    let variables = [
+        ("GITHUB_EVENT_NAME", "workflow_dispatch"),
+        ("GITHUB_EVENT_PATH", path.to_str().unwrap()),
+    ];
+    let plan = |filters: &[&str]| repository.imax_with(&[&["plan", "--event"], filters].concat(), &variables);
+    let points = |filters: &[&str]| {
+        let ran = plan(filters);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        ran.concurrencies()
+    };
+    assert_eq!(points(&["--conc", "4", "--seq-lens", "8k1k"]), [json!(4)]);
+    assert_eq!(points(&["--precision", "fp4"]), [json!(4)]);
+    let none = plan(&["--multi-node"]);
+    assert_eq!(none.output("run"), "false");
+    assert!(
+        none.output("reason").contains("no row passes the filters"),
+        "{}",
+        none.output("reason")
+    );
+    let wrong = plan(&["--seq-lens", "1024"]);
+    assert!(wrong.code == 2 && wrong.stderr.contains("such as 1k1k"), "{}", wrong.stderr);
+    // The filters apply to changes of the changelog and to config keys, too.
+    let keys = repository.imax(&["plan", "--config-keys", "toy-fp8-*", "--conc", "16"]);
+    assert_eq!(keys.json()["single_node"]["8k1k"].as_array().unwrap().len(), 2, "{}", keys.stderr);
+}
+
+#[test]
+fn run_for_a_fork_measures_the_approved_commit_by_the_policy_of_the_base() {
+    let (repository, base, _) = diverged();
+    repository.write("imax.yaml", "policy:\n  all-evals-label: no-evals-please\n");
+    let head = repository.commit("the stranger's own policy");
+    let asked = pull_request("", None, &["sweep-enabled"], &base, &head, "stranger/repo")["pull_request"].clone();
+    let server = HttpServer::start(move |_, request| {
+        Some(match request.path() {
+            "/repos/org/repo/pulls/7" => HttpResponse::json(&asked),
+            _ => HttpResponse::new(404),
+        })
+    });
+    let github = [("GITHUB_API_URL", server.url.as_str()), ("GITHUB_TOKEN", "t")];
+    let dispatched = |approved: &str| {
+        let inputs = json!({
+            "pull-request": "7", "ref": approved, "base-ref": base, "head-ref": approved, "mode": "trimmed", "all-evals": "true"
+        });
+        repository.event_with("workflow_dispatch", &json!({ "inputs": inputs }), &github)
+    };
+    let ran = dispatched(&head);
+    assert_eq!((ran.output("run"), ran.output("mode")), ("true", "trimmed"), "{}", ran.stderr);
+    assert_eq!(ran.output("head-sha"), head);
+    let old = dispatched(&base);
+    assert_eq!(old.output("run"), "false", "{}", old.stderr);
+    assert!(
+        old.output("reason").contains("a push withdraws the approval"),
+        "{}",
+        old.output("reason")
+    );
 }
 
 pub fn comment(body: &str) -> Value {

@@ -1,6 +1,7 @@
 //! `imax action`: the program behind the composite action. It reads the action's inputs from the environment, turns them into command
 //! lines (`steps`) and runs these in this process, so that the signal of a cancelled step reaches the command that has to stop.
 
+mod job_environment;
 mod steps;
 
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use crate::matrix::Row;
 use crate::planning::{PLAN_ARTIFACT, PLAN_FILE, SettingsFile};
 use crate::settings::HistoryAddress;
 use crate::system::{files, untrusted};
+pub(super) use job_environment::{JobEnvironment, JobEnvironmentError};
 use steps::{Artifact, PublishedChange, ReportOptions, Step};
 
 /// Run a step of the composite action; its inputs come through the environment.
@@ -57,6 +59,11 @@ enum ActionCommand {
 }
 
 impl ActionArgs {
+    /// Whether the step starts a recipe.
+    pub(super) fn runs_row(&self) -> bool {
+        self.command == ActionCommand::Run
+    }
+
     /// Whether the step calls GitHub's API. Steps that run code of the commit do not.
     pub(super) fn uses_github(&self) -> bool {
         match self.command {

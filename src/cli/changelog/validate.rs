@@ -56,9 +56,9 @@ impl From<ValidateArgs> for ValidateRequest {
                 head: head_ref,
                 merge_base,
                 options: Options {
-                    trim: false,
                     all_evals,
                     evals_only,
+                    ..Options::default()
                 },
             },
             changelog: changelog.into(),

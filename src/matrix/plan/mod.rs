@@ -21,7 +21,8 @@ use crate::model::{ConfigKey, Diagnostics, Layout};
 
 use super::evals::Evals;
 use super::filters::ScenarioKind;
-use super::row::Row;
+use super::row::{Row, Scenario};
+use super::row_filter::RowFilter;
 use super::select::{SelectError, TestConfig, test_config};
 
 pub use durations::{Durations, PastJob};
@@ -42,6 +43,8 @@ pub struct Options {
     pub all_evals: bool,
     /// Evaluate accuracy and do not measure.
     pub evals_only: bool,
+    /// Seconds that agentic rows are loaded, in place of those of their configs.
+    pub agentic_seconds: Option<u64>,
 }
 
 /// Planned rows, in the order of the entries.
@@ -72,11 +75,17 @@ pub fn needs_base(added: &[LocatedEntry]) -> bool {
     added.iter().any(|added| added.entry.append_only)
 }
 
-/// Plans entries. `base` has the earlier configs; only append-only entries use it.
+/// Plans entries. `base` has the earlier configs; only append-only entries use it. Those rows are left that pass all filters.
 ///
 /// # Errors
 /// If an entry selects unknown keys, or is append-only and changes more than it may.
-pub fn plan(added: &[LocatedEntry], head: &Catalog, base: Option<&Catalog>, options: Options) -> Result<Plan, PlanError> {
+pub fn plan(
+    added: &[LocatedEntry],
+    head: &Catalog,
+    base: Option<&Catalog>,
+    options: Options,
+    filters: &[RowFilter],
+) -> Result<Plan, PlanError> {
     let mut resolved = Vec::new();
     let mut found = Diagnostics::new();
     let known: Vec<&ConfigKey> = head.entries.keys().collect();
@@ -107,7 +116,44 @@ pub fn plan(added: &[LocatedEntry], head: &Catalog, base: Option<&Catalog>, opti
     for (added, keys) in resolved {
         planner.add(added, &keys)?;
     }
-    planner.finished()
+    finished(planner.plan, options, filters)
+}
+
+/// Plans rows that were selected otherwise.
+///
+/// # Errors
+/// None in practice: a row always has a JSON form.
+pub fn plan_rows(rows: Vec<Row>, options: Options, filters: &[RowFilter]) -> Result<Plan, PlanError> {
+    let (evals, benchmarks): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(Row::is_evaluated_alone);
+    let benchmarks = if options.evals_only { Vec::new() } else { benchmarks };
+    finished(Plan { benchmarks, evals }, options, filters)
+}
+
+fn finished(plan: Plan, options: Options, filters: &[RowFilter]) -> Result<Plan, PlanError> {
+    let Plan { mut benchmarks, mut evals } = plan;
+    for filter in filters {
+        filter.apply(&mut benchmarks);
+        filter.apply(&mut evals);
+    }
+    if let Some(seconds) = options.agentic_seconds {
+        benchmarks.iter_mut().for_each(|row| last(row, seconds));
+    }
+    benchmarks.par_iter_mut().try_for_each(|row| {
+        row.recipe_fingerprint = Some(super::fingerprint(row)?);
+        Ok::<_, PlanError>(())
+    })?;
+    if options.trim {
+        benchmarks = trim::lowest(benchmarks);
+    }
+    Ok(Plan { benchmarks, evals })
+}
+
+/// Sets the duration of an agentic row's load.
+fn last(row: &mut Row, seconds: u64) {
+    match &mut row.scenario {
+        Scenario::FixedSeqLen { .. } => {}
+        Scenario::AgenticCoding { duration_s, .. } => *duration_s = seconds,
+    }
 }
 
 /// What has been planned so far, and claimed by which entry.
@@ -189,18 +235,6 @@ impl<'a> Planner<'a> {
             self.plan.evals.extend(wanted);
         }
         Ok(())
-    }
-
-    fn finished(self) -> Result<Plan, PlanError> {
-        let Plan { mut benchmarks, evals } = self.plan;
-        benchmarks.par_iter_mut().try_for_each(|row| {
-            row.recipe_fingerprint = Some(super::fingerprint(row)?);
-            Ok::<_, PlanError>(())
-        })?;
-        if self.options.trim {
-            benchmarks = trim::lowest(benchmarks);
-        }
-        Ok(Plan { benchmarks, evals })
     }
 }
 

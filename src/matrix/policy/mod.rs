@@ -4,7 +4,9 @@
 mod command;
 mod decide;
 mod event;
+mod run_request;
 
 pub use command::Command;
 pub use decide::{Decision, Facts, Permission, Scope, decide};
 pub use event::{Event, EventError, PullRequest};
+pub use run_request::{AgenticLoad, EarlierResults, RunRequest};

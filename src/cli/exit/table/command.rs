@@ -30,7 +30,10 @@ impl ExitOf for OutputError {
 
 impl ExitOf for RestartError {
     fn exit(&self) -> Exit {
-        Exit::Infrastructure
+        match self {
+            Self::Environment(_) => Exit::Usage,
+            Self::Program(_) | Self::Exec { .. } => Exit::Infrastructure,
+        }
     }
 }
 

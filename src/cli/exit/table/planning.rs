@@ -5,7 +5,8 @@ use crate::matrix::SelectError;
 use crate::planning::changelog_edit::EditError;
 use crate::planning::check::CheckError;
 use crate::planning::{
-    ChangeError, ChangelogFilesError, ConfigFilesError, EarlierRunError, EventFactsError, PlanningError, PublishError, SettingsFileError,
+    ChangeError, ChangelogFilesError, ConfigFilesError, EarlierRunError, EventFactsError, GeneratorError, PlanningError, PublishError,
+    SettingsFileError,
 };
 
 impl ExitOf for SelectError {
@@ -91,6 +92,15 @@ impl ExitOf for EarlierRunError {
     }
 }
 
+impl ExitOf for GeneratorError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Configs(error) => error.exit(),
+            Self::Select(error) => error.exit(),
+        }
+    }
+}
+
 impl ExitOf for PlanningError {
     fn exit(&self) -> Exit {
         match self {
@@ -99,7 +109,8 @@ impl ExitOf for PlanningError {
             Self::Settings(error) => error.exit(),
             Self::EventFacts(error) => error.exit(),
             Self::EarlierRun(error) => error.exit(),
-            Self::Event(_) | Self::Plan(_) => Exit::InvalidInput,
+            // The command line is an input of the event.
+            Self::Generator(_) | Self::Event(_) | Self::Plan(_) => Exit::InvalidInput,
             Self::ReadEvent(_) | Self::StateBeforePush(_) | Self::WrongCheckout { .. } => Exit::Infrastructure,
         }
     }

@@ -1,9 +1,10 @@
 //! Comments: whether it is a command, whether its author may give one, and what it requests.
 
 use super::pull_request::primary;
-use super::{Decision, Facts, Permission, Scope, has, refuse, scope_of, skip};
+use super::{Decision, Facts, Permission, Scope, refuse, run, scope_of, skip, with_labels};
 use crate::matrix::policy::command::Command;
 use crate::matrix::policy::event::PullRequest;
+use crate::matrix::policy::run_request::{EarlierResults, RunRequest};
 use crate::settings::{Mode, Policy, Sweep};
 
 pub(super) fn decide(action: &str, pull_request: Option<u64>, author: &str, body: &str, policy: &Policy, facts: &Facts) -> Decision {
@@ -29,7 +30,7 @@ pub(super) fn decide(action: &str, pull_request: Option<u64>, author: &str, body
             ));
         }
     }
-    let Some(commented) = &facts.commented else {
+    let Some(commented) = &facts.named else {
         return refuse(format!("Cannot read pull request {number}; pass `github-token` to the action."));
     };
     if !commented.open {
@@ -37,7 +38,7 @@ pub(super) fn decide(action: &str, pull_request: Option<u64>, author: &str, body
     }
     if commented.from_fork {
         return refuse(format!(
-            "Pull request {number} comes from a fork, whose code may have changed since the comment; set a label instead."
+            "Pull request {number} comes from a fork, whose code may have changed since the comment; set a label, which `fork.yml` turns into a sweep of that commit."
         ));
     }
     obey(command, author, commented, policy)
@@ -53,10 +54,12 @@ fn obey(command: Command, author: &str, pull_request: &PullRequest, policy: &Pol
         canary: false,
         fail_fast: false,
     });
-    let retry = (command == Command::Retry).then_some(pull_request.number);
-    let (sweep, keys, evals_only, all_evals) = match command {
+    let (sweep, keys, evals_only, all_evals, earlier) = match command {
         // An interrupted run has passed its canary already.
-        Command::Retry => (Sweep { canary: false, ..by_label }, Vec::new(), false, false),
+        Command::Retry => {
+            let earlier = EarlierResults::LastRunOf(pull_request.number);
+            (Sweep { canary: false, ..by_label }, Vec::new(), false, false, earlier)
+        }
         Command::Sweep {
             mode,
             config_keys,
@@ -64,25 +67,26 @@ fn obey(command: Command, author: &str, pull_request: &PullRequest, policy: &Pol
             all_evals,
         } => {
             let sweep = mode.map_or(by_label, |mode| Sweep { mode, ..by_label });
-            (sweep, config_keys, evals_only, all_evals)
+            (sweep, config_keys, evals_only, all_evals, EarlierResults::None)
         }
     };
-    Decision::Run {
-        scope: if keys.is_empty() {
-            scope_of(pull_request, policy)
-        } else {
-            Scope::Keys {
-                keys,
-                head: Some(pull_request.head.clone()),
-            }
-        },
-        sweep,
-        evals_only: evals_only || has(&pull_request.labels, &policy.evals_only_label),
-        all_evals: all_evals || has(&pull_request.labels, &policy.all_evals_label),
-        retry,
-        reason: match retry {
-            Some(_) => format!("{author} requested completion of the last run in a comment: {sweep} sweep."),
-            None => format!("{author} requested it in a comment: {sweep} sweep."),
-        },
-    }
+    let scope = if keys.is_empty() {
+        scope_of(pull_request, policy)
+    } else {
+        Scope::Keys {
+            keys,
+            head: Some(pull_request.head.clone()),
+        }
+    };
+    let reason = match earlier {
+        EarlierResults::LastRunOf(_) => format!("{author} requested completion of the last run in a comment: {sweep} sweep."),
+        EarlierResults::None | EarlierResults::MergedAs { .. } => format!("{author} requested it in a comment: {sweep} sweep."),
+    };
+    let request = RunRequest {
+        evals_only,
+        all_evals,
+        earlier,
+        ..RunRequest::new(scope, sweep, reason)
+    };
+    run(with_labels(request, pull_request, policy))
 }

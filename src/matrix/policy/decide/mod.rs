@@ -1,10 +1,12 @@
-//! The decision: `pull_request` and `comment` handle their events, the other events are handled here.
+//! The decision: `pull_request`, `comment` and `dispatch` handle their events, the other events are handled here.
 
 mod comment;
+mod dispatch;
 mod pull_request;
 
 use super::event::{Event, PullRequest};
-use crate::settings::{Mode, Policy, Sweep};
+use super::run_request::{AgenticLoad, EarlierResults, RunRequest};
+use crate::settings::Policy;
 
 /// Facts that the event does not contain.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -13,8 +15,10 @@ pub struct Facts {
     pub head_message: Option<String>,
     /// The permission of a comment's author in the repository, if it could be read.
     pub commenter: Option<Permission>,
-    /// The pull request of a comment, if it could be read.
-    pub commented: Option<PullRequest>,
+    /// The pull request of a comment or a manual run, if it could be read.
+    pub named: Option<PullRequest>,
+    /// Whether a maintainer has said that the pull request's results are reused at its merge.
+    pub is_reused: bool,
 }
 
 /// A permission in a repository.
@@ -56,24 +60,20 @@ pub enum Scope {
         /// The commit whose configs are used; by default that of the checkout.
         head: Option<String>,
     },
+    /// The rows that a command line of the generator prints, `full-sweep --single-node --model-prefix dsr1`.
+    Generated {
+        /// The command line without the program.
+        command_line: String,
+        /// The commit whose configs are used; by default that of the checkout.
+        head: Option<String>,
+    },
 }
 
 /// Whether an event triggers a run, and which.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
     /// Measure.
-    Run {
-        scope: Scope,
-        sweep: Sweep,
-        /// Evaluate accuracy and do not measure.
-        evals_only: bool,
-        /// Evaluate accuracy at every point that can be evaluated.
-        all_evals: bool,
-        /// The pull request whose newest run is completed: points that it measured at the same commit are skipped.
-        retry: Option<u64>,
-        /// The reason, as a sentence.
-        reason: String,
-    },
+    Run(Box<RunRequest>),
     /// Do nothing.
     Skip {
         /// The reason, as a sentence.
@@ -102,7 +102,7 @@ pub fn decide(event: &Event, policy: &Policy, facts: &Facts) -> Decision {
             label,
             pull_request,
         } => pull_request::decide(action, label.as_deref(), pull_request, policy, facts),
-        Event::Dispatch { inputs } => dispatch(inputs, policy),
+        Event::Dispatch { inputs } => dispatch::decide(inputs, policy, facts),
         Event::Comment {
             action,
             pull_request,
@@ -113,6 +113,10 @@ pub fn decide(event: &Event, policy: &Policy, facts: &Facts) -> Decision {
         Event::Release { action, tag } => release(action, tag, policy),
         Event::Other(name) => skip(format!("Event `{name}` does not trigger a sweep.")),
     }
+}
+
+fn run(request: RunRequest) -> Decision {
+    Decision::Run(Box::new(request))
 }
 
 fn skip(reason: impl Into<String>) -> Decision {
@@ -137,7 +141,7 @@ fn push(reference: &str, before: &str, after: &str, default_branch: &str, messag
     if !measured {
         return skip(format!("Pushes to `{branch}` are not measured."));
     }
-    if message.contains(&policy.skip_marker) {
+    if policy.skip_marker_on_push && message.contains(&policy.skip_marker) {
         return skip(format!("The last commit message contains `{}`.", policy.skip_marker));
     }
     let (scope, what) = if policy.config_keys.is_empty() {
@@ -151,14 +155,13 @@ fn push(reference: &str, before: &str, after: &str, default_branch: &str, messag
     } else {
         (keys_at(&policy.config_keys, Some(after)), "the config keys of the policy")
     };
-    Decision::Run {
-        scope,
-        sweep: policy.push,
-        evals_only: false,
-        all_evals: false,
-        retry: None,
-        reason: format!("Push to `{branch}`: measures {what}."),
-    }
+    run(RunRequest {
+        earlier: EarlierResults::MergedAs {
+            commit: after.to_owned(),
+            branch: branch.to_owned(),
+        },
+        ..RunRequest::new(scope, policy.push, format!("Push to `{branch}`: measures {what}."))
+    })
 }
 
 /// Config keys of the policy, by the configs of a commit; of the checkout where none is named.
@@ -189,65 +192,31 @@ fn list(names: impl IntoIterator<Item = impl std::fmt::Display>) -> String {
     names.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// Inputs of a run by hand. Others are the workflow's own and are left alone.
-fn dispatch(inputs: &[(String, String)], policy: &Policy) -> Decision {
-    let mode = match input(inputs, "mode") {
-        None | Some("full") => Mode::Full,
-        Some("trimmed") => Mode::Trimmed,
-        Some(other) => return refuse(format!("The input `mode` is `{other}`, expected `full` or `trimmed`.")),
-    };
-    let keys: Vec<String> = input(inputs, "config-keys")
-        .unwrap_or_default()
-        .split([' ', ',', '\n'])
-        .filter(|key| !key.is_empty())
-        .map(str::to_owned)
-        .collect();
-    let scope = match (keys.is_empty(), input(inputs, "base-ref"), input(inputs, "head-ref")) {
-        (false, _, _) => Scope::Keys { keys, head: None },
-        (true, Some(base), Some(head)) => Scope::SinceLeaving {
-            base: base.to_owned(),
-            head: head.to_owned(),
+/// What the labels of a pull request say besides the sweep.
+fn with_labels(request: RunRequest, pull_request: &PullRequest, policy: &Policy) -> RunRequest {
+    let labels = &pull_request.labels;
+    RunRequest {
+        evals_only: request.evals_only || has(labels, &policy.evals_only_label),
+        all_evals: request.all_evals || has(labels, &policy.all_evals_label),
+        agentic: match has(labels, &policy.fast_label) {
+            true => AgenticLoad::Fast,
+            false => request.agentic,
         },
-        (true, Some(base), None) => Scope::SinceLeaving {
-            base: base.to_owned(),
-            head: "HEAD".to_owned(),
-        },
-        (true, None, _) => return refuse("A manual run needs the input `config-keys`, or `base-ref` with an optional `head-ref`."),
-    };
-    Decision::Run {
-        scope,
-        sweep: Sweep {
-            mode,
-            canary: is_set(inputs, "canary"),
-            fail_fast: is_set(inputs, "fail-fast"),
-        },
-        evals_only: is_set(inputs, &policy.evals_only_label),
-        all_evals: is_set(inputs, &policy.all_evals_label),
-        retry: None,
-        reason: "Manual run.".to_owned(),
+        labels: labels.clone(),
+        pull_request: Some(pull_request.number),
+        ..request
     }
-}
-
-fn input<'a>(inputs: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    inputs.iter().find(|(input, _)| input == name).map(|(_, value)| value.as_str())
-}
-
-fn is_set(inputs: &[(String, String)], name: &str) -> bool {
-    input(inputs, name) == Some("true")
 }
 
 fn schedule(policy: &Policy) -> Decision {
     if policy.schedule_config_keys.is_empty() {
         return skip("No config keys are scheduled; set `policy: {schedule-config-keys: [...]}` in imax.yaml.");
     }
-    Decision::Run {
-        scope: keys_at(&policy.schedule_config_keys, None),
-        sweep: policy.schedule,
-        evals_only: false,
-        all_evals: false,
-        retry: None,
-        reason: "Scheduled sweep.".to_owned(),
-    }
+    run(RunRequest::new(
+        keys_at(&policy.schedule_config_keys, None),
+        policy.schedule,
+        "Scheduled sweep.",
+    ))
 }
 
 fn release(action: &str, tag: &str, policy: &Policy) -> Decision {
@@ -257,14 +226,11 @@ fn release(action: &str, tag: &str, policy: &Policy) -> Decision {
     if policy.release_config_keys.is_empty() {
         return skip("No config keys are measured for releases; set `policy: {release-config-keys: [...]}` in imax.yaml.");
     }
-    Decision::Run {
-        scope: keys_at(&policy.release_config_keys, None),
-        sweep: policy.release,
-        evals_only: false,
-        all_evals: false,
-        retry: None,
-        reason: format!("Release `{tag}` was published."),
-    }
+    run(RunRequest::new(
+        keys_at(&policy.release_config_keys, None),
+        policy.release,
+        format!("Release `{tag}` was published."),
+    ))
 }
 
 #[cfg(test)]
