@@ -4,7 +4,9 @@
 #   2. kept from an earlier job, or downloaded from a pin in dist/pins.txt and checked against its SHA-256;
 #   3. built from the action's own source with `cargo install --locked`.
 # IMAX_ACTION_VERSION, the input `version`, names another release: only a pin of this action's commit can serve it.
-# The last two end in the runner's tool cache, under a name made of what the binary was made from. Beside it lies imax-nvml,
+# The last two end in the runner's tool cache, under a name made of what the binary was made from. Every job of the runner can write
+# there, so a pinned binary is checked each time it is used; what is built from source has no checksum that this commit knows, so that
+# runners which serve several jobs should use a release. Beside it lies imax-nvml,
 # where there is one: the reader of NVIDIA's energy counters, which a static binary cannot be. imax works without it.
 set -euo pipefail
 
@@ -29,6 +31,51 @@ checksum() {
   if command -v sha256sum >/dev/null; then sha256sum "$1"; else shasum -a 256 "$1"; fi | cut -d ' ' -f 1
 }
 
+# has_checksum FILE SHA256: whether it is a program with this checksum, not a link to one that may change.
+has_checksum() {
+  [ -f "$1" ] && [ ! -L "$1" ] && [ -x "$1" ] && [ "$(checksum "$1")" = "$2" ]
+}
+
+# private_folder FOLDER: made where it is missing. Whoever else can write to it could exchange a file after its check.
+private_folder() {
+  local owner
+  mkdir -p "$1"
+  owner=$(stat -c %u "$1")
+  if [ "$owner" != "$(id -u)" ] && [ "$owner" != 0 ]; then
+    fail "$1 belongs to user $owner, expected $(id -un) or root; remove it, or set RUNNER_TOOL_CACHE to a folder of this user"
+  fi
+  if [ -n "$(find "$1" -maxdepth 0 -perm /022)" ]; then
+    chmod go-w "$1" 2>/dev/null || fail "$1 can be written by other users; run chmod go-w on it"
+  fi
+}
+
+# refuse_other_bundled FILE SHA256: fails where a file of the release commit is not the one that the commit names.
+refuse_other_bundled() {
+  local found
+  if [ -z "$2" ] || [ ! -e "$1" ]; then return; fi
+  found=$(checksum "$1")
+  if [ "$found" != "$2" ]; then
+    fail "$1 has SHA-256 $found, expected $2 from dist/pins.txt; nothing of it was run"
+  fi
+}
+
+# Where gh and a token are there, the attestation of a download of this project's own releases is verified as well: that the release
+# workflow of the repository built these bytes.
+verify_attestation() {
+  local url=$1 file=$2 repository
+  repository=$(sed -n 's#^repository = "https://github.com/\(.*\)"$#\1#p' "$action/Cargo.toml" | head -n 1)
+  case $url in
+    "https://github.com/$repository/releases/"*) ;;
+    *) return 0 ;;
+  esac
+  if [ "${GITHUB_SERVER_URL:-https://github.com}" != https://github.com ]; then return 0; fi
+  if [ -z "${GH_TOKEN:-${GITHUB_TOKEN:-}}" ] || ! command -v gh >/dev/null; then return 0; fi
+  # Earlier versions of gh do not know attestations.
+  gh attestation verify --help >/dev/null 2>&1 || return 0
+  timeout 120 gh attestation verify "$file" --repo "$repository" >&2 ||
+    fail "$url has no valid attestation of $repository (gh attestation verify); nothing of it was run"
+}
+
 # One job of a host fetches or builds; the others wait for it and then find the result. The lock goes with the process.
 lock() {
   command -v flock >/dev/null || return 0
@@ -48,7 +95,8 @@ download() {
     rm -f "$file"
     fail "$url has SHA-256 $found, expected $sha from dist/pins.txt; nothing of it was run"
   fi
-  chmod +x "$file"
+  verify_attestation "$url" "$file"
+  chmod 755 "$file"
 }
 
 build() {
@@ -68,7 +116,7 @@ install() {
     pin) download "$url" "$sha" "$work/imax" || fail "cannot download $url; check the runner's network, or use a release of the action that bundles the binary" ;;
     source) build "$work" ;;
   esac
-  mkdir -p "$cache/$key"
+  private_folder "$cache/$key"
   # imax last: where it is, all is there.
   if [ -e "$work/imax-nvml" ]; then mv -f "$work/imax-nvml" "$cache/$key/imax-nvml"; fi
   mv -f "$work/imax" "$cache/$key/imax"
@@ -99,9 +147,13 @@ version=${IMAX_ACTION_VERSION:-$own_version}
 version=${version#v}
 if platform=$(platform); then
   bundled="$dist/bin/$platform/imax"
-  if [ "$version" = "$own_version" ] && [ -x "$bundled" ]; then exec "$bundled" "$@"; fi
   read -r sha url < <(pin imax) || true
   read -r nvml_sha nvml_url < <(pin imax-nvml) || true
+  if [ "$version" = "$own_version" ] && [ -x "$bundled" ]; then
+    refuse_other_bundled "$bundled" "${sha:-}"
+    refuse_other_bundled "${bundled%/*}/imax-nvml" "${nvml_sha:-}"
+    exec "$bundled" "$@"
+  fi
 fi
 if [ "$version" != "$own_version" ] && [ -z "${sha:-}" ]; then
   known=$(awk -v platform="$platform" '$2 == platform && $3 == "imax" { printf "%s%s", separator, $1; separator = ", " }' "$dist/pins.txt")
@@ -109,7 +161,7 @@ if [ "$version" != "$own_version" ] && [ -z "${sha:-}" ]; then
 fi
 
 cache="${RUNNER_TOOL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}}/imax"
-mkdir -p "$cache"
+private_folder "$cache"
 if [ -n "${sha:-}" ]; then
   key="pin-$sha"
 else
@@ -122,9 +174,22 @@ else
   ))"
 fi
 
-if [ ! -x "$cache/$key/imax" ]; then
+# Whether the cache holds the binary; what has another checksum than its pin is removed.
+is_cached() {
+  local file=$cache/$key/imax
+  if [ -z "${sha:-}" ]; then [ -x "$file" ]; return; fi
+  if has_checksum "$file" "$sha"; then return; fi
+  if [ -e "$file" ] || [ -L "$file" ]; then
+    printf '::warning title=imax::%s\n' "$file is not the binary of its pin: removed without running it; an earlier job on this runner may have replaced it" >&2
+    rm -rf "$file"
+  fi
+  return 1
+}
+
+if [ -e "$cache/$key" ]; then private_folder "$cache/$key"; fi
+if ! is_cached; then
   lock "$cache/$key.lock"
-  if [ ! -x "$cache/$key/imax" ]; then
+  if ! is_cached; then
     if [ -n "${sha:-}" ]; then install "$cache" pin "$sha" "$url"; else install "$cache" source; fi
   fi
   unlock
@@ -132,7 +197,8 @@ fi
 # Only what runs jobs has GPUs to look at.
 command=${1:-}
 if [ "$command" = action ]; then command=${IMAX_ACTION_COMMAND:-}; fi
-if [ "$command" = run ] && [ -n "${sha:-}" ] && [ -n "${nvml_sha:-}" ] && [ ! -x "$cache/$key/imax-nvml" ]; then
-  fetch_nvml "$nvml_sha" "$nvml_url"
+if [ -n "${sha:-}" ] && ! has_checksum "$cache/$key/imax-nvml" "${nvml_sha:-none}"; then
+  rm -rf "$cache/$key/imax-nvml"
+  if [ "$command" = run ] && [ -n "${nvml_sha:-}" ]; then fetch_nvml "$nvml_sha" "$nvml_url"; fi
 fi
 exec "$cache/$key/imax" "$@"

@@ -51,6 +51,7 @@ mod settings;
 mod sim;
 mod sweep;
 mod terminal;
+mod watchdog;
 
 use clap::{Parser, Subcommand};
 use tokio::task::block_in_place;
@@ -117,6 +118,8 @@ enum Command {
     Action(action::ActionArgs),
     #[command(hide = true)]
     Nvml(nvml::NvmlArgs),
+    #[command(hide = true)]
+    Watchdog(watchdog::WatchdogArgs),
 }
 
 impl Command {
@@ -152,7 +155,8 @@ impl Command {
             | Self::Completions(_)
             | Self::Man(_)
             | Self::Demo(_)
-            | Self::Nvml(_) => false,
+            | Self::Nvml(_)
+            | Self::Watchdog(_) => false,
         }
     }
 }
@@ -224,6 +228,7 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Demo(args) => Box::pin(demo::run(args)).await,
         Command::Action(args) => action::run(args).await,
         Command::Nvml(args) => block_in_place(|| nvml::run(&args)),
+        Command::Watchdog(args) => watchdog::run(args).await,
         Command::Check(args) => block_in_place(|| check::run(args)),
         Command::Schema(args) => block_in_place(|| schema::run(&args)),
         Command::Completions(args) => block_in_place(|| completions::run(&args)),

@@ -20,6 +20,8 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(250);
 const FAILURE_LIMIT: usize = 10;
 /// Timeout of connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest answer that is read, bytes: a hundred times the text of the longest context.
+const LONGEST_ANSWER: usize = 64 << 20;
 /// Characters of an error response that are quoted.
 const QUOTED_CHARACTERS: usize = 300;
 
@@ -61,6 +63,9 @@ pub enum RequestError {
         /// The beginning of the body.
         body: String,
     },
+    /// The response does not end.
+    #[error("response longer than {LONGEST_ANSWER} bytes")]
+    TooLong,
     /// The body is not an answer.
     #[error(transparent)]
     Answer(#[from] ModelAnswerError),
@@ -214,9 +219,15 @@ impl State<'_> {
         if let Some(key) = &self.settings.key {
             request = request.bearer_auth(key.expose());
         }
-        let response = request.send().await.map_err(failed)?;
+        let mut response = request.send().await.map_err(failed)?;
         let status = response.status();
-        let body = response.bytes().await.map_err(failed)?;
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(failed)? {
+            if body.len() + chunk.len() > LONGEST_ANSWER {
+                return Err(RequestError::TooLong);
+            }
+            body.extend_from_slice(&chunk);
+        }
         if !status.is_success() {
             let body: String = String::from_utf8_lossy(&body).chars().take(QUOTED_CHARACTERS).collect();
             return Err(RequestError::Status {

@@ -15,6 +15,7 @@
 //!   `collect`: the phases, in order; `self_contained` replaces those from `ready` to `evals` for recipes of that style, with
 //!   `recipe_phases`, `workspace`, `job_results`, `recipe_logs` and `package_power` for the files that recipes and launch scripts write;
 //! - `engine`, `supervision`, `interruption`: the running engine, and how a phase is interrupted by its exit, a deadline or a signal;
+//! - `watchdog`: a child process that stops the job if this process is killed;
 //! - `hooks`, `sampling`, `secret_scan`: commands of the profile around a job, samples of GPUs and host, removal of secrets from files;
 //! - `record`, `job_end`, `provenance`, `publish`, `summary`, `console`: `job.json`, the exit code, the step summary, printed lines.
 //! - `dry_run`: what `execute` would start and write, without any of it.
@@ -64,6 +65,7 @@ mod spec;
 mod stop;
 mod summary;
 mod supervision;
+mod watchdog;
 mod workspace;
 
 use std::time::Duration;
@@ -92,6 +94,8 @@ use output_folder::HeldFolder;
 use progress::Progress;
 pub use request::{EvalOptions, ExecutionRequest, LoadOverrides};
 pub use spec::RunnerProfileError;
+use watchdog::Watchdog;
+pub use watchdog::watch;
 
 /// How long `job.json` waits for git to name the commit.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -131,14 +135,29 @@ pub async fn execute(request: ExecutionRequest, cancellation: &Cancellation) -> 
     };
     let ctx = context(request, spec, folders, checkout, port, start, cancellation)?;
     announce(&ctx, cleared);
+    let watchdog = start_watchdog(&ctx);
     let mut progress = Progress::new(ctx.spec.profile.deadlines);
     let span = info_span!("job", id = %ctx.spec.id, row = %ctx.spec.row.curve_key());
     let failure = Box::pin(attempts::run_attempts(&ctx, &mut progress).instrument(span)).await;
     // If the job failed early, git may still be busy.
     ctx.checkout.wait(COMMIT_TIMEOUT, cancellation).await;
     let (record, end) = record::of_finished_job(&ctx, progress, failure);
+    if let Some(watchdog) = watchdog {
+        watchdog.dismiss();
+    }
     publish::publish(&record, &ctx.folders, &ctx.console, &ctx.secrets)?;
     Ok(ExecutedJob { record, end })
+}
+
+/// Without a watchdog the job runs all the same, because a later one can clean up after it.
+fn start_watchdog(ctx: &JobContext) -> Option<Watchdog> {
+    Watchdog::start(&ctx.spec.id)
+        .inspect_err(|error| {
+            ctx.console.line(&format!(
+                "no watchdog: {error}; if imax is killed, `imax run --reap` stops what this job started"
+            ));
+        })
+        .ok()
 }
 
 fn context(

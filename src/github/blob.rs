@@ -20,6 +20,8 @@ use crate::system::retry::Attempt;
 
 /// The most redirects of GitHub and the blob store together.
 const MAX_REDIRECTS: usize = 5;
+/// The longest error message that is read, bytes.
+const MAX_MESSAGE: usize = 64 << 10;
 /// The time for one attempt to download an artifact.
 const DEADLINE: Duration = Duration::from_secs(900);
 
@@ -137,7 +139,7 @@ fn redirect_target(request: &str, from: &Url, response: &Response) -> Result<Url
 }
 
 /// The error for a response that is neither the blob nor a redirect.
-async fn response_error(request: &str, response: Response) -> AttemptError {
+async fn response_error(request: &str, mut response: Response) -> AttemptError {
     let status = response.status().as_u16();
     let header = |name: &str| response.headers().get(name)?.to_str().ok()?.trim().parse().ok();
     let limits = LimitHeaders {
@@ -146,7 +148,15 @@ async fn response_error(request: &str, response: Response) -> AttemptError {
         reset: header("x-ratelimit-reset"),
         date: None,
     };
-    let message = message_of(&response.text().await.unwrap_or_default());
+    let mut body = Vec::new();
+    while let Ok(Some(chunk)) = response.chunk().await {
+        body.extend_from_slice(&chunk);
+        if body.len() > MAX_MESSAGE {
+            body.truncate(MAX_MESSAGE);
+            break;
+        }
+    }
+    let message = message_of(&String::from_utf8_lossy(&body));
     let reason = format!("status {status}: {message}");
     match advise(status, &limits, &message, SystemTime::now()) {
         Advice::Retry => AttemptError::Retry { wait: None, reason },

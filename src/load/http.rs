@@ -9,6 +9,8 @@ use crate::model::saturating;
 /// Maximum length of a head, bytes.
 const HEAD_LIMIT: usize = 64 << 10;
 const MAX_HEADERS: usize = 96;
+/// Maximum number of informational responses before the final one. Servers send one or two (100, 103).
+const MAX_INFORMATIONAL: u8 = 16;
 /// Maximum length of a chunk-size line with its extensions, bytes.
 const SIZE_LINE_LIMIT: usize = 256;
 
@@ -21,6 +23,9 @@ pub enum HttpError {
     /// The head is too long.
     #[error("the response's head is longer than 64 KiB")]
     HeadTooLong,
+    /// Informational responses without end.
+    #[error("more than {MAX_INFORMATIONAL} informational responses (1xx) before the final one")]
+    Informational,
     /// `Content-Length` is not a number, or is given twice with different values.
     #[error("the response's content-length {0:?} is not a number of bytes")]
     ContentLength(String),
@@ -64,14 +69,24 @@ enum Chunked {
     Data(u64),
     /// After the data of a chunk: the next expected byte of the line break.
     DataEnd(u8),
-    /// After the last chunk: trailer lines up to an empty one. Holds the length of the current line.
-    Trailer(usize),
+    /// After the last chunk: trailer lines up to an empty one.
+    Trailer(Trailer),
+}
+
+/// The trailer so far, without carriage returns.
+#[derive(Debug, Default, Clone, Copy)]
+struct Trailer {
+    /// Length of the current line, bytes.
+    line: usize,
+    /// Length of all lines, bytes.
+    total: usize,
 }
 
 /// Reads one response from successive reads of a connection.
 #[derive(Debug)]
 pub struct ResponseReader {
     head_bytes: Vec<u8>,
+    informational: u8,
     head: Option<Head>,
     body: Body,
 }
@@ -80,6 +95,7 @@ impl Default for ResponseReader {
     fn default() -> Self {
         Self {
             head_bytes: Vec::new(),
+            informational: 0,
             head: None,
             body: Body::Length(0),
         }
@@ -130,6 +146,10 @@ impl ResponseReader {
         let (head, body) = parse_head(&head_bytes[..end])?;
         // An informational response (RFC 9110, section 15.2): the final one follows.
         if (100..200).contains(&head.status) {
+            self.informational += 1;
+            if self.informational > MAX_INFORMATIONAL {
+                return Err(HttpError::Informational);
+            }
             return Ok(end - before + self.feed(&head_bytes[end..], on_body)?);
         }
         self.head = Some(head);
@@ -222,7 +242,11 @@ impl Chunked {
                     line.extend_from_slice(&bytes[..end]);
                     chunk_size(line)?
                 };
-                let next = if size == 0 { Self::Trailer(0) } else { Self::Data(size) };
+                let next = if size == 0 {
+                    Self::Trailer(Trailer::default())
+                } else {
+                    Self::Data(size)
+                };
                 Ok((end + 1, ChunkedNext::State(next)))
             }
             Self::Data(left) => {
@@ -241,22 +265,23 @@ impl Chunked {
                 (_, b'\n') => Ok((1, ChunkedNext::State(Self::Size(Vec::new())))),
                 _ => Err(HttpError::Chunk),
             },
-            Self::Trailer(length) => {
-                let Some(end) = memchr::memchr(b'\n', bytes) else {
-                    *length += bytes.iter().filter(|byte| **byte != b'\r').count();
-                    return if *length > HEAD_LIMIT {
-                        Err(HttpError::Chunk)
-                    } else {
-                        Ok((bytes.len(), ChunkedNext::Same))
-                    };
+            Self::Trailer(trailer) => {
+                let end = memchr::memchr(b'\n', bytes);
+                let part = &bytes[..end.unwrap_or(bytes.len())];
+                let length = part.iter().filter(|byte| **byte != b'\r').count();
+                trailer.line += length;
+                trailer.total += length;
+                if trailer.total > HEAD_LIMIT {
+                    return Err(HttpError::Chunk);
+                }
+                let Some(end) = end else {
+                    return Ok((bytes.len(), ChunkedNext::Same));
                 };
-                let line = *length + bytes[..end].iter().filter(|byte| **byte != b'\r').count();
-                let next = if line == 0 {
-                    ChunkedNext::Complete
-                } else {
-                    ChunkedNext::State(Self::Trailer(0))
-                };
-                Ok((end + 1, next))
+                if trailer.line == 0 {
+                    return Ok((end + 1, ChunkedNext::Complete));
+                }
+                trailer.line = 0;
+                Ok((end + 1, ChunkedNext::Same))
             }
         }
     }
@@ -429,6 +454,28 @@ mod tests {
             let (reader, _) = read(format!("HTTP/1.1 {status}\r\n{headers}\r\n").as_bytes(), 7).unwrap();
             let head = reader.head().unwrap();
             assert_eq!((&head.coding, &head.location), (&coding, &location), "{headers}");
+        }
+    }
+
+    #[test]
+    fn what_never_ends_is_refused() {
+        let early = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
+        let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+        for (beginning, repeated, expected) in [
+            ("", early, HttpError::Informational),
+            ("HTTP/1.1 200 OK\r\n", "A: b\r\n", HttpError::HeadTooLong),
+            ("HTTP/1.1 200 OK\r\nA: ", "bbbbbbbbbbbb", HttpError::HeadTooLong),
+            (chunked, "1;x=xxxxxxxxxxxxxxxxx", HttpError::Chunk),
+            (&format!("{chunked}0\r\n"), "A: b\r\n", HttpError::Chunk),
+            (&format!("{chunked}0\r\n"), "bbbbbbb", HttpError::Chunk),
+        ] {
+            let mut reader = ResponseReader::default();
+            reader.feed(beginning.as_bytes(), |_, _| {}).unwrap();
+            let found = (0..100_000).find_map(|_| reader.feed(repeated.as_bytes(), |_, _| {}).err());
+            assert_eq!(found, Some(expected), "{beginning:?} {repeated:?}");
+            // The same in one read.
+            let whole = format!("{beginning}{}", repeated.repeat(100_000));
+            assert!(read(whole.as_bytes(), usize::MAX).is_err(), "{beginning:?} {repeated:?}");
         }
     }
 

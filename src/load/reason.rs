@@ -21,6 +21,8 @@ pub enum Reason {
     ClosedEarly,
     /// No byte arrived for longer than the deadline.
     NoProgress,
+    /// The response was not complete within the time for a whole request.
+    RequestTimeout,
     /// The HTTP status is not 2xx.
     Status(u16),
     /// The response is not valid HTTP.
@@ -61,6 +63,7 @@ impl Reason {
             Self::ConnectionLost => "connection_lost".to_owned(),
             Self::ClosedEarly => "closed_early".to_owned(),
             Self::NoProgress => "no_progress".to_owned(),
+            Self::RequestTimeout => "request_timeout".to_owned(),
             Self::Status(status) => format!("http_{status}"),
             Self::MalformedResponse => "malformed_response".to_owned(),
             Self::UnexpectedContent => "unexpected_content".to_owned(),
@@ -82,6 +85,7 @@ impl Reason {
             Self::ConnectionLost,
             Self::ClosedEarly,
             Self::NoProgress,
+            Self::RequestTimeout,
             Self::MalformedResponse,
             Self::UnexpectedContent,
             Self::MalformedEvent,
@@ -100,6 +104,7 @@ impl Reason {
             Self::ConnectionRefused | Self::ConnectTimeout | Self::ConnectFailed | Self::ConnectionLost | Self::ClosedEarly => true,
             Self::TlsFailed
             | Self::NoProgress
+            | Self::RequestTimeout
             | Self::Status(_)
             | Self::MalformedResponse
             | Self::UnexpectedContent

@@ -10,8 +10,13 @@ use super::sse;
 use super::stamp::Stamp;
 use crate::model::saturating;
 
-/// Limit of a body that is buffered whole (an error, or a response without streaming), bytes. The rest is dropped.
+/// Limit of a body that is buffered whole (an error, or a response without streaming), bytes.
 const GATHER_LIMIT: usize = 16 << 20;
+
+/// Limits of a stream: chunks with tokens, and bytes of their text. No request asks for as much; a server that never ends a stream
+/// would fill the memory.
+const MOST_CHUNKS: usize = 1 << 22;
+const MOST_TEXT: u64 = 64 << 20;
 
 /// Limit of the number of marks for which memory is reserved at the first token.
 const MARKS_AHEAD: usize = 1024;
@@ -176,8 +181,9 @@ impl Response {
         }
         match self.form {
             Some(Form::Events) => self.take_events(body, at),
-            Some(Form::Document) | None if self.gathered.len() < GATHER_LIMIT => self.gathered.extend_from_slice(body),
-            Some(Form::Document) | None => {}
+            Some(Form::Document) | None if self.gathered.len() + body.len() <= GATHER_LIMIT => self.gathered.extend_from_slice(body),
+            Some(Form::Document) | None if !is_success(head.status) => self.refuse(head),
+            Some(Form::Document) | None => self.fail(Reason::MalformedResponse, "the body is longer than 16 MiB"),
         }
     }
 
@@ -269,6 +275,14 @@ impl Response {
     fn take_event(&mut self, message: sse::Message<'_>, at: Stamp) {
         if self.done {
             return;
+        }
+        if self.marks.len() >= MOST_CHUNKS || self.text_bytes >= MOST_TEXT {
+            let read = format!(
+                "the stream does not end: {} chunks, {} bytes of text",
+                self.marks.len(),
+                self.text_bytes
+            );
+            return self.fail(Reason::MalformedResponse, &read);
         }
         match self.reader.read_event(message.name, message.data) {
             Ok(Event::Done) => self.done = true,

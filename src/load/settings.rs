@@ -444,14 +444,18 @@ pub struct Deadlines {
     pub connect: Duration,
     /// Maximum time between two reads of a response.
     pub no_progress: Duration,
+    /// Maximum time from the first byte of a request to the last of its response, however steadily the response drips.
+    pub whole: Duration,
 }
 
 impl Default for Deadlines {
-    /// Ten seconds to connect; ten minutes between reads, because requests can queue for minutes at a saturated engine.
+    /// Ten seconds to connect; ten minutes between reads, because requests can queue for minutes at a saturated engine; six hours for a
+    /// whole request, the total timeout of benchmark_serving.py.
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(10),
             no_progress: Duration::from_secs(600),
+            whole: Duration::from_secs(6 * 3600),
         }
     }
 }

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use crate::model::{LibraryPanic, fenced};
+
 /// A tokenizer: one read from a `tokenizer.json`, or a remote one.
 pub struct Tokenizer(Inner);
 
@@ -46,6 +48,13 @@ pub enum TokenizerError {
     NoWords,
 }
 
+/// The library checks little when it reads a file; what is missing or out of range panics there, or when a text is encoded.
+impl From<LibraryPanic> for TokenizerError {
+    fn from(panic: LibraryPanic) -> Self {
+        Self::Format(panic.to_string())
+    }
+}
+
 impl fmt::Debug for Tokenizer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let vocabulary = match &self.0 {
@@ -62,11 +71,13 @@ impl Tokenizer {
     /// # Errors
     /// [`TokenizerError::Format`] if the bytes are not a tokenizer.
     pub fn from_json(bytes: &[u8]) -> Result<Self, TokenizerError> {
-        let mut tokenizer = tokenizers::Tokenizer::from_bytes(bytes).map_err(|error| TokenizerError::Format(error.to_string()))?;
-        tokenizer
-            .with_truncation(None)
-            .map_err(|error| TokenizerError::Format(error.to_string()))?;
-        tokenizer.with_padding(None);
+        let tokenizer = fenced(|| {
+            let mut tokenizer = tokenizers::Tokenizer::from_bytes(bytes)?;
+            tokenizer.with_truncation(None)?;
+            tokenizer.with_padding(None);
+            Ok::<_, tokenizers::Error>(tokenizer)
+        })?;
+        let tokenizer = tokenizer.map_err(|error| TokenizerError::Format(error.to_string()))?;
         Ok(Self(Inner::File(Box::new(tokenizer))))
     }
 
@@ -85,9 +96,7 @@ impl Tokenizer {
             Inner::File(tokenizer) => tokenizer,
             Inner::Remote(coder) => return coder.encode(text),
         };
-        let encoding = tokenizer
-            .encode_fast(text, false)
-            .map_err(|error| TokenizerError::Coding(error.to_string()))?;
+        let encoding = fenced(|| tokenizer.encode_fast(text, false))?.map_err(|error| TokenizerError::Coding(error.to_string()))?;
         Ok(encoding.get_ids().to_vec())
     }
 
@@ -105,9 +114,7 @@ impl Tokenizer {
     /// [`TokenizerError::Coding`] for ids without a text.
     pub fn decode(&self, ids: &[u32]) -> Result<String, TokenizerError> {
         match &self.0 {
-            Inner::File(tokenizer) => tokenizer
-                .decode(ids, false)
-                .map_err(|error| TokenizerError::Coding(error.to_string())),
+            Inner::File(tokenizer) => fenced(|| tokenizer.decode(ids, false))?.map_err(|error| TokenizerError::Coding(error.to_string())),
             Inner::Remote(coder) => coder.decode(ids),
         }
     }

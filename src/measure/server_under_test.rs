@@ -118,7 +118,10 @@ impl ServerUnderTest {
     fn probe_once(&self, prompt: &Prompt, cancellation: &Cancellation) -> Result<Option<Failure>, MeasureError> {
         let requests = vec![request::prepare(&self.settings, 0, prompt)];
         let plan = plan_of(&self.settings, requests, Schedule::Closed);
-        let run = self.drive(true).run(&plan, cancellation, &mut |_| {})?;
+        let mut drive = self.drive(true);
+        // A few tokens need not take longer than the longest silence.
+        drive.deadlines.whole = drive.deadlines.whole.min(drive.deadlines.no_progress);
+        let run = drive.run(&plan, cancellation, &mut |_| {})?;
         if cancellation.is_cancelled() {
             return Err(MeasureError::Stopped);
         }

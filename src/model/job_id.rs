@@ -17,6 +17,13 @@ impl JobId {
         Self(format!("imax-{unique:x}"))
     }
 
+    /// The id that this text is, if it is one.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let unique = u128::from_str_radix(text.strip_prefix("imax-")?, 16).ok()?;
+        Some(Self::from_unique(unique)).filter(|id| id.as_str() == text)
+    }
+
     /// As text.
     #[must_use]
     pub fn as_str(&self) -> &str {

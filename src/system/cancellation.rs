@@ -176,6 +176,9 @@ struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hangup: Option<Signal>,
+    /// Never awaited: with a handler, a write beyond the limit of a file's size (setrlimit(2), `RLIMIT_FSIZE`) is an error that the
+    /// job reports, where the signal would kill the process.
+    _file_size: Signal,
 }
 
 impl Signals {
@@ -188,6 +191,7 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             hangup,
+            _file_size: signal(SignalKind::from_raw(nix::sys::signal::Signal::SIGXFSZ as i32))?,
         })
     }
 

@@ -213,3 +213,77 @@ fn download_with_wrong_checksum_is_refused() {
     assert_eq!(text(&output.stdout), "");
     assert!(text(&output.stderr).contains("nothing of it was run"), "{}", text(&output.stderr));
 }
+
+/// A program that must never run.
+const TROJAN: &str = "#!/bin/sh\necho trojan\n";
+
+#[test]
+fn replaced_binary_in_the_cache_is_removed_and_not_run() {
+    let action = action_folder();
+    let cache = tempfile::tempdir().unwrap();
+    let pin = format!("{VERSION} {PLATFORM} imax {} http://127.0.0.1:1/imax\n", sha256(STAND_IN));
+    fs::write(action.path().join("dist/pins.txt"), pin).unwrap();
+    let cached = cache.path().join(format!("imax/pin-{}/imax", sha256(STAND_IN)));
+    executable(&cached, TROJAN);
+    let output = launch(action.path(), cache.path(), SYSTEM_PATH);
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(4), String::new()));
+    let told = text(&output.stderr);
+    assert!(told.contains("::warning") && told.contains("removed without running it"), "{told}");
+    assert!(!cached.exists());
+    // A link may lead to another file after its check.
+    let elsewhere = cache.path().join("elsewhere");
+    executable(&elsewhere, STAND_IN);
+    std::os::unix::fs::symlink(&elsewhere, &cached).unwrap();
+    assert_eq!(launch(action.path(), cache.path(), SYSTEM_PATH).status.code(), Some(4));
+    // The right one is run.
+    executable(&cached, STAND_IN);
+    let output = launch(action.path(), cache.path(), SYSTEM_PATH);
+    assert_eq!(text(&output.stdout), "stand-in run --row a b\n", "{}", text(&output.stderr));
+}
+
+#[test]
+fn companion_that_is_not_the_pinned_one_is_removed() {
+    let action = action_folder();
+    let cache = tempfile::tempdir().unwrap();
+    let pin = format!("{VERSION} {PLATFORM} imax {} http://127.0.0.1:1/imax\n", sha256(LOOKS_BESIDE));
+    fs::write(action.path().join("dist/pins.txt"), pin).unwrap();
+    let folder = cache.path().join(format!("imax/pin-{}", sha256(LOOKS_BESIDE)));
+    executable(&folder.join("imax"), LOOKS_BESIDE);
+    executable(&folder.join("imax-nvml"), TROJAN);
+    let output = launch(action.path(), cache.path(), SYSTEM_PATH);
+    assert_eq!(text(&output.stdout), "without\n", "{}", text(&output.stderr));
+}
+
+#[test]
+fn cache_is_made_private() {
+    let action = action_folder();
+    let cache = tempfile::tempdir().unwrap();
+    let pin = format!("{VERSION} {PLATFORM} imax {} http://127.0.0.1:1/imax\n", sha256(STAND_IN));
+    fs::write(action.path().join("dist/pins.txt"), pin).unwrap();
+    let folder = cache.path().join(format!("imax/pin-{}", sha256(STAND_IN)));
+    executable(&folder.join("imax"), STAND_IN);
+    for open in [cache.path().join("imax"), folder.clone()] {
+        fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
+    }
+    assert!(launch(action.path(), cache.path(), SYSTEM_PATH).status.success());
+    for private in [cache.path().join("imax"), folder] {
+        assert_eq!(
+            fs::metadata(&private).unwrap().permissions().mode() & 0o022,
+            0,
+            "{}",
+            private.display()
+        );
+    }
+}
+
+#[test]
+fn bundled_binary_that_is_not_the_pinned_one_is_refused() {
+    let action = action_folder();
+    let cache = tempfile::tempdir().unwrap();
+    executable(&action.path().join(format!("dist/bin/{PLATFORM}/imax")), TROJAN);
+    let pin = format!("{VERSION} {PLATFORM} imax {} http://127.0.0.1:1/imax\n", sha256(STAND_IN));
+    fs::write(action.path().join("dist/pins.txt"), pin).unwrap();
+    let output = launch(action.path(), cache.path(), SYSTEM_PATH);
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(4), String::new()));
+    assert!(text(&output.stderr).contains("nothing of it was run"), "{}", text(&output.stderr));
+}

@@ -14,6 +14,7 @@ mod harness;
 mod arrival;
 mod client;
 mod datasets;
+mod endless;
 mod faults;
 mod http;
 mod limits;

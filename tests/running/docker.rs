@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::cancel::cancel_in;
 use super::container_engine::{CDI_DEVICE, Daemon, IMAGE};
-use super::fixture::Fixture;
+use super::fixture::{Fixture, kill_alone, kill_with_watchdog};
 use super::stopwatch::Stopwatch;
 
 pub const ENGINE: &str = "exec \"$IMAX_BIN\" sim --ttft-ms 5 --itl-ms 5 --served-model-name \"$MODEL\" --host 0.0.0.0 --port \"$PORT\"";
@@ -158,8 +158,7 @@ fn reaping_removes_only_containers_of_killed_jobs() {
     let mut run = fixture.start();
     run.await_line("phase ready");
     fixture.await_file("out/started");
-    run.signal(Signal::SIGKILL);
-    run.finish();
+    kill_with_watchdog(run);
     let state = std::fs::read_dir(fixture.path("state")).unwrap().next().unwrap().unwrap().path();
     let id = Path::new(&state).file_stem().unwrap().to_str().unwrap().to_owned();
     assert!(daemon.containers().contains(&id));
@@ -224,4 +223,19 @@ fn signal_ends_a_container_under_load() {
         cancel_in(phase, &fixture, signal, code, |_| {});
         assert!(!Daemon::docker().containers().contains(fixture.job()["job_id"].as_str().unwrap()));
     }
+}
+
+#[test]
+#[ignore = "needs docker.io and root"]
+fn container_of_a_killed_run_is_removed_at_once() {
+    let daemon = Daemon::docker();
+    let fixture = fixture("touch \"$IMAX_OUT/started\"; exec sleep 1000", "");
+    let mut run = fixture.start();
+    run.await_line("phase ready");
+    fixture.await_file("out/started");
+    let id = super::faults::job_of(&fixture);
+    assert!(daemon.containers().contains(&id));
+    kill_alone(run);
+    assert!(!daemon.containers().contains(&id));
+    assert_eq!(fixture.states(), 0);
 }

@@ -8,6 +8,9 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
+use imax::testing::process_of;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use crate::harness::{DEADLINE, Finished, POLL_INTERVAL, Running, clean_command, program, project, wait_until, write_file};
@@ -247,6 +250,41 @@ impl Fixture {
         let path = self.path(path);
         wait_until(&format!("{} exists", path.display()), || path.exists());
     }
+}
+
+/// The process id of the watchdog of a running job, which `imax run` starts before its first phase.
+pub fn watchdog_of(run: &Running) -> i32 {
+    let parent = run.id().as_raw().to_string();
+    let is_watchdog = |process: &PathBuf| {
+        let stat = fs::read_to_string(process.join("stat")).ok()?;
+        let line = fs::read(process.join("cmdline")).ok()?;
+        // After the name in brackets: state, parent.
+        let found = stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(1)?;
+        Some(found == parent && line.split(|byte| *byte == 0).nth(1) == Some(b"watchdog"))
+    };
+    let mut processes = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+    let found = processes.find(|process| is_watchdog(process) == Some(true)).expect("a watchdog");
+    found.file_name().unwrap().to_str().unwrap().parse().unwrap()
+}
+
+/// Kills `imax run` and its watchdog: nobody is left who could clean up.
+pub fn kill_with_watchdog(run: Running) {
+    kill(Pid::from_raw(watchdog_of(&run)), Signal::SIGKILL).unwrap();
+    run.signal(Signal::SIGKILL);
+    run.finish();
+}
+
+/// Kills `imax run` alone, and waits until its watchdog has cleaned up.
+pub fn kill_alone(run: Running) {
+    let watchdog = watchdog_of(&run);
+    run.signal(Signal::SIGKILL);
+    run.finish();
+    await_end_of(watchdog);
+}
+
+/// Waits until a process has ended.
+pub fn await_end_of(process: i32) {
+    wait_until("the process has ended", || process_of(process).is_none());
 }
 
 /// The folder of the demo's tokenizer, which is used as a model.

@@ -4,7 +4,7 @@ use nix::sys::signal::Signal;
 use serde_json::json;
 
 use super::cancel::cancel_in;
-use super::fixture::Fixture;
+use super::fixture::{Fixture, kill_alone};
 
 /// A fixture whose pre-hook creates the file `taken`, which its post-hook removes.
 fn fixture(recipe: &str, more_pre: &str) -> Fixture {
@@ -84,9 +84,11 @@ fn killed() -> Fixture {
     let mut run = fixture.start();
     run.await_line("phase ready");
     fixture.await_file("started");
-    run.signal(Signal::SIGKILL);
-    run.finish();
+    // The watchdog stops what ran, but runs no hooks.
+    kill_alone(run);
+    fixture.assert_nothing_runs();
     assert!(fixture.path("taken").exists());
+    assert_eq!(fixture.states(), 1);
     fixture
 }
 

@@ -46,3 +46,4 @@ mod stopwatch;
 mod success;
 mod telemetry;
 mod unanswered;
+mod watchdog;

@@ -5,7 +5,7 @@ use std::process::Command;
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use super::fixture::Fixture;
+use super::fixture::{Fixture, kill_with_watchdog};
 use crate::harness::wait_until;
 
 const ENGINE: &str = "(setsid -f sleep @MARK@); touch started; exec sleep @MARK@";
@@ -18,8 +18,7 @@ fn reap_removes_processes_of_killed_job_only() {
     fixture.await_file("started");
     // The recipe creates the file just before it becomes the second of them.
     wait_until("both processes run", || fixture.processes().len() == 2);
-    run.signal(Signal::SIGKILL);
-    run.finish();
+    kill_with_watchdog(run);
     assert_eq!((fixture.processes().len(), fixture.states()), (2, 1));
 
     let mut stranger = Command::new("sleep").arg("1000000").spawn().unwrap();
@@ -54,8 +53,7 @@ fn next_job_cleans_up_after_dead_one() {
     let mut run = fixture.start();
     run.await_line("phase ready");
     fixture.await_file("started");
-    run.signal(Signal::SIGKILL);
-    run.finish();
+    kill_with_watchdog(run);
     fixture.write("benchmarks/demo_fp8_h100_sim.sh", "exit 1");
     let ended = fixture.run();
     assert!(ended.stderr.contains("of the dead job imax-"), "{}", ended.stderr);

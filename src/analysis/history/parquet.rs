@@ -19,7 +19,7 @@ use serde_json::Value;
 use super::{EvalRow, HistoryRun, INTERVAL_COLUMNS, METRIC_COLUMNS, PointColumns, RowError, RunRows, run_of_rows};
 use crate::analysis::EvalScore;
 use crate::model::saturating;
-use crate::model::{PointKey, PointKeyError, SpecDecoding, Workload};
+use crate::model::{PointKey, PointKeyError, SpecDecoding, Workload, fenced};
 use crate::result::Point;
 
 /// A run with the name that a store of files gave it.
@@ -353,6 +353,11 @@ struct Group {
 /// [`RunsFileError`] for a file that is cut or of somebody else, a column with values that this version does not know, and one that is too
 /// large.
 pub fn runs_of_parquet(bytes: Bytes) -> Result<Vec<NamedRun>, RunsFileError> {
+    // The library panics on some damaged pages.
+    fenced(|| read_runs(bytes)).unwrap_or_else(|panic| Err(ParquetError::General(panic.to_string()).into()))
+}
+
+fn read_runs(bytes: Bytes) -> Result<Vec<NamedRun>, RunsFileError> {
     let reader = SerializedFileReader::new(bytes)?;
     let claimed = saturating::to_usize(reader.metadata().file_metadata().num_rows());
     if claimed > MAX_ROWS {

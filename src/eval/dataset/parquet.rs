@@ -6,8 +6,14 @@ use parquet::record::{Field, Row};
 use serde_json::{Number, Value};
 
 use super::Document;
+use crate::model::fenced;
 
 pub(super) fn read(bytes: &[u8]) -> Result<Vec<Document>, String> {
+    // The library panics on some damaged pages.
+    fenced(|| read_rows(bytes)).map_err(|panic| panic.to_string())?
+}
+
+fn read_rows(bytes: &[u8]) -> Result<Vec<Document>, String> {
     let reader = SerializedFileReader::new(Bytes::copy_from_slice(bytes)).map_err(|error| error.to_string())?;
     let rows = reader.get_row_iter(None).map_err(|error| error.to_string())?;
     rows.map(|row| row.map(object).map_err(|error| error.to_string())).collect()

@@ -39,6 +39,8 @@ pub struct Connection {
     pub request: Option<Assigned>,
     /// The time of the last bytes, or the start of the wait for them.
     pub last_progress: Instant,
+    /// The start of the current request.
+    pub begun: Instant,
     opened: Instant,
     connect_time: Option<Duration>,
     /// Whether the kernel stamps received bytes.
@@ -51,6 +53,10 @@ pub struct Connection {
 /// TCP acknowledgements are half of a client's work. They are delayed from the first token of a response on, so that the
 /// acknowledgement of a request is not, and again after this many reads, because the kernel resets the option.
 const READS_PER_DELAY: u32 = 64;
+
+/// Reads of one connection before the others, deadlines and signals get their turn: 16 MiB. A server that sends faster than this client
+/// reads would otherwise never let go of the thread.
+const READS_AT_ONCE: u32 = 256;
 
 /// A request assigned to a connection.
 #[derive(Debug, Clone, Copy)]
@@ -91,6 +97,8 @@ impl<'a> RequestBytes<'a> {
 pub enum Outcome {
     /// No event.
     Nothing,
+    /// There may be more to read; the socket gives no further event for it.
+    Unfinished,
     /// The handshake is done.
     Connected,
     /// The request has ended.
@@ -151,6 +159,7 @@ impl Connection {
             activity: Activity::Connecting,
             request,
             last_progress: now,
+            begun: now,
             opened: now,
             connect_time: None,
             kernel_clock,
@@ -204,6 +213,7 @@ impl Connection {
         self.request = Some(assigned);
         self.reads = 0;
         self.last_progress = Instant::now();
+        self.begun = self.last_progress;
         self.activity = Activity::Busy {
             exchange: Box::new(exchange),
             unsent: request.len(),
@@ -244,7 +254,7 @@ impl Connection {
     /// Reads the available bytes. With `until_empty` it reads until the socket would block or is closed; otherwise a read that does
     /// not fill the buffer is the last one (epoll(7), question 9).
     pub fn read(&mut self, state: &mut ReadState, until_empty: bool) -> Outcome {
-        loop {
+        for _ in 0..READS_AT_ONCE {
             let received = match receive::receive(&self.socket, &mut state.buffer, &mut state.control) {
                 Ok(received) => received,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Outcome::Nothing,
@@ -282,6 +292,7 @@ impl Connection {
                 Err(error) => return self.end_with(Reason::TlsFailed, &error.to_string()),
             }
         }
+        Outcome::Unfinished
     }
 
     /// Passes the received bytes, decrypted if necessary, to the current request.

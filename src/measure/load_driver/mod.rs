@@ -21,6 +21,7 @@ mod worker;
 
 use std::io;
 use std::num::NonZeroU32;
+use std::panic::resume_unwind;
 use std::sync::{Barrier, mpsc};
 use std::time::{Duration, Instant};
 
@@ -65,9 +66,6 @@ pub enum DriverError {
     /// A system call of the client failed.
     #[error("the load generator cannot run: {0}")]
     System(#[from] io::Error),
-    /// A client thread panicked, which is a bug.
-    #[error("a client thread of the load generator panicked; please report this bug")]
-    Thread,
 }
 
 /// Settings of a run.
@@ -217,7 +215,13 @@ fn run_threads(task: Task<'_>, threads: u32, slots: usize, report: &mut dyn FnMu
         }
         handles
             .into_iter()
-            .map(|handle| handle.join().map_err(|_| DriverError::Thread)?.map_err(DriverError::from))
+            // A panic of a client thread is one of the program: the exit code says so.
+            .map(|handle| {
+                handle
+                    .join()
+                    .unwrap_or_else(|panic| resume_unwind(panic))
+                    .map_err(DriverError::from)
+            })
             .collect()
     })
 }

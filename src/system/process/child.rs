@@ -25,6 +25,7 @@ pub struct Leader {
     /// `None` if the kernel has no pidfds.
     pidfd: Option<PidFd>,
     taken: bool,
+    detached: bool,
 }
 
 /// This process's ends of a child's pipes.
@@ -50,6 +51,7 @@ impl Leader {
             child,
             pidfd,
             taken: false,
+            detached: false,
         })
     }
 
@@ -63,6 +65,12 @@ impl Leader {
     /// Takes its pipes; empty at the second call.
     pub(crate) fn pipes(&mut self) -> Pipes {
         (self.child.stdin.take(), self.child.stdout.take(), self.child.stderr.take())
+    }
+
+    /// Lets it run on without an owner, and closes this process's ends of its pipes. It must end by itself when its stdin ends.
+    pub fn detach(mut self) {
+        // It stays registered, so that it is not taken for an orphan of a job.
+        self.detached = true;
     }
 
     /// Whether it has ended. Its exit status is not collected, so the kernel cannot reuse its id, which is also its group's.
@@ -133,6 +141,9 @@ impl Leader {
 
 impl Drop for Leader {
     fn drop(&mut self) {
+        if self.detached {
+            return;
+        }
         let _ = self.end(Duration::ZERO);
         // A process that hangs in the kernel stays registered, so that no other code collects its exit status.
         if self.taken {

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::JOB_MARK;
 use super::child::{Leader, STARTED};
 use super::stop::{StopReport, stop_members, stop_members_async};
-use super::table::{Running, all_processes, job_mark};
+use super::table::{Running, all_processes, job_mark, with_descendants};
 use crate::model::{Variable, VariableValue};
 use crate::system::cancellation::Cancellation;
 use crate::system::runtime::block_on;
@@ -225,13 +225,12 @@ impl Group {
         let _ = self.poll();
         let own = nix::unistd::getpid().as_raw();
         let adopts = nix::sys::prctl::get_child_subreaper().unwrap_or(false);
-        let table = all_processes();
+        let mut table = all_processes();
         take_orphans(&table, own);
+        table.retain(|process| !process.zombie && process.id.pid != own);
         let started = STARTED.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let alive = |process: &&Running| !process.zombie && process.id.pid != own;
-        let mut members: BTreeSet<i32> = table
+        let members: BTreeSet<i32> = table
             .iter()
-            .filter(alive)
             .filter(|process| {
                 if process.group == self.pid() {
                     return true;
@@ -242,19 +241,9 @@ impl Group {
             })
             .map(|process| process.id.pid)
             .collect();
-        loop {
-            let children: Vec<i32> = table
-                .iter()
-                .filter(alive)
-                .filter(|process| members.contains(&process.parent) && !members.contains(&process.id.pid))
-                .map(|process| process.id.pid)
-                .collect();
-            if children.is_empty() {
-                break;
-            }
-            members.extend(children);
-        }
-        table.into_iter().filter(|process| members.contains(&process.id.pid)).collect()
+        let members = with_descendants(&table, members);
+        table.retain(|process| members.contains(&process.id.pid));
+        table
     }
 }
 

@@ -1,6 +1,7 @@
 //! The kernel's process table, read from `/proc` (proc(5)). A process is identified by its id and its start time, because ids are
 //! reused.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use serde::{Deserialize, Serialize};
@@ -100,15 +101,41 @@ pub fn job_mark(pid: i32) -> Option<String> {
     Some(String::from_utf8_lossy(value).into_owned())
 }
 
-/// All running processes that carry the mark of a job or of one of its helpers (`<job>-hook`, `<job>-telemetry`, `<job>-tool`), without
-/// this one.
+/// All running processes that carry the mark of a job or of one of its tools (`<job>-hook`, `<job>-telemetry`, `<job>-tool`), and
+/// processes without it that belong to them: members of a group that one of them leads, and descendants. This process is never one.
 #[must_use]
 pub fn marked_processes(job: &str) -> Vec<Running> {
     let own = nix::unistd::getpid().as_raw();
-    all_processes()
-        .into_iter()
-        .filter(|process| !process.zombie && process.id.pid != own && has_mark(process.id.pid, job))
-        .collect()
+    let mut table = all_processes();
+    table.retain(|process| !process.zombie && process.id.pid != own);
+    let marked: BTreeSet<i32> = table
+        .iter()
+        .map(|process| process.id.pid)
+        .filter(|pid| has_mark(*pid, job))
+        .collect();
+    let of_their_groups = table
+        .iter()
+        .filter(|process| marked.contains(&process.group))
+        .map(|process| process.id.pid);
+    let members = of_their_groups.chain(marked.iter().copied()).collect();
+    let members = with_descendants(&table, members);
+    table.retain(|process| members.contains(&process.id.pid));
+    table
+}
+
+/// Adds the descendants of processes, as far as they are in the table.
+pub(super) fn with_descendants(table: &[Running], mut members: BTreeSet<i32>) -> BTreeSet<i32> {
+    loop {
+        let children: Vec<i32> = table
+            .iter()
+            .filter(|process| members.contains(&process.parent) && !members.contains(&process.id.pid))
+            .map(|process| process.id.pid)
+            .collect();
+        if children.is_empty() {
+            return members;
+        }
+        members.extend(children);
+    }
 }
 
 /// Whether a process has the mark of a job, or that mark with a suffix such as `-tool`.

@@ -4,6 +4,7 @@ use nix::sys::signal::Signal;
 use serde_json::json;
 
 use super::super::cancel::{cancel_in, cancel_in_collect, cancel_in_eval, cancel_in_stop};
+use super::super::fixture::{kill_alone, kill_with_watchdog};
 use super::super::stopwatch::Stopwatch;
 use super::cluster::Cluster;
 use super::{fixture, id_of, phase};
@@ -128,8 +129,7 @@ fn reaping_removes_only_jobs_of_killed_runs() {
     let mut run = fixture.start();
     run.await_line("phase ready");
     fixture.await_file("out/started");
-    run.signal(Signal::SIGKILL);
-    run.finish();
+    kill_with_watchdog(run);
     let id = id_of(&fixture);
     assert_eq!(cluster.queued(&id).len(), 1);
     let ended = fixture.reap();
@@ -151,8 +151,7 @@ fn next_run_removes_job_and_secrets_of_a_killed_run() {
     run.await_line("slurm job ");
     let id = id_of(&fixture);
     wait_until("the job is queued", || Cluster::get().queued(&id).len() == 1);
-    run.signal(Signal::SIGKILL);
-    run.finish();
+    kill_with_watchdog(run);
     assert_eq!(std::fs::read_dir(fixture.path("secrets")).unwrap().count(), 1);
     let ended = fixture.reap();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
@@ -160,4 +159,20 @@ fn next_run_removes_job_and_secrets_of_a_killed_run() {
     assert_eq!(Cluster::get().queued(&id), Vec::<String>::new());
     assert_eq!(std::fs::read_dir(fixture.path("secrets")).unwrap().count(), 0);
     stranger.assert_runs();
+}
+
+#[test]
+#[ignore = "needs Slurm"]
+fn job_and_secrets_of_a_killed_run_are_removed_at_once() {
+    let fixture = fixture("touch \"$IMAX_OUT/started\"; exec sleep @MARK@", "main", "").environment("HF_TOKEN", "x");
+    let mut run = fixture.start();
+    run.await_line("phase ready");
+    fixture.await_file("out/started");
+    let id = id_of(&fixture);
+    assert_eq!(Cluster::get().queued(&id).len(), 1);
+    kill_alone(run);
+    assert_eq!(Cluster::get().queued(&id), Vec::<String>::new());
+    fixture.await_no_processes();
+    assert_eq!(fixture.states(), 0);
+    assert_eq!(std::fs::read_dir(fixture.path("secrets")).unwrap().count(), 0);
 }

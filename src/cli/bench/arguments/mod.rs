@@ -259,6 +259,9 @@ struct ClientArgs {
     /// Maximum seconds between two reads of a response.
     #[arg(long, default_value_t = 600.0)]
     no_progress_timeout: f64,
+    /// Maximum seconds for a whole request, from its first byte to the last of its response.
+    #[arg(long, default_value_t = 21_600.0)]
+    request_timeout: f64,
     /// Fraction of failed requests above which the run counts as failed.
     #[arg(long, default_value_t = 0.05)]
     max_error_share: f64,

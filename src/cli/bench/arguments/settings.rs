@@ -144,6 +144,7 @@ impl TryFrom<BenchArgs> for BenchSettings {
             allow_saturated_client,
             connect_timeout,
             no_progress_timeout,
+            request_timeout,
             max_error_share,
             abort_error_share,
             engine_metrics_interval,
@@ -154,6 +155,7 @@ impl TryFrom<BenchArgs> for BenchSettings {
         load.deadlines = Deadlines {
             connect: seconds("--connect-timeout", connect_timeout)?,
             no_progress: seconds("--no-progress-timeout", no_progress_timeout)?,
+            whole: seconds("--request-timeout", request_timeout)?,
         };
         load.max_error_share = share("--max-error-share", max_error_share)?;
         load.abort_error_share = abort_error_share.map(|found| share("--abort-error-share", found)).transpose()?;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use mio::{Events, Poll};
 
 use super::batching::{self, Batching};
-use super::connection::{ReadState, RequestBytes};
+use super::connection::{Outcome, ReadState, RequestBytes};
 use super::harvest::Harvest;
 use super::pool::Pool;
 use super::receive::ControlBuffer;
@@ -67,6 +67,8 @@ pub struct Worker<'a> {
     slots: usize,
     poll: Poll,
     pool: Pool<'a>,
+    /// Connections that were not read to the end in their turn, and whether the server has closed them.
+    unfinished: Vec<(usize, bool)>,
     /// Requests in flight, and conversations in their think time.
     active: usize,
     /// Open loop: the next request, not due yet.
@@ -108,6 +110,7 @@ impl<'a> Worker<'a> {
             slots,
             poll,
             pool,
+            unfinished: Vec::new(),
             active: 0,
             upcoming: None,
             turns: Turns::default(),
@@ -194,6 +197,7 @@ impl<'a> Worker<'a> {
     }
 
     fn poll(&mut self, events: &mut Events, wait: Duration, idle_since: Instant) -> io::Result<()> {
+        let wait = if self.unfinished.is_empty() { wait } else { Duration::ZERO };
         // SIGCONT after SIGSTOP interrupts the call; the wait then goes on with the time that is left.
         loop {
             match self.poll.poll(events, Some(wait.saturating_sub(idle_since.elapsed()))) {
@@ -207,8 +211,12 @@ impl<'a> Worker<'a> {
         // A process that was not scheduled wakes late. The time stamps may hide that: chunks that arrived meanwhile are read at once
         // and have the time stamp of the last.
         let overslept = (now - idle_since).saturating_sub(wait);
+        let unfinished = std::mem::take(&mut self.unfinished);
         for event in &*events {
             self.attend(event);
+        }
+        for (at, has_ended) in unfinished {
+            self.read(at, has_ended);
         }
         if let Some(lag) = self.read_state.first_lag.take() {
             self.harvest.read_lag_ms.push(crate::load::stamp::millis(lag.max(overslept)));
@@ -240,10 +248,17 @@ impl<'a> Worker<'a> {
         }
         let has_ended = event.is_read_closed() || event.is_error();
         if event.is_readable() || has_ended {
-            let Some(connection) = self.pool.get_mut(at) else { return };
-            let outcome = connection.read(&mut self.read_state, has_ended);
-            self.settle(at, outcome);
+            self.read(at, has_ended);
         }
+    }
+
+    fn read(&mut self, at: usize, has_ended: bool) {
+        let Some(connection) = self.pool.get_mut(at) else { return };
+        let outcome = connection.read(&mut self.read_state, has_ended);
+        if matches!(outcome, Outcome::Unfinished) {
+            self.unfinished.push((at, has_ended));
+        }
+        self.settle(at, outcome);
     }
 
     fn check_deadlines(&mut self) {
@@ -262,6 +277,10 @@ impl<'a> Worker<'a> {
             } else if connection.request.is_some() && waited > self.deadlines.no_progress {
                 let detail = format!("no byte for {} s", self.deadlines.no_progress.as_secs_f64());
                 let outcome = connection.end_with(Reason::NoProgress, &detail);
+                self.settle(at, outcome);
+            } else if connection.request.is_some() && now.saturating_duration_since(connection.begun) > self.deadlines.whole {
+                let detail = format!("no complete response within {} s", self.deadlines.whole.as_secs_f64());
+                let outcome = connection.end_with(Reason::RequestTimeout, &detail);
                 self.settle(at, outcome);
             }
         }

@@ -15,7 +15,7 @@ impl Worker<'_> {
                 Some(assigned) => self.send(at, assigned),
                 None => self.pool.put_idle(at),
             },
-            Ok(Outcome::Nothing | Outcome::Ended { .. } | Outcome::Closed | Outcome::Stale) => {}
+            Ok(Outcome::Nothing | Outcome::Unfinished | Outcome::Ended { .. } | Outcome::Closed | Outcome::Stale) => {}
             Err(error) => {
                 let reason = if secure::is_tls_error(&error) {
                     Reason::TlsFailed
@@ -39,7 +39,7 @@ impl Worker<'_> {
 
     pub(super) fn settle(&mut self, at: usize, outcome: Outcome) {
         match outcome {
-            Outcome::Nothing | Outcome::Connected => {}
+            Outcome::Nothing | Outcome::Unfinished | Outcome::Connected => {}
             Outcome::Stale => {
                 self.pool.keep_none(at);
                 self.harvest.resent += 1;
