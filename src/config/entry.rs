@@ -8,6 +8,7 @@ use crate::yaml::{Node, Object, Reader, Value};
 use super::Conventions;
 use super::offload::{self, Share, Version};
 use super::search_space::{self, AgenticCandidate, Candidate, Defaults};
+use super::variables;
 
 /// A master config entry, in either dialect.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,7 +70,7 @@ enum Dialect {
     SeqLenConfigs,
 }
 
-const FIELDS: [&str; 9] = [
+const FIELDS: [&str; 10] = [
     "image",
     "model",
     "model-prefix",
@@ -79,6 +80,7 @@ const FIELDS: [&str; 9] = [
     "multinode",
     "disagg",
     "router",
+    "environment",
 ];
 
 /// Fields of `scenarios`.
@@ -150,11 +152,13 @@ pub(super) fn read(reader: &mut Reader<'_>, key: ConfigKey, key_node: &Node, nod
         Some(node) => reader.text(node, "kv-p2p-transfer").map(|text| Some(text.to_owned())),
         None => Some(None),
     };
+    let environment = variables::read(reader, &object);
     // Without these the search space cannot be checked: its errors would only be consequences.
     let defaults = Defaults {
         multinode: multinode?,
         router: router.clone().flatten(),
         kv_p2p_transfer: transfer.clone().flatten(),
+        environment: environment.clone().unwrap_or_default(),
         needs_transfer: dialect == Dialect::Scenarios && disagg == Some(true) && multinode == Some(true) && transfer.is_some(),
     };
     let blocks = match dialect {
@@ -165,6 +169,7 @@ pub(super) fn read(reader: &mut Reader<'_>, key: ConfigKey, key_node: &Node, nod
     };
     router?;
     transfer?;
+    environment?;
     Some(Entry {
         key,
         image: image?,

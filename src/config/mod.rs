@@ -10,6 +10,7 @@ mod offload;
 mod runners;
 mod schema;
 mod search_space;
+mod variables;
 mod worker;
 
 pub use catalog::Catalog;

@@ -75,6 +75,8 @@ struct EntryOf<Nodes, Search> {
     /// The request router in front of several workers.
     #[schemars(default)]
     router: Option<Nullable<Router>>,
+    /// Variables of the recipe.
+    environment: Option<EnvironmentDocument>,
     #[schemars(flatten)]
     search: Search,
 }
@@ -171,6 +173,8 @@ struct Common {
     /// The request router; `null` removes the entry's.
     #[schemars(default)]
     router: Option<Nullable<Router>>,
+    /// Variables of the recipe, which take precedence over the entry's.
+    environment: Option<EnvironmentDocument>,
     /// Lowest concurrency of a range.
     conc_start: Option<NonZeroU32>,
     /// Highest concurrency of a range.
@@ -234,6 +238,19 @@ struct Workers {
     /// `NAME=value` settings for the environment of the recipe.
     #[schemars(inner(length(min = 1)))]
     additional_settings: Option<Vec<String>>,
+}
+
+/// Names and values of variables.
+#[derive(JsonSchema)]
+#[schemars(inline, extend("propertyNames" = { "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" }))]
+struct EnvironmentDocument(IndexMap<String, VariableDocument>);
+
+/// A text, or a whole number.
+#[derive(JsonSchema)]
+#[schemars(inline, untagged)]
+enum VariableDocument {
+    Text(String),
+    Number(i64),
 }
 
 /// A request router in front of several workers.

@@ -1,11 +1,11 @@
 //! One entry of a search space: parallelism, concurrencies, and the components next to the engine.
 
-use crate::model::{Component, Layout, Place, SpecDecoding};
+use crate::model::{Component, Layout, Place, RecipeEnvironment, SpecDecoding};
 use crate::yaml::{Node, Object, Reader, Value};
 
 use super::concurrency::{self, ConcurrencySpec};
 use super::offload::{self, Offload, Share, Version};
-use super::worker;
+use super::{variables, worker};
 
 /// One configuration of an engine, with the concurrencies to measure.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,6 +18,8 @@ pub struct Candidate {
     pub router: Option<Component>,
     /// The KV cache transfer, of this entry or of its config entry.
     pub kv_p2p_transfer: Option<String>,
+    /// Variables of the recipe: those of its config entry, and its own, which take precedence.
+    pub environment: RecipeEnvironment,
     /// Where it is written.
     pub place: Place,
 }
@@ -37,6 +39,7 @@ pub(super) struct Defaults {
     pub multinode: bool,
     pub router: Option<Component>,
     pub kv_p2p_transfer: Option<String>,
+    pub environment: RecipeEnvironment,
     /// Whether each candidate must have a `kv-p2p-transfer`.
     pub needs_transfer: bool,
 }
@@ -47,7 +50,7 @@ const SPEC_WORDS: [(&str, SpecDecoding); 3] = [
     ("draft_model", SpecDecoding::DraftModel),
 ];
 
-const COMMON_FIELDS: [&str; 2] = ["spec-decoding", "router"];
+const COMMON_FIELDS: [&str; 3] = ["spec-decoding", "router", "environment"];
 const MULTI_NODE_FIELDS: [&str; 3] = ["prefill", "decode", "kv-p2p-transfer"];
 
 const WHAT: &str = "search-space entry";
@@ -121,12 +124,14 @@ fn read(reader: &mut Reader<'_>, object: &Object<'_>, defaults: &Defaults) -> Op
     let conc = concurrency::read(reader, object);
     let router = read_router(reader, object, defaults);
     let kv_p2p_transfer = read_transfer(reader, object, defaults);
+    let environment = variables::read(reader, object);
     Some(Candidate {
         layout: layout?,
         spec_decoding: spec_decoding?,
         conc: conc?,
         router: router?,
         kv_p2p_transfer: kv_p2p_transfer?,
+        environment: defaults.environment.with(environment?),
         place: reader.place(object.span()),
     })
 }

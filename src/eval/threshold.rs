@@ -93,14 +93,26 @@ impl Thresholds {
         found.into_result(thresholds).map(|(thresholds, _)| thresholds)
     }
 
-    /// The verdict on a model's score. `model` has all names of the model; the first one in the file counts.
+    /// Whether there is no threshold at all.
     #[must_use]
-    pub fn judge(&self, models: &[&str], task: &str, score: &Score) -> Verdict {
+    pub fn is_empty(&self) -> bool {
+        self.default.is_empty() && self.models.is_empty()
+    }
+
+    /// The least score of a task. `models` has all names of the model; the first one in the file counts.
+    #[must_use]
+    pub fn least(&self, models: &[&str], task: &str) -> Option<f64> {
         let own = models
             .iter()
             .filter_map(|model| self.models.get(*model))
             .find_map(|tasks| tasks.get(task));
-        let Some(threshold) = own.or_else(|| self.default.get(task)).copied() else {
+        own.or_else(|| self.default.get(task)).copied()
+    }
+
+    /// The verdict on a model's score. `model` has all names of the model; the first one in the file counts.
+    #[must_use]
+    pub fn judge(&self, models: &[&str], task: &str, score: &Score) -> Verdict {
+        let Some(threshold) = self.least(models, task) else {
             return Verdict::Unjudged;
         };
         if score.mean >= threshold {

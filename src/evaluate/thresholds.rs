@@ -6,8 +6,8 @@ use crate::eval::threshold::Thresholds;
 use crate::model::{Diagnostics, SourceFile};
 use crate::system::files::{self, FileError};
 
-/// The thresholds file unless another one is given.
-const DEFAULT_FILE: &str = "configs/eval-thresholds.yaml";
+/// The thresholds files unless another one is given: that of imax, else that of InferenceX. The first one that exists counts.
+const DEFAULT_FILES: [&str; 2] = ["configs/eval-thresholds.yaml", "utils/evals/thresholds.yaml"];
 
 /// Why thresholds cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -25,11 +25,9 @@ pub enum ThresholdsError {
 /// # Errors
 /// [`ThresholdsError`], also where a given file does not exist.
 pub fn read_thresholds(named: Option<&Path>) -> Result<Thresholds, ThresholdsError> {
-    let default = Path::new(DEFAULT_FILE);
-    let path = match named {
-        Some(path) => path,
-        None if default.is_file() => default,
-        None => return Ok(Thresholds::default()),
+    let default = DEFAULT_FILES.iter().map(Path::new).find(|path| path.is_file());
+    let Some(path) = named.or(default) else {
+        return Ok(Thresholds::default());
     };
     let text = files::read_text(path)?;
     Thresholds::read(&SourceFile::new(path.display().to_string(), text)).map_err(ThresholdsError::Invalid)

@@ -79,7 +79,7 @@ fn normalise(ctx: &JobContext, progress: &Progress, loaded: &LoadedPoint, teleme
     let file = format!("agg_{}.json", loaded.result_filename);
     let written = files::write(&ctx.folders.out.join(&file), agg.to_pretty().as_bytes());
     written.map_err(|error| JobFailure::infra(error.to_string()))?;
-    if requires_power(ctx) && power.is_none() {
+    if requires_power(ctx) && !agg.has_power() {
         let why = match &package {
             Some(package) => format!("{}; see {}", package.reasons.join(", "), package.source.display()),
             None => format!("{}; see gpu_metrics.csv", telemetry.power_doubt().as_str()),

@@ -2,13 +2,22 @@
 //! of imax itself.
 
 use super::context::JobFolders;
+use super::script_environment::script_environment;
 use crate::job::{EnvironmentInput, JobSpec, recipe_environment};
 use crate::model::{Secret, Variable, VariableValue};
+
+/// `RESULT_DIR` of InferenceX's workflow.
+const SCRIPT_RESULTS: &str = "/workspace/results";
 
 /// The whole environment of the engine; a later source replaces an earlier one.
 pub(super) fn engine_environment(spec: &JobSpec, folders: &JobFolders, port: u16) -> Vec<Variable> {
     let mut variables = Variables::default();
     let profile = &spec.profile;
+    if profile.passes_whole_environment() {
+        script_environment(std::env::vars_os())
+            .into_iter()
+            .for_each(|variable| variables.set(variable));
+    }
     for name in profile.passed_variables() {
         if let Some(value) = own_variable(name) {
             variables.set_plain(name, value);
@@ -51,7 +60,18 @@ fn set_job_variables(variables: &mut Variables, spec: &JobSpec, folders: &JobFol
     variables.set_plain("IMAX_READY_DEADLINE", spec.profile.deadlines.ready.to_string());
     variables.set_plain("IMAX_OUT", &out);
     if spec.row.is_agentic() {
-        variables.set_plain("RESULT_DIR", &out);
+        variables.set_plain("RESULT_DIR", result_folder(spec, out));
+    }
+}
+
+/// Where a recipe writes what belongs to its replay of sessions. A launch script starts its recipe in a container that has the repository at
+/// `/workspace` and nothing else of this machine, so that everything written elsewhere would be lost. Launchers of imax mount the
+/// output folder.
+fn result_folder(spec: &JobSpec, out: String) -> String {
+    if spec.profile.is_launch_script() {
+        SCRIPT_RESULTS.to_owned()
+    } else {
+        out
     }
 }
 

@@ -24,7 +24,6 @@ use crate::evaluate::{
     api_key_from_environment, default_request_settings, evaluate, failed_scores, prepare_tasks, read_thresholds, score_with_error,
 };
 use crate::job::{EvalRecord, FailureClass, JobFailure, Phase, PhaseEnding, RecipeStyle};
-use crate::matrix::Row;
 use crate::measure::hub::ReadDocumentsError;
 use crate::model::Concurrency;
 use crate::model::saturating;
@@ -56,7 +55,13 @@ struct EvalFailure {
 /// Reads the tasks and their data before the engine starts, so that GPUs do not wait for a download or for an invalid task file.
 /// `None` if imax evaluates nothing.
 pub(super) fn prepare_evals(ctx: &JobContext, phase: &RunningPhase) -> Result<Option<EvalPlan>, PhaseError> {
-    if !ctx.spec.row.is_evaluated() || ctx.spec.recipe_style() == RecipeStyle::SelfContained {
+    if !ctx.spec.row.is_evaluated() {
+        return Ok(None);
+    }
+    let thresholds =
+        read_thresholds(ctx.evals.thresholds.as_deref()).map_err(|error| JobFailure::new(FailureClass::Invalid, with_causes(&error)))?;
+    if ctx.spec.recipe_style() == RecipeStyle::SelfContained {
+        // The recipe evaluates, and its scores are judged by the thresholds, which are known to be readable now.
         return Ok(None);
     }
     let default_tasks = vec![default_task(&ctx.folders.recipes)];
@@ -75,8 +80,6 @@ pub(super) fn prepare_evals(ctx: &JobContext, phase: &RunningPhase) -> Result<Op
             format!("the evaluation is not prepared: {error}"),
         ));
     }
-    let thresholds =
-        read_thresholds(ctx.evals.thresholds.as_deref()).map_err(|error| JobFailure::new(FailureClass::Invalid, with_causes(&error)))?;
     let tasks = prepared.map_err(|error| {
         let reason = format!("the evaluation cannot be prepared: {error}");
         JobFailure::new(class_of_preparation(&error), reason)
@@ -115,16 +118,6 @@ fn choices(options: &EvalOptions) -> Choices {
     }
 }
 
-/// The concurrencies at which a row is evaluated: all, the one that it names, else its highest.
-fn concurrencies(row: &Row) -> Vec<Concurrency> {
-    let all = row.conc.as_slice();
-    match (row.eval.all_concs, row.eval.conc) {
-        (Some(true), _) => all.to_vec(),
-        (Some(false) | None, Some(conc)) => vec![conc],
-        (Some(false) | None, None) => all.iter().max().copied().into_iter().collect(),
-    }
-}
-
 /// Evaluates at each concurrency, also after one that failed, and returns the first failure.
 pub(super) async fn evaluate_points(
     ctx: &JobContext,
@@ -137,7 +130,7 @@ pub(super) async fn evaluate_points(
         progress.journal.skip(Phase::Eval, "the row requests no evaluation");
         return Ok(());
     };
-    let asked = concurrencies(&ctx.spec.row);
+    let asked = ctx.spec.row.eval_concurrencies();
     let mut completed = Vec::new();
     let mut result = Ok(());
     for conc in &asked {
@@ -318,32 +311,6 @@ impl EvalFailure {
             failure,
             ending,
             is_engine_usable,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn row_selects_concurrencies_for_evaluation() {
-        let base = json!({
-            "image": "sim:1", "model": "org/m", "model-prefix": "m", "precision": "fp8", "framework": "sim", "runner": "h100", "isl": 32, "osl": 8,
-            "tp": 1, "ep": 1, "dp-attn": false, "spec-decoding": "none", "conc": [4, 16, 8], "max-model-len": 64, "exp-name": "m", "run-eval": true
-        });
-        for (key, value, expected) in [
-            ("run-eval", json!(true), &[16][..]),
-            ("eval-conc", json!(8), &[8]),
-            ("eval-all-concs", json!(true), &[4, 16, 8]),
-            ("conc", json!(2), &[2]),
-        ] {
-            let mut row = base.clone();
-            row[key] = value;
-            let row: Row = serde_json::from_value(row).unwrap();
-            let found: Vec<u32> = concurrencies(&row).iter().map(|conc| conc.get()).collect();
-            assert_eq!(found, expected, "{key}");
         }
     }
 }

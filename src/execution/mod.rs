@@ -8,12 +8,14 @@
 //!
 //! `execute` resolves the row to a job, runs it and writes its record. The files, in the order in which a job uses them:
 //!
-//! - `request`, `spec`, `environment`: the input, the job specification that it resolves to, and the recipe's environment;
+//! - `request`, `spec`, `environment` (with `script_environment`): the input, the job specification that it resolves to, and the
+//!   recipe's environment;
 //! - `context`, `progress`, `phase`: the constants of a job, its state so far, and the frame of a phase with its deadline;
 //! - `attempts`, `attempt`: an attempt is a sequence of phases; a job is attempted again if the node failed;
 //! - `preflight`, `load_preparation`, `clean`, `launch`, `queue`, `ready`, `load_points` (with `load_settings`), `evals`, `stop`,
 //!   `collect`: the phases, in order; `self_contained` replaces those from `ready` to `evals` for recipes of that style, with
-//!   `recipe_phases`, `workspace`, `job_results`, `recipe_logs` and `package_power` for the files that recipes and launch scripts write;
+//!   `recipe_phases`, `workspace`, `job_results`, `replay_results`, `recipe_evals`, `recipe_logs` and `package_power` for the files that
+//!   recipes and launch scripts write;
 //! - `engine`, `supervision`, `interruption`: the running engine, and how a phase is interrupted by its exit, a deadline or a signal;
 //! - `watchdog`: a child process that stops the job if this process is killed;
 //! - `hooks`, `sampling`, `secret_scan`: commands of the profile around a job, samples of GPUs and host, removal of secrets from files;
@@ -53,12 +55,15 @@ mod provenance;
 mod publish;
 mod queue;
 mod ready;
+mod recipe_evals;
 mod recipe_failure;
 mod recipe_logs;
 mod recipe_phases;
 mod record;
+mod replay_results;
 mod request;
 mod sampling;
+mod script_environment;
 mod secret_scan;
 mod self_contained;
 mod spec;

@@ -117,7 +117,8 @@ fn split_environment(environment: &[Variable]) -> (BTreeMap<String, String>, Vec
     (shown, secrets)
 }
 
-fn may_contain_secret(name: &str) -> bool {
+/// Whether the name of a variable suggests that its value is a secret.
+pub(super) fn may_contain_secret(name: &str) -> bool {
     let name = name.to_uppercase();
     SECRET_NAME_PARTS.iter().any(|part| name.contains(part))
 }

@@ -1,26 +1,23 @@
 //! Jobs of `SelfContained` recipes, which measure the engine themselves: waits for the recipe's exit, and reads the results that it
 //! wrote.
 
-use std::path::Path;
 use std::time::SystemTime;
 
+use super::blocking::blocking;
 use super::context::JobContext;
 use super::engine::LaunchedEngine;
 use super::job_results::JobResults;
 use super::load_points::LoadedPoint;
-use super::phase::PhaseJournal;
 use super::progress::Progress;
+use super::recipe_evals::collect_evals;
 use super::recipe_failure::without_result;
 use super::recipe_logs::keep_logs;
 use super::recipe_phases::wait_for_recipe;
-use super::workspace::{WrittenFile, result_folders, was_written_since};
-use crate::job::{FailureClass, JobFailure, JobPoint, Outcome, Phase};
+use super::replay_results::{judge_replay, judge_summary, keep_results, summaries};
+use super::workspace::{WrittenFile, result_folders};
+use crate::job::{FailureClass, JobFailure, JobPoint, Outcome};
 use crate::result::{Gpus, Json, read_result};
 use crate::system::files;
-use crate::system::untrusted;
-
-/// AIPerf's result, below the output folder.
-const AIPERF_RESULT: &str = "aiperf_artifacts/profile_export_aiperf.json";
 
 /// Waits for the recipe's exit and reads the raw results of its points.
 pub(super) async fn run_recipe(
@@ -32,6 +29,9 @@ pub(super) async fn run_recipe(
     let began = SystemTime::now();
     let result = wait_for_recipe(ctx, &mut progress.journal, engine).await;
     keep_logs(ctx, began);
+    if ctx.spec.row.is_agentic() {
+        blocking(|| keep_results(ctx, began));
+    }
     let points = if ctx.spec.row.is_evaluated_alone() {
         Vec::new()
     } else {
@@ -67,7 +67,7 @@ pub(super) async fn run_recipe(
         progress.record_point(&point, outcome, None);
     }
     result?;
-    check_evals(ctx, &mut progress.journal, began)
+    blocking(|| collect_evals(ctx, progress, began))
 }
 
 /// The raw result of a point.
@@ -83,7 +83,10 @@ fn take_result(ctx: &JobContext, results: &JobResults, point: &JobPoint, began: 
     let own = result_candidates(ctx, &file)
         .into_iter()
         .find(|candidate| candidate.is_of_job(began));
-    let (path, text, gpus) = match own {
+    // A recipe that replays sessions may leave it at AIPerf's own summary.
+    let summary = own.is_none() && ctx.spec.row.is_agentic();
+    let summary = summary.then(|| summaries(ctx, began).into_iter().next()).flatten();
+    let (path, text, gpus) = match own.as_ref().or(summary.as_ref()) {
         Some(own) => (own.path(), own.read().map_err(|error| client(error.to_string()))?, None),
         None => match results.at(point.conc)? {
             Some(result) => (result.file.path(), result.text.clone(), result.gpus),
@@ -91,36 +94,17 @@ fn take_result(ctx: &JobContext, results: &JobResults, point: &JobPoint, began: 
         },
     };
     let raw = read_result(&text, point.conc).map_err(|error| client(format!("{}: {error}", path.display())))?;
+    if summary.is_some() {
+        judge_summary(ctx, &path, &text)?;
+    } else if raw.is_agentx_aggregate() && !ctx.spec.row.layout.is_multi_node() {
+        judge_replay(ctx, began)?;
+    }
     files::write(&ctx.folders.out.join(&file), text.as_bytes()).map_err(|error| client(error.to_string()))?;
     Ok(TakenResult { raw: raw.document, gpus })
 }
 
 fn result_candidates(ctx: &JobContext, file: &str) -> Vec<WrittenFile> {
-    let folders = result_folders(ctx);
-    let aiperf = ctx.spec.row.is_agentic().then(|| WrittenFile::new(&ctx.folders.out, AIPERF_RESULT));
-    let results = folders.iter().map(|folder| WrittenFile::new(folder, file));
-    results.chain(aiperf).collect()
-}
-
-/// Checks that the recipe has evaluated as well, if the row requests it.
-fn check_evals(ctx: &JobContext, journal: &mut PhaseJournal, began: SystemTime) -> Result<(), JobFailure> {
-    if !ctx.spec.row.is_evaluated() {
-        journal.skip(Phase::Eval, "the row requests no evaluation");
-        return Ok(());
-    }
-    journal.skip(Phase::Eval, "the recipe evaluates itself");
-    let entries = untrusted::list(&ctx.folders.out).unwrap_or_default();
-    let mut files = entries.iter().filter(|(_, kind)| kind.is_file());
-    if files.any(|(path, _)| is_eval_result(path) && was_written_since(path, began)) {
-        return Ok(());
-    }
-    let reason = "the row requests an evaluation, but the recipe wrote no results of one (`run_eval` writes results_*.json to IMAX_OUT)";
-    Err(JobFailure::new(FailureClass::Server, reason))
-}
-
-fn is_eval_result(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    name.starts_with("results") && name.ends_with(".json")
+    result_folders(ctx).iter().map(|folder| WrittenFile::new(folder, file)).collect()
 }
 
 fn client(reason: String) -> JobFailure {

@@ -1,12 +1,12 @@
 //! The folders where a recipe or a launch script may have written files of its job, and the files in them that are of this job.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::context::JobContext;
-use crate::system::files::FileError;
+use crate::system::files::{self, FileError};
 use crate::system::untrusted::{self, UntrustedFolder};
 
 /// Tolerance for modification times: file systems store them less precisely than the clock.
@@ -41,6 +41,28 @@ impl WrittenFile {
     /// The system error, and an error for what is no regular file.
     pub fn open(&self) -> io::Result<File> {
         UntrustedFolder::open(&self.folder).map_err(io::Error::other)?.open_file(&self.file)
+    }
+
+    /// Copies it, and returns its length in bytes. A file longer than `limit` bytes is not copied.
+    ///
+    /// # Errors
+    /// [`FileError`], also for what is no regular file.
+    pub fn copy_to(&self, target: &Path, limit: u64) -> Result<u64, FileError> {
+        let read_error = |source| FileError::Read { path: self.path(), source };
+        let source = self.open().map_err(read_error)?;
+        let length = source.metadata().map_err(read_error)?.len();
+        if length > limit {
+            let problem = format!("{length} bytes, at most {limit} are copied");
+            return Err(read_error(io::Error::new(io::ErrorKind::FileTooLarge, problem)));
+        }
+        // The file may still grow.
+        files::write_with(target, |out| io::copy(&mut source.take(length), out).map(drop))?;
+        Ok(length)
+    }
+
+    /// The file's own name.
+    pub fn name(&self) -> &str {
+        self.file.file_name().and_then(|name| name.to_str()).unwrap_or_default()
     }
 
     /// Whether it is there and was written after `began`; otherwise it is of another job.

@@ -5,7 +5,7 @@ use crate::matrix::{Row, Scenario};
 use crate::model::{Component, Concurrency, Layout, Parallelism, RunnerName, Variable};
 
 use super::multi_node::worker_variables;
-use super::{LoadSettings, NameSubject, result_file_name};
+use super::{LoadSettings, NameSubject, common_file_name, result_file_name};
 
 /// The input besides the profile's own variables.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +29,10 @@ pub fn recipe_environment(input: EnvironmentInput<'_>) -> Vec<Variable> {
         port,
         load,
     } = input;
-    let result_filename = result_file_name(NameSubject { row, conc, runner_name });
+    let result_filename = match row.layout {
+        Layout::SingleNode(_) => result_file_name(NameSubject { row, conc, runner_name }),
+        Layout::MultiNode { .. } => common_file_name(row, runner_name),
+    };
     let list = [
         ("MODEL", row.model.to_string()),
         ("MODEL_PREFIX", row.model_prefix.to_string()),
@@ -41,11 +44,15 @@ pub fn recipe_environment(input: EnvironmentInput<'_>) -> Vec<Variable> {
         ("RESULT_FILENAME", result_filename),
         ("RUN_EVAL", row.is_evaluated().to_string()),
         ("EVAL_ONLY", row.is_evaluated_alone().to_string()),
+        ("EVAL_CONC", eval_concurrencies(row)),
         ("SPEC_DECODING", row.spec_decoding.to_string()),
         ("DISAGG", row.disagg.unwrap_or(false).to_string()),
         ("EXP_NAME", row.exp_name.clone()),
         ("RUNNER_TYPE", row.runner.to_string()),
         ("RUNNER_NAME", runner_name.to_string()),
+        ("RECIPE_FINGERPRINT", row.recipe_fingerprint.clone().unwrap_or_default()),
+        ("ROUTER_METADATA", json_of(row.router.as_ref())),
+        ("KV_P2P_TRANSFER", row.kv_p2p_transfer.clone().unwrap_or_default()),
         ("PORT", port.to_string()),
     ];
     let layout = match &row.layout {
@@ -55,8 +62,9 @@ pub fn recipe_environment(input: EnvironmentInput<'_>) -> Vec<Variable> {
     // The row's own variables come last, so that a config cannot override them.
     let described = list.into_iter().chain(scenario(row));
     let described = described.map(|(name, value)| (name.to_owned(), value));
-    layout
-        .into_iter()
+    let configured = row.environment.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+    configured
+        .chain(layout)
         .chain(described)
         .map(|(name, value)| Variable::plain(name, value))
         .collect()
@@ -118,6 +126,15 @@ fn scenario(row: &Row) -> Vec<(&'static str, String)> {
     }
 }
 
+/// The concurrencies of the evaluation, separated by spaces; empty if there is none.
+fn eval_concurrencies(row: &Row) -> String {
+    if !row.is_evaluated() {
+        return String::new();
+    }
+    let concs: Vec<String> = row.eval_concurrencies().iter().map(ToString::to_string).collect();
+    concs.join(" ")
+}
+
 fn name_of(component: Option<&Component>) -> String {
     component.map(|component| component.name.clone()).unwrap_or_default()
 }
@@ -155,7 +172,8 @@ mod tests {
         let list = environment(json!({
             "image": "i", "model": "m", "model-prefix": "dsr1", "precision": "fp8", "framework": "vllm", "runner": "h200", "tp": 8, "pp": 2,
             "ep": 1, "dp-attn": false, "spec-decoding": "none", "conc": 4, "kv-offloading": "dram", "duration": 1800, "exp-name": "e",
-            "kv-offload-backend": { "name": "lmcache", "version": "0.4" }, "total-cpu-dram-gb": 1500, "scenario-type": "agentic-coding"
+            "kv-offload-backend": { "name": "lmcache", "version": "0.4" }, "total-cpu-dram-gb": 1500, "scenario-type": "agentic-coding",
+            "recipe-fingerprint": "0123", "environment": { "VLLM_USE_V2": "1" }, "run-eval": true
         }));
         for (name, value) in [
             ("SCENARIO_TYPE", "agentic-coding"),
@@ -171,8 +189,18 @@ mod tests {
             ("DISAGG", "false"),
             ("PP_SIZE", "2"),
             ("GPU_COUNT", "16"),
+            ("RECIPE_FINGERPRINT", "0123"),
+            ("ROUTER_METADATA", ""),
+            ("KV_P2P_TRANSFER", ""),
+            ("EVAL_CONC", "4"),
+            ("VLLM_USE_V2", "1"),
         ] {
             assert!(list.contains(&(name.to_owned(), value.to_owned())), "{name}: {list:?}");
+        }
+        for (name, _) in list.iter().filter(|(name, _)| name != "VLLM_USE_V2") {
+            let set: std::collections::BTreeMap<String, String> = [(name.clone(), String::new())].into();
+            let refused = crate::model::RecipeEnvironment::try_from(set).is_err();
+            assert!(refused, "a config could set {name}");
         }
     }
 }

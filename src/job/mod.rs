@@ -25,7 +25,7 @@ pub use diagnosis::{KnownCause, diagnose, error_lines};
 pub use engine_version::{VERSION_PATHS, version_in_answer, version_in_log};
 pub use environment::{EnvironmentInput, recipe_environment};
 pub use explain::{CandidateState, ProfileChoice, RecipeChoice, profile_choices, recipe_choices};
-pub use file_name::{NameSubject, result_file_name};
+pub use file_name::{NameSubject, common_file_name, result_file_name};
 pub use load_marker::begins_load;
 pub use node::{
     Cache, Disk, Finding, Gpu, GpuProblem, GpuUse, Grade, HubFacts, Leftovers, NodeFacts, PortFact, Service, Wanted, check_idle,

@@ -33,9 +33,6 @@ pub(super) fn worker_variables(row: &Row, runner_name: &RunnerName, prefill: &Wo
         list.push(("ROUTER_NAME".to_owned(), router.name.clone()));
         list.push(("ROUTER_VERSION".to_owned(), router.version.clone().unwrap_or_default()));
     }
-    if let Some(transfer) = &row.kv_p2p_transfer {
-        list.push(("KV_P2P_TRANSFER".to_owned(), transfer.clone()));
-    }
     list
 }
 

@@ -11,6 +11,7 @@ pub mod chunk;
 pub mod content_coding;
 pub mod conversations;
 pub mod dataset;
+mod deepseek_v4;
 pub mod detailed;
 pub mod detailed_parquet;
 pub mod dialogue;
@@ -54,6 +55,7 @@ pub mod validity;
 pub use arrival::{Limit, Schedule};
 pub use calibration::Calibration;
 pub use chat_template::ChatTemplate;
+pub use deepseek_v4::deepseek_v4;
 pub use distribution::Distribution;
 pub use exchange::{Exchange, Step};
 pub use folded::Folded;
@@ -64,7 +66,9 @@ pub use notice::Notice;
 pub use plan::{Plan, PreparedRequest};
 pub use reason::{Failure, Reason};
 pub use record::Record;
-pub use settings::{BenchmarkSettings, Dataset, Deadlines, Progress, Protocol, RandomLengths, SettingsError, Shortage, Target};
+pub use settings::{
+    BenchmarkSettings, Dataset, Deadlines, Progress, PromptTemplate, Protocol, RandomLengths, SettingsError, Shortage, Target,
+};
 pub use shard::Shard;
 pub use stamp::Stamp;
 pub use tokens::{Tokenizer, TokenizerError};

@@ -23,6 +23,17 @@ pub use super::target::{Protocol, Target};
 /// Default prefix of request ids.
 pub const REQUEST_ID_PREFIX: &str = "imax-";
 
+/// What prompts are rendered with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PromptTemplate {
+    #[default]
+    None,
+    /// The chat template of the model's tokenizer.
+    Tokenizer,
+    /// The encoding of DeepSeek-V4.
+    DeepSeekV4,
+}
+
 /// Settings of one measurement.
 #[derive(Debug, Clone)]
 pub struct BenchmarkSettings {
@@ -72,8 +83,8 @@ pub struct BenchmarkSettings {
     pub deadlines: Deadlines,
     /// Send token ids instead of text.
     pub send_token_ids: bool,
-    /// Render prompts with the model's chat template and send them as text.
-    pub use_chat_template: bool,
+    /// Render prompts with a chat template and send them as text.
+    pub prompt_template: PromptTemplate,
     /// LoRA adapters; each request names a random one instead of the model.
     pub lora_modules: Vec<String>,
     /// Key of the output length in requests of the OpenAI API.
@@ -143,7 +154,7 @@ impl BenchmarkSettings {
             metric_percentiles: vec![90.0, 99.0, 99.9],
             deadlines: Deadlines::default(),
             send_token_ids: false,
-            use_chat_template: false,
+            prompt_template: PromptTemplate::None,
             lora_modules: Vec::new(),
             max_tokens_field: MAX_TOKENS.to_owned(),
             omitted_keys: Vec::new(),

@@ -455,7 +455,7 @@ pub fn plan_fingerprint(settings: &BenchmarkSettings, count: usize, schedule: &S
         (
             LoadTerms::of(settings),
             (&settings.dataset, settings.sessions, settings.shortage, count, settings.seed),
-            (settings.send_token_ids, settings.use_chat_template, settings.request_model()),
+            (settings.send_token_ids, settings.prompt_template, settings.request_model()),
             (&settings.lora_modules, &settings.max_tokens_field, &settings.extra_body),
         )
     );

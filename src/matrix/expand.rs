@@ -136,6 +136,7 @@ fn base_row(entry: &Entry, candidate: &Candidate, scenario: Scenario, exp_name: 
         exp_name,
         router: candidate.router.clone(),
         kv_p2p_transfer: candidate.kv_p2p_transfer.clone(),
+        environment: candidate.environment.clone(),
         scenario,
         layout: candidate.layout.clone(),
         conc,

@@ -21,6 +21,7 @@ pub use expand::{Expansion, expand};
 pub use fingerprint::fingerprint;
 pub use node_sweep::NodeSweep;
 pub use pattern::KeyPattern;
+pub(crate) use row::{KV_OFFLOAD, offload_text};
 pub use row::{Row, Scenario, row_schema};
 pub use row_filter::RowFilter;
 pub use select::{FullSweep, RowSelection, SelectError, TestConfig, full_sweep, test_config};

@@ -16,8 +16,8 @@ use crate::load::prompt::RandomPrompts;
 use crate::load::search::judgement::exceeds_error_share;
 use crate::load::shard_result::{ShardResult, plan_fingerprint};
 use crate::load::{
-    BenchmarkSettings, Dataset, Failure, Limit, Measured, Notice, Plan, PreparedRequest, Progress, Schedule, Shard, Stamp, Tokenizer,
-    TokenizerError, request,
+    BenchmarkSettings, Dataset, Failure, Limit, Measured, Notice, Plan, PreparedRequest, Progress, PromptTemplate, Schedule, Shard, Stamp,
+    Tokenizer, TokenizerError, request,
 };
 use crate::measure::load_driver::{Drive, DriverError, clock};
 use crate::measure::tokenizer::{self, TokenizerFileError};
@@ -201,9 +201,10 @@ pub fn prepare(settings: &BenchmarkSettings, go_on: &mut dyn FnMut() -> bool) ->
     let mut notices = Vec::new();
     let source = PromptSource::read(settings, &mut notices, go_on)?;
     let name = settings.tokenizer_source();
-    let template = match settings.use_chat_template {
-        true => Some(Arc::new(tokenizer::read_chat_template(name, go_on)?)),
-        false => None,
+    let template = match settings.prompt_template {
+        PromptTemplate::None => None,
+        PromptTemplate::Tokenizer => Some(Arc::new(tokenizer::read_chat_template(name, go_on)?)),
+        PromptTemplate::DeepSeekV4 => Some(Arc::new(tokenizer::deepseek_v4_template()?)),
     };
     let mut prepared = Prepared {
         materials: Materials { tokenizer: None, template },

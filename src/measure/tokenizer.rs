@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use chrono::Utc;
 
 use crate::load::chat_template::ChatTemplateError;
-use crate::load::{ChatTemplate, Tokenizer, TokenizerError, gguf};
+use crate::load::{ChatTemplate, Tokenizer, TokenizerError, deepseek_v4, gguf};
 use crate::measure::hub::{Hub, HubError, HubKind, HubRepository, HubSettings};
 
 const TOKENIZER: &str = "tokenizer.json";
@@ -132,6 +132,17 @@ pub fn read_chat_template(source: &str, go_on: &mut dyn FnMut() -> bool) -> Resu
     let template = ChatTemplate::from_config(&config, separate.as_deref(), Utc::now());
     let template = template.map_err(|error: ChatTemplateError| problem(error.to_string()))?;
     template.ok_or_else(|| problem("it has no chat_template, and there is no chat_template.jinja beside it".to_owned()))
+}
+
+/// The prompt encoding of DeepSeek-V4, which is not in the files of its tokenizer.
+///
+/// # Errors
+/// None in practice.
+pub fn deepseek_v4_template() -> Result<ChatTemplate, TokenizerFileError> {
+    deepseek_v4(Utc::now()).map_err(|error| TokenizerFileError::ChatTemplate {
+        path: "--dsv4".into(),
+        problem: error.to_string(),
+    })
 }
 
 fn locate(source: &str) -> Result<TokenizerLocation, TokenizerFileError> {

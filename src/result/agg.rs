@@ -1,7 +1,6 @@
 //! The normalised document, `agg_*.json`: the keys of process_result.py, and one block of imax's own. Reading one gives
 //! a [`Point`]; documents of the original tools, which lack the block, are read by their keys.
 
-use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
 use super::context::{Gpus, spec_decoding};
@@ -9,7 +8,7 @@ use super::json::Wanted;
 use super::plausibility::{self, Doubt, Figures};
 use super::point::{Measurement, Point, PointFailure, PointOutcome, Provenance};
 use super::power::{self, Conditions, Power};
-use super::{Json, Object, intervals, number};
+use super::{Json, Object, agentx, intervals, number};
 use crate::model::{CurveKey, FailureClass, Layout, NameError, Parallelism, PointKey, SeqLens, WorkerGroup, Workload};
 
 /// The key of imax's own block.
@@ -96,11 +95,20 @@ impl Agg {
     /// [`AggError::NotAnObject`] for anything else.
     pub fn from_json(value: Json) -> Result<Self, AggError> {
         match value {
-            Json::Object(document) => Ok(Self(document)),
+            Json::Object(mut document) => {
+                agentx::flatten(&mut document);
+                Ok(Self(document))
+            }
             Json::Null | Json::Bool(_) | Json::Integer(_) | Json::Float(_) | Json::Text(_) | Json::List(_) => {
                 Err(AggError::NotAnObject(value.kind()))
             }
         }
+    }
+
+    /// Whether a document is the aggregate of an AgentX replay, which [`Self::from_json`] reads like a normalised result.
+    #[must_use]
+    pub fn is_agentx_aggregate(document: &Json) -> bool {
+        document.as_object().is_some_and(agentx::is_aggregate)
     }
 
     /// Adds the power and energy of the GPUs. `raw` is the result that the document was made of; if it counts no requests or no
@@ -109,6 +117,12 @@ impl Agg {
         if let Some(raw) = raw.as_object() {
             power::put(&mut self.0, power, raw);
         }
+    }
+
+    /// Whether the document has power and energy.
+    #[must_use]
+    pub fn has_power(&self) -> bool {
+        self.0.get("power_valid").and_then(number::whole) == Some(1)
     }
 
     /// Adds temperature, utilisation and memory of the GPUs.
@@ -217,7 +231,8 @@ fn outcome(measurement: Measurement, figures: &Figures<'_>) -> PointOutcome {
 }
 
 /// Numbers that describe the point instead of measuring it.
-const DESCRIBES: [&str; 25] = [
+const DESCRIBES: [&str; 26] = [
+    "allocated_cpu_dram_gb",
     "conc",
     "isl",
     "osl",
@@ -429,7 +444,7 @@ impl Reader<'_> {
                 disagg: self.flag("disagg"),
                 workload: self.workload()?,
                 layout: layout.to_string(),
-                variant: BTreeMap::new(),
+                variant: agentx::variant(self.0),
             },
             conc: self.size("conc")?,
         })

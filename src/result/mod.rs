@@ -2,6 +2,7 @@
 //! `PointContext` into an `Agg`, the document that goes into `agg_*.json` with the keys of InferenceX's
 //! process_result.py; a `Point` is what the rest of imax reads from such a document.
 
+mod agentx;
 mod agg;
 mod context;
 mod eval;
@@ -15,11 +16,12 @@ mod point;
 mod power;
 mod producer;
 mod raw_point;
+mod replay_check;
 mod schema;
 
 pub use agg::{Agg, AggError, POINT_PART};
 pub use context::{ContextError, Dialect, Gpus, Origin, PointContext};
-pub use eval::{EvalConcs, EvalFile, EvalSet, EvalSort, eval_meta, eval_rows, sort_eval_rows};
+pub use eval::{EvalConcs, EvalFile, EvalSet, EvalSort, JudgedScore, eval_meta, eval_rows, judge_evals, sort_eval_rows};
 pub use import::{
     DUMP_TABLES, Facts, FactsError, ImportHints, Imported, ImportedRun, InferencexDump, Mapping, MappingError, PublishedResult, import,
 };
@@ -31,4 +33,5 @@ pub use point::{Measurement, MetricInterval, Point, PointFailure, PointOutcome, 
 pub use power::{Conditions, Power, RolePower};
 pub use producer::{ProducerError, ResultName, ResultNameError, gpus_in_name, read_result};
 pub use raw_point::{RawPointError, UNKNOWN, raw_document, raw_documents};
+pub use replay_check::{FAILED_REQUEST_THRESHOLD, check_replay};
 pub use schema::schema;

@@ -81,7 +81,8 @@ fn recipe_that_replays_sessions_runs_unchanged() {
 fn launch_script_finds_recipe_by_scenario() {
     let fixture = fixture("benchmarks/single_node/agentic/demo_fp8_h100_sim.sh", RECIPE);
     std::fs::remove_file(fixture.path("runners/h100-a.yaml")).unwrap();
-    let script = "bash \"benchmarks/single_node/${SCENARIO_SUBDIR}${EXP_NAME%%_*}_${PRECISION}_h100_${FRAMEWORK}.sh\"";
+    // As a container does, which has the repository at /workspace.
+    let script = "export RESULT_DIR=\"$PWD/${RESULT_DIR#/workspace/}\"; bash \"benchmarks/single_node/${SCENARIO_SUBDIR}${EXP_NAME%%_*}_${PRECISION}_h100_${FRAMEWORK}.sh\"";
     fixture.write("runners/launch_h100-a.sh", script);
     assert_replayed(&fixture);
     assert_eq!(fixture.job()["provenance"]["launcher"], json!("script"));

@@ -196,6 +196,11 @@ impl Fixture {
         self.environment("PATH", &path)
     }
 
+    /// Another command of imax in the fixture's folder.
+    pub fn imax(&self, arguments: &[&str]) -> Finished {
+        Running::start(self.command().args(arguments)).finish()
+    }
+
     pub fn reap(&self) -> Finished {
         self.reap_with(&[])
     }

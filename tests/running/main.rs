@@ -11,6 +11,7 @@
 mod harness;
 
 mod agentic;
+mod agentic_upstream;
 mod cancel;
 mod cancel_containers;
 mod collect;
@@ -23,6 +24,7 @@ mod doctor_gpus;
 mod dry_run;
 mod earlier_results;
 mod evals;
+mod evals_upstream;
 mod failure;
 mod faults;
 mod fixture;

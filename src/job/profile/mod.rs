@@ -188,6 +188,18 @@ impl RunnerProfile {
         }
     }
 
+    /// Whether a site's own script starts the engine.
+    #[must_use]
+    pub fn is_launch_script(&self) -> bool {
+        self.launch.name() == source::SCRIPT
+    }
+
+    /// Whether the recipe gets all environment variables of imax: `pass-environment: ['*']`, and launch scripts without a profile.
+    #[must_use]
+    pub fn passes_whole_environment(&self) -> bool {
+        self.pass_environment.iter().any(|name| name == source::WHOLE_ENVIRONMENT)
+    }
+
     /// Names of the environment variables of imax that are passed to the recipe.
     pub fn passed_variables(&self) -> impl Iterator<Item = &str> {
         ALWAYS_PASSED.into_iter().chain(self.pass_environment.iter().map(String::as_str))

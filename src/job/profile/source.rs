@@ -13,7 +13,9 @@ use super::document::{KEYS, ProfileDocument, inherit};
 use super::launcher::Launchers;
 
 /// The launcher of scripts in the runner folder.
-const SCRIPT: &str = "script";
+pub(super) const SCRIPT: &str = "script";
+/// The entry of `pass-environment` that stands for all variables.
+pub(super) const WHOLE_ENVIRONMENT: &str = "*";
 
 /// A parsed file of `runners/`: the common keys, and the sections of launchers by name.
 #[derive(Debug, Default)]
@@ -28,6 +30,8 @@ impl ProfileSource {
         Self {
             document: ProfileDocument {
                 launcher: Some(SCRIPT.to_owned()),
+                // As InferenceX starts it.
+                pass_environment: Some(vec![WHOLE_ENVIRONMENT.to_owned()]),
                 ..ProfileDocument::default()
             },
             sections: BTreeMap::from([(SCRIPT, Value::String(path))]),

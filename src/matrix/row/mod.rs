@@ -14,8 +14,8 @@ use serde::Deserialize;
 pub use schema::row_schema;
 
 use crate::model::{
-    Component, Concurrency, CurveKey, Framework, Image, KvOffloading, Layout, ModelName, ModelPrefix, PointKey, Precision, RunnerLabel,
-    SeqLens, SpecDecoding, Workload,
+    Component, Concurrency, CurveKey, Framework, Image, KvOffloading, Layout, ModelName, ModelPrefix, PointKey, Precision,
+    RecipeEnvironment, RunnerLabel, SeqLens, SpecDecoding, VariantText, Workload,
 };
 
 /// One job of the matrix.
@@ -44,6 +44,8 @@ pub struct Row {
     pub router: Option<Component>,
     /// The library that transfers the KV cache between prefill and decode workers.
     pub kv_p2p_transfer: Option<String>,
+    /// Variables of the recipe that the config sets.
+    pub environment: RecipeEnvironment,
     /// The kind of requests.
     pub scenario: Scenario,
     /// Parallelism over the GPUs.
@@ -70,6 +72,17 @@ impl Row {
     #[must_use]
     pub fn is_evaluated(&self) -> bool {
         self.eval.run == Some(true) || self.is_evaluated_alone()
+    }
+
+    /// The concurrencies at which the row is evaluated: all, the one that it names, else its highest.
+    #[must_use]
+    pub fn eval_concurrencies(&self) -> Vec<Concurrency> {
+        let all = self.conc.as_slice();
+        match (self.eval.all_concs, self.eval.conc) {
+            (Some(true), _) => all.to_vec(),
+            (Some(false) | None, Some(conc)) => vec![conc],
+            (Some(false) | None, None) => all.iter().max().copied().into_iter().collect(),
+        }
     }
 
     /// Whether the row is only evaluated, not measured.
@@ -192,8 +205,39 @@ impl Row {
                 Scenario::AgenticCoding { .. } => Workload::AgenticCoding,
             },
             layout: self.layout.to_string(),
-            variant: BTreeMap::new(),
+            variant: self.variant(),
         }
+    }
+
+    /// What distinguishes rows with the same layout: where KV blocks are offloaded to, and variables that the config sets.
+    fn variant(&self) -> BTreeMap<VariantText, VariantText> {
+        let offload = match &self.scenario {
+            Scenario::FixedSeqLen { .. } => None,
+            Scenario::AgenticCoding {
+                kv_offloading,
+                kv_offload_backend,
+                ..
+            } => offload_text(*kv_offloading, kv_offload_backend.as_ref()),
+        };
+        let offload = offload.map(|text| (KV_OFFLOAD, text));
+        let variables: Vec<String> = self.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let variables = (!variables.is_empty()).then(|| ("environment", variables.join(" ")));
+        let entries = offload.into_iter().chain(variables);
+        entries
+            .filter_map(|(name, text)| Some((name.parse().ok()?, text.parse().ok()?)))
+            .collect()
+    }
+}
+
+/// The dimension of curves that says where KV blocks are offloaded to.
+pub(crate) const KV_OFFLOAD: &str = "kv-offload";
+
+/// The value of [`KV_OFFLOAD`]: `dram` or `dram-lmcache`; none without offloading.
+pub(crate) fn offload_text(kv_offloading: KvOffloading, backend: Option<&Component>) -> Option<String> {
+    match (kv_offloading, backend) {
+        (KvOffloading::None, _) => None,
+        (KvOffloading::Dram, None) => Some("dram".to_owned()),
+        (KvOffloading::Dram, Some(backend)) => Some(format!("dram-{}", backend.name)),
     }
 }
 
@@ -223,7 +267,7 @@ mod tests {
             "decode": { "num-worker": 2, "tp": 4, "pp": 1, "dcp-size": 1, "pcp-size": 1, "ep": 4, "dp-attn": false },
             "conc": [48, 16], "kv-offloading": "dram", "kv-offload-backend": { "name": "store" }, "total-cpu-dram-gb": 257,
             "duration": 3600, "exp-name": "m_conc48", "disagg": true, "scenario-type": "agentic-coding",
-            "router": { "name": "r", "version": "1" }, "kv-p2p-transfer": "nixl", "run-eval": false
+            "router": { "name": "r", "version": "1" }, "kv-p2p-transfer": "nixl", "environment": { "VLLM_USE_V2": "1" }, "run-eval": false
         })
     }
 
@@ -239,7 +283,8 @@ mod tests {
     fn point_keys_follow_the_concurrencies() {
         let row: Row = serde_json::from_value(multi_node_agentic()).unwrap();
         let keys: Vec<String> = row.point_keys().iter().map(ToString::to_string).collect();
-        let curve = "m fp4 cluster:gb200-nv dynamo-vllm agentic p1xtp8-ep8-dpa_d2xtp4-ep4 disagg";
+        let curve =
+            "m fp4 cluster:gb200-nv dynamo-vllm agentic p1xtp8-ep8-dpa_d2xtp4-ep4 disagg environment=VLLM_USE_V2=1 kv-offload=dram-store";
         assert_eq!(keys, [format!("{curve} conc48"), format!("{curve} conc16")]);
         assert_eq!(row.layout.gpus(), 16);
     }
@@ -252,12 +297,33 @@ mod tests {
             ("conc", json!(0), "a whole number from 1"),
             ("scenario-type", json!("chat"), "row has `scenario-type: chat`"),
             ("kv-offloading", json!("dram"), "row has `kv-offloading`"),
+            ("environment", json!({ "TP": "4" }), "`TP` is set by imax"),
             ("tpp", json!(1), "unknown field `tpp`"),
         ] {
             let mut document = single_node();
             document[key] = value;
             let error = serde_json::from_value::<Row>(document).unwrap_err().to_string();
             assert!(error.contains(message), "{key}: {error}");
+        }
+    }
+
+    #[test]
+    fn row_selects_concurrencies_for_evaluation() {
+        let base = json!({
+            "image": "sim:1", "model": "org/m", "model-prefix": "m", "precision": "fp8", "framework": "sim", "runner": "h100", "isl": 32, "osl": 8,
+            "tp": 1, "ep": 1, "dp-attn": false, "spec-decoding": "none", "conc": [4, 16, 8], "max-model-len": 64, "exp-name": "m", "run-eval": true
+        });
+        for (key, value, expected) in [
+            ("run-eval", json!(true), &[16][..]),
+            ("eval-conc", json!(8), &[8]),
+            ("eval-all-concs", json!(true), &[4, 16, 8]),
+            ("conc", json!(2), &[2]),
+        ] {
+            let mut row = base.clone();
+            row[key] = value;
+            let row: Row = serde_json::from_value(row).unwrap();
+            let found: Vec<u32> = row.eval_concurrencies().iter().map(|conc| conc.get()).collect();
+            assert_eq!(found, expected, "{key}");
         }
     }
 }

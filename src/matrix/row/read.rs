@@ -8,8 +8,8 @@ use serde::Deserialize;
 use super::{AGENTIC, Concurrencies, EvalMark, FIXED, Row, RowError, Scenario};
 use crate::changelog::ScenarioType;
 use crate::model::{
-    Component, Concurrency, Framework, Image, KvOffloading, Layout, ModelName, ModelPrefix, Parallelism, Precision, RunnerLabel, SeqLens,
-    SpecDecoding, WorkerGroup,
+    Component, Concurrency, Framework, Image, KvOffloading, Layout, ModelName, ModelPrefix, Parallelism, Precision, RecipeEnvironment,
+    RunnerLabel, SeqLens, SpecDecoding, WorkerGroup,
 };
 
 /// One job of the matrix.
@@ -87,6 +87,8 @@ pub(super) struct RowDocument {
     /// What moves the KV cache from prefill to decode workers.
     #[schemars(length(min = 1))]
     kv_p2p_transfer: Option<String>,
+    /// Variables of the recipe.
+    environment: Option<RecipeEnvironment>,
     /// Evaluate accuracy after the load.
     run_eval: Option<bool>,
     /// Evaluate accuracy and do not measure.
@@ -194,6 +196,7 @@ impl TryFrom<RowDocument> for Row {
             exp_name: document.exp_name,
             router: document.router,
             kv_p2p_transfer: document.kv_p2p_transfer,
+            environment: document.environment.unwrap_or_default(),
             scenario,
             layout,
             conc,

@@ -23,6 +23,7 @@ impl Serialize for Row {
             exp_name,
             router,
             kv_p2p_transfer,
+            environment,
             scenario,
             layout,
             conc,
@@ -60,6 +61,9 @@ impl Serialize for Row {
         }
         present(&mut map, "router", router.as_ref())?;
         present(&mut map, "kv-p2p-transfer", kv_p2p_transfer.as_ref())?;
+        if !environment.is_empty() {
+            map.serialize_entry("environment", environment)?;
+        }
         mark(&mut map, eval)?;
         present(&mut map, "recipe-fingerprint", recipe_fingerprint.as_ref())?;
         map.end()

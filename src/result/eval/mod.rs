@@ -2,6 +2,7 @@
 //! the files of lm-eval, or of SpeedBench's acceptance-length check. Keys and choices are those of InferenceX's
 //! collect_eval_results.py.
 
+mod judgement;
 mod meta;
 mod row;
 mod score;
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 
 use super::{Dialect, Json, Object, number};
 
+pub use judgement::{JudgedScore, judge_evals};
 pub use meta::{EvalConcs, eval_meta};
 
 /// One file beside a `meta_env.json`.

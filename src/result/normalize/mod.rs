@@ -7,7 +7,8 @@ use std::num::NonZeroU32;
 use super::agg::{self, Agg};
 use super::context::{Gpus, Origin, PointContext};
 use super::plausibility::{self, Doubt, Figures};
-use super::{Json, Object, number, power};
+use super::producer::AGGREGATE;
+use super::{Json, Object, agentx, number, power};
 use crate::matrix::Component;
 use crate::model::count;
 use crate::model::{Concurrency, Layout, Parallelism, WorkerGroup};
@@ -123,6 +124,9 @@ pub fn normalize(raw: &Json, context: &PointContext) -> Result<Normalised, Norma
         document.insert(key, value);
     }
     power::put_unknown(&mut document);
+    if let Some(Json::Object(aggregate)) = raw.get(AGGREGATE) {
+        agentx::complete(&mut document, aggregate);
+    }
 
     match context.origin {
         Origin::Row(conc) | Origin::Raw(conc) => {

@@ -2,6 +2,7 @@
 //! translated to those of benchmark_serving.py, which [`super::normalize()`] reads. Nothing is guessed: a number with another unit or
 //! another meaning is left out or refused.
 
+mod agentx;
 mod aiperf;
 mod benchmark_serving;
 mod benchmark_serving_seconds;
@@ -16,6 +17,7 @@ mod srt_slurm;
 use super::{Json, JsonError, Object};
 use crate::model::Concurrency;
 
+pub(in crate::result) use agentx::AGGREGATE;
 pub(in crate::result) use guidellm::requested_length;
 pub use srt_slurm::{ResultName, ResultNameError, gpus_in_name};
 
@@ -30,6 +32,8 @@ pub enum Producer {
     BenchmarkServingSeconds,
     /// `sglang.bench_serving`.
     Sglang,
+    /// InferenceX's aggregate of an AgentX replay.
+    Agentx,
     /// AIPerf, and its predecessor genai-perf.
     Aiperf,
     Guidellm,
@@ -40,8 +44,9 @@ pub enum Producer {
 
 impl Producer {
     /// All, in the order in which a document is tried.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Imax,
+        Self::Agentx,
         Self::Guidellm,
         Self::LlmD,
         Self::InferencePerf,
@@ -59,6 +64,7 @@ impl Producer {
             Self::BenchmarkServing => "benchmark_serving.py",
             Self::BenchmarkServingSeconds => "benchmark_serving.py in seconds",
             Self::Sglang => "sglang.bench_serving",
+            Self::Agentx => "AgentX aggregate",
             Self::Aiperf => "aiperf",
             Self::Guidellm => "guidellm",
             Self::LlmD => "llm-d benchmark report",
@@ -73,6 +79,7 @@ impl Producer {
             Self::BenchmarkServing => "`total_token_throughput` and `output_throughput`",
             Self::BenchmarkServingSeconds => "`input_throughput` and `median_ttft` without `_ms`, in seconds",
             Self::Sglang => "`total_output_tokens_retokenized`, one JSON line a run",
+            Self::Agentx => "`scenario_type: agentic-coding` and `request_metrics`",
             Self::Aiperf => {
                 "`input_config`, and metrics with `unit` and `avg` (profile_export_aiperf.json, profile_export_genai_perf.json)"
             }
@@ -88,6 +95,7 @@ impl Producer {
             Self::BenchmarkServing => benchmark_serving::wrote(document),
             Self::BenchmarkServingSeconds => benchmark_serving_seconds::wrote(document),
             Self::Sglang => sglang::wrote(document),
+            Self::Agentx => agentx::wrote(document),
             Self::Aiperf => aiperf::wrote(document),
             Self::Guidellm => guidellm::wrote(document),
             Self::LlmD => llm_d::wrote(document),
@@ -106,6 +114,7 @@ impl Producer {
             Self::Imax | Self::BenchmarkServing => Ok(vec![document.clone()]),
             Self::BenchmarkServingSeconds => benchmark_serving_seconds::read(document).map(|read| vec![read]),
             Self::Sglang => sglang::read(document).map(|read| vec![read]),
+            Self::Agentx => agentx::read(document).map(|read| vec![read]),
             Self::Aiperf => aiperf::read(document).map(|read| vec![read]),
             Self::Guidellm => guidellm::read(document),
             Self::LlmD => llm_d::read(document).map(|read| vec![read]),
@@ -128,6 +137,12 @@ impl RawResult {
             producer: Producer::Imax,
             document,
         }
+    }
+
+    /// Whether it is the aggregate of an AgentX replay, which AIPerf's own summary must confirm.
+    #[must_use]
+    pub fn is_agentx_aggregate(&self) -> bool {
+        self.producer == Producer::Agentx
     }
 }
 

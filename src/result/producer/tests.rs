@@ -27,6 +27,7 @@ fn producer_is_detected_from_its_output() {
             r#"{"input_config": {}, "request_throughput": {"unit": "requests/sec", "avg": 1}}"#,
             Producer::Aiperf,
         ),
+        (r#"{"scenario_type": "agentic-coding", "request_metrics": {}}"#, Producer::Agentx),
         (r#"{"benchmarks": [{"metrics": {}}]}"#, Producer::Guidellm),
         (r#"{"version": "0.1", "metrics": {"requests": {"total": 1}}}"#, Producer::LlmD),
         (

@@ -16,6 +16,9 @@ use crate::model::{Concurrency, FailureClass, PointKey};
 use crate::result::{Agg, AggError, Json, POINT_PART, Point, PointFailure};
 use crate::store::artifacts;
 
+/// How the artifacts of AgentX replays are named.
+const AGENTX_ARTIFACT: &[u8] = b"bmk_agentic_";
+
 /// The content of files.
 pub(super) struct PointsIn {
     pub found: Vec<Found>,
@@ -47,7 +50,14 @@ pub(super) fn points_in(files: &[PathBuf]) -> PointsIn {
         .collect();
     let is_current =
         |found: &FoundIn| found.found.is_recorded || !unmeasured.contains(&(found.path.parent(), found.found.found.point.key.clone()));
-    let current = found.into_iter().filter(is_current).map(|found| found.found.found);
+    let normalised: BTreeSet<PointKey> = found
+        .iter()
+        .filter(|found| !found.found.is_recorded && !found.found.is_raw)
+        .map(|found| found.found.found.point.key.clone())
+        .collect();
+    let is_only = |found: &FoundIn| !found.found.is_raw || !normalised.contains(&found.found.found.point.key);
+    let current = found.into_iter().filter(|found| is_current(found) && is_only(found));
+    let current = current.map(|found| found.found.found);
     PointsIn {
         found: current.collect(),
         unreadable,
@@ -65,6 +75,8 @@ struct FoundPoint {
     found: Found,
     /// Whether it is from a job record.
     is_recorded: bool,
+    /// Whether it is an aggregate that was not normalised; a normalised document of the same point counts before it.
+    is_raw: bool,
     /// Whether, according to the record, its job did not measure the point: a result in the same folder is then from an earlier job.
     is_unmeasured: bool,
 }
@@ -78,7 +90,8 @@ struct FileContent {
 
 /// The content of a file; nothing if its name is not that of a result or a job record.
 fn read_file(path: &Path) -> Result<FileContent, String> {
-    let is_result = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"agg_"));
+    let is_raw = is_of_agentx(path);
+    let is_result = is_raw || path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"agg_"));
     if !is_result && !is_named(path, "job.json") {
         return Ok(FileContent::default());
     }
@@ -96,15 +109,27 @@ fn read_file(path: &Path) -> Result<FileContent, String> {
     if matches!(document, Json::List(_)) {
         return Ok(FileContent::default());
     }
+    if is_raw && !Agg::is_agentx_aggregate(&document) {
+        return Ok(FileContent::default());
+    }
     let found = measured(source, document).map_err(|error| error.to_string())?;
     Ok(FileContent {
         points: vec![FoundPoint {
             found,
             is_recorded: false,
+            is_raw,
             is_unmeasured: false,
         }],
         conditions: Conditions::default(),
     })
+}
+
+/// Whether a file may be the aggregate of an AgentX replay as InferenceX uploads it: in an artifact of its own, and not normalised.
+fn is_of_agentx(path: &Path) -> bool {
+    let folder = path.parent().and_then(Path::file_name);
+    let is_in_artifact = folder.is_some_and(|name| name.as_encoded_bytes().starts_with(AGENTX_ARTIFACT));
+    let is_own = |name: &str| name.starts_with("agg_") || name == "job.json";
+    is_in_artifact && !path.file_name().and_then(|name| name.to_str()).is_some_and(is_own)
 }
 
 /// The point of a normalised document.
@@ -155,6 +180,7 @@ fn recorded_points(record: &Record, source: &str) -> Vec<FoundPoint> {
             doubts: Vec::new(),
         },
         is_recorded: true,
+        is_raw: false,
         is_unmeasured: point.normalised.is_none() && point.outcome.failure().is_some(),
     });
     found.collect()

@@ -5,17 +5,17 @@ use std::path::Path;
 use super::points::found;
 use super::{GatherError, Unreadable};
 use crate::analysis::{self, Found, Problem, Run};
-use crate::result::{Json, RawPointError, raw_document, raw_documents};
+use crate::result::{Agg, Json, RawPointError, raw_document, raw_documents};
 use crate::store::artifacts;
 
 /// Extensions of raw results.
 const EXTENSIONS: [&str; 4] = ["json", "jsonl", "yaml", "yml"];
 
-/// Whether a document, or the first of a list, has the keys of a normalised result.
+/// Whether a document, or the first of a list, has the keys of a normalised result, or says as much about its point.
 pub(super) fn is_normalised(document: &Json) -> bool {
     match document {
         Json::List(items) => items.first().is_none_or(is_normalised),
-        Json::Object(keys) => keys.contains_key("tput_per_gpu"),
+        Json::Object(keys) => keys.contains_key("tput_per_gpu") || Agg::is_agentx_aggregate(document),
         Json::Null | Json::Bool(_) | Json::Integer(_) | Json::Float(_) | Json::Text(_) => false,
     }
 }

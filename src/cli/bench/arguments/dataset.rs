@@ -8,7 +8,9 @@ use clap::{Args, ValueEnum};
 
 use super::random::RandomArgs;
 use super::settings::{ArgumentError, DEFAULT_PROMPTS, within};
-use crate::load::settings::{BenchmarkSettings, Dataset, HubDataset, Protocol, QuestionSelection, Sessions, SettingsError, SonnetLengths};
+use crate::load::settings::{
+    BenchmarkSettings, Dataset, HubDataset, PromptTemplate, Protocol, QuestionSelection, Sessions, SettingsError, SonnetLengths,
+};
 
 #[derive(Debug, Args)]
 pub struct DatasetArgs {
@@ -82,6 +84,9 @@ pub struct DatasetArgs {
     /// Render each prompt with the chat template of tokenizer_config.json and send it as text; the template's tokens count as input.
     #[arg(long, conflicts_with = "skip_chat_template")]
     use_chat_template: bool,
+    /// Render each prompt with the encoding of DeepSeek-V4, whose tokenizer has no chat template.
+    #[arg(long, conflicts_with = "skip_chat_template")]
+    dsv4: bool,
     /// Send prompts without a chat template; this is the default.
     #[arg(long, visible_alias = "custom-skip-chat-template")]
     skip_chat_template: bool,
@@ -176,9 +181,9 @@ impl DatasetArgs {
         if self.prompt_token_ids && !protocol.takes_token_ids() {
             return Err(unsupported("--prompt-token-ids", backend, "its requests carry text only"));
         }
-        if self.use_chat_template && !protocol.sends_plain_text() {
+        if self.is_rendered() && !protocol.sends_plain_text() {
             return Err(unsupported(
-                "--use-chat-template",
+                if self.dsv4 { "--dsv4" } else { "--use-chat-template" },
                 backend,
                 "the server applies the template itself",
             ));
@@ -190,12 +195,26 @@ impl DatasetArgs {
                 "images are sent in a chat, with --backend openai-chat",
             ));
         }
-        if self.prompt_token_ids && (self.use_chat_template || self.sessions.is_some() || self.dataset_name.is_recorded()) {
+        if self.prompt_token_ids && (self.is_rendered() || self.sessions.is_some() || self.dataset_name.is_recorded()) {
             return Err(ArgumentError::Combination(
                 "--prompt-token-ids excludes --use-chat-template and conversations, which are sent as text",
             ));
         }
         Ok(())
+    }
+
+    /// Whether prompts are rendered with a template.
+    fn is_rendered(&self) -> bool {
+        self.use_chat_template || self.dsv4
+    }
+
+    fn prompt_template(&self) -> PromptTemplate {
+        match (self.dsv4, self.use_chat_template) {
+            // InferenceX's client has --dsv4 beside --use-chat-template.
+            (true, _) => PromptTemplate::DeepSeekV4,
+            (false, true) => PromptTemplate::Tokenizer,
+            (false, false) => PromptTemplate::None,
+        }
     }
 
     pub fn default_num_prompts(&self) -> NonZeroU32 {
@@ -207,7 +226,7 @@ impl DatasetArgs {
     }
 
     pub fn apply(self, random: &RandomArgs, load: &mut BenchmarkSettings) -> Result<(), ArgumentError> {
-        load.use_chat_template = self.use_chat_template;
+        load.prompt_template = self.prompt_template();
         load.send_token_ids = self.prompt_token_ids;
         load.sessions = self
             .sessions
@@ -242,6 +261,7 @@ impl DatasetArgs {
             turns: _,
             think_time: _,
             use_chat_template: _,
+            dsv4: _,
             skip_chat_template: _,
             prompt_token_ids: _,
         } = self;
@@ -308,7 +328,7 @@ impl DatasetArgs {
 impl DatasetArgs {
     /// Whether the prompts can be sent both as completions and as chat completions.
     pub(super) fn suits_any_protocol(&self) -> bool {
-        !self.prompt_token_ids && !self.use_chat_template && self.dataset_name != DatasetName::RandomMm
+        !self.prompt_token_ids && !self.is_rendered() && self.dataset_name != DatasetName::RandomMm
     }
 
     /// Whether random words can replace the prompts if no tokenizer is found.
