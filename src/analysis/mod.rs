@@ -1,6 +1,7 @@
 //! Points to runs, and runs to verdicts. A `Run` is everything that one workflow run measured or failed to measure; `compare` compares
 //! runs, with the noise that a `History` shows and the thresholds of the settings.
 
+mod cheapest;
 mod compare;
 mod conditions;
 mod cost;
@@ -16,6 +17,7 @@ mod shifts;
 mod slo;
 pub mod statistics;
 
+pub use cheapest::{Cheapest, TokenKind, cheapest};
 pub use compare::{
     Basis, Change, Comparison, CurveComparison, FrontierKey, Knowledge, MetricVerdict, PointComparison, Side, Verdict, compare,
 };

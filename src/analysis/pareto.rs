@@ -59,6 +59,40 @@ fn between(pair: &[Place], interactivity: f64) -> f64 {
     left.throughput + share * (right.throughput - left.throughput)
 }
 
+/// The throughput at an interactivity, and how it is known.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum FrontierReading {
+    /// A place of the frontier.
+    Measured(f64),
+    /// On the straight line between two places.
+    Between { throughput: f64, left: Place, right: Place },
+    /// Below the least interactivity that was measured: more throughput may be possible.
+    BelowMeasured,
+    /// Above the largest interactivity that was measured.
+    Unreachable,
+}
+
+/// Reads a frontier at an interactivity. Nothing is extrapolated. `None` for an empty frontier.
+#[must_use]
+pub fn read_at(frontier: &[Place], interactivity: f64) -> Option<FrontierReading> {
+    let (first, last) = (frontier.first()?, frontier.last()?);
+    if let Some(place) = frontier.iter().find(|place| place.interactivity.total_cmp(&interactivity).is_eq()) {
+        return Some(FrontierReading::Measured(place.throughput));
+    }
+    if interactivity < first.interactivity {
+        return Some(FrontierReading::BelowMeasured);
+    }
+    if interactivity > last.interactivity {
+        return Some(FrontierReading::Unreachable);
+    }
+    let pair = frontier.windows(2).find(|pair| pair[1].interactivity > interactivity)?;
+    Some(FrontierReading::Between {
+        throughput: between(pair, interactivity),
+        left: pair[0],
+        right: pair[1],
+    })
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
@@ -94,6 +128,22 @@ mod tests {
         assert!((mean_throughput(&line, (10.0, 30.0)).unwrap() - f64::midpoint(90.0, 62.5)).abs() < 1e-12);
         assert!((mean_throughput(&line, (12.0, 13.0)).unwrap() - 95.0).abs() < 1e-12);
         assert_eq!(mean_throughput(&line, (5.0, 30.0)), None, "nothing was measured below 10");
+    }
+
+    #[test]
+    fn reading_is_measured_between_places_or_absent() {
+        let line = places(&[(10.0, 100.0), (20.0, 80.0), (40.0, 10.0)]);
+        assert_eq!(read_at(&line, 20.0), Some(FrontierReading::Measured(80.0)));
+        let (left, right) = (line[1], line[2]);
+        let between = FrontierReading::Between {
+            throughput: 45.0,
+            left,
+            right,
+        };
+        assert_eq!(read_at(&line, 30.0), Some(between));
+        assert_eq!(read_at(&line, 5.0), Some(FrontierReading::BelowMeasured));
+        assert_eq!(read_at(&line, 41.0), Some(FrontierReading::Unreachable));
+        assert_eq!(read_at(&[], 41.0), None);
     }
 
     #[test]

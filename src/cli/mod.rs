@@ -47,6 +47,7 @@ mod row_choice;
 mod run;
 mod schema;
 mod selection;
+mod serve;
 mod settings;
 mod sim;
 mod sweep;
@@ -104,6 +105,7 @@ enum Command {
     Import(import::ImportArgs),
     Export(export::ExportArgs),
     History(history::HistoryCommandArgs),
+    Serve(Box<serve::ServeArgs>),
     Compare(compare::CompareArgs),
     Report(report::ReportArgs),
     Comment(comment::CommentArgs),
@@ -136,7 +138,8 @@ impl Command {
             | Self::Publish(_)
             | Self::Import(_)
             | Self::Export(_)
-            | Self::History(_) => true,
+            | Self::History(_)
+            | Self::Serve(_) => true,
             Self::Action(args) => args.uses_github(),
             Self::Init(_)
             | Self::Check(_)
@@ -249,6 +252,7 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Publish(args) => publish::run(*args).await,
         Command::Import(args) => import::run(args).await,
         Command::Export(args) => export::run(args).await,
+        Command::Serve(args) => serve::run(*args).await,
         Command::History(args) => history::run(args).await,
         Command::Compare(args) => compare::run(args).await,
         Command::Report(args) => report::run(args).await,

@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 
 use crate::cli::{Exit, Failure, output};
 use crate::fleet::launcher::launch_rules;
-use crate::{analysis, changelog, config, eval, job, matrix, result, settings};
+use crate::{analysis, changelog, config, eval, job, matrix, result, serve, settings};
 
 /// Print a JSON Schema.
 #[derive(Debug, Args)]
@@ -35,6 +35,8 @@ enum Subject {
     Row,
     /// A normalised result
     Result,
+    /// The results API of imax serve, as OpenAPI 3.1
+    Openapi,
 }
 
 /// Runs the command.
@@ -52,6 +54,7 @@ pub fn run(args: &SchemaArgs) -> Result<Exit, Failure> {
         Subject::Thresholds => eval::threshold::schema(),
         Subject::Row => matrix::row_schema(),
         Subject::Result => result::schema(),
+        Subject::Openapi => return Ok(output::emit_json(&serve::description()).map(|()| Exit::Success)?),
     };
     output::emit_json(&schema)?;
     Ok(Exit::Success)

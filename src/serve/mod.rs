@@ -1,1 +1,115 @@
-//! The results API and the pages. Not built yet: reports are files, see `crate::report`.
+//! The results API: everything measured, by address. It answers from any home of a history, and holds no state besides connections and counters,
+//! so that several servers in front of one database behave as one.
+
+mod answer;
+mod apart;
+mod api;
+mod app;
+mod body_cache;
+mod conditional;
+mod cursor;
+mod docs_page;
+mod encode;
+mod error;
+mod form;
+mod format;
+mod health;
+mod listener;
+mod metrics;
+mod openapi;
+mod rate_limit;
+mod readers;
+mod routes;
+mod security;
+mod selection_params;
+mod source;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+
+pub(crate) use app::{AccessRules, Limits};
+pub(crate) use listener::GRACE;
+pub(crate) use openapi::description;
+
+use crate::store::database::DatabaseError;
+use crate::store::history::{HistoryFolderError, HistoryHome, OpenArtifactsError, OpenError};
+use crate::system::cancellation::Cancellation;
+
+/// How a history is served.
+#[derive(Debug)]
+pub(crate) struct ServeRequest {
+    pub home: HistoryHome,
+    pub listen: SocketAddr,
+    /// Whether an address other than a loopback one may be listened on.
+    pub is_public: bool,
+    pub limits: Limits,
+    pub rules: AccessRules,
+    /// How often files are looked at again.
+    pub refresh: Duration,
+}
+
+/// Why nothing is served.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServeError {
+    #[error("{0} can be reached from other machines; --public allows it")]
+    Public(SocketAddr),
+    #[error("cannot listen on {address}: {source}")]
+    Listen { address: SocketAddr, source: std::io::Error },
+    #[error("{0:?} is no origin; expected one such as https://dashboard.example.org, or *")]
+    Origin(String),
+    #[error("{0} is kept in files, which imax publish and imax collect write; serve a database for writes")]
+    ReadOnly(String),
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Artifacts(#[from] OpenArtifactsError),
+    #[error(transparent)]
+    Folder(#[from] HistoryFolderError),
+    #[error("cannot describe the API as JSON: {0}")]
+    Description(#[from] serde_json::Error),
+    #[error("some answers did not end within {} s", GRACE.as_secs())]
+    Unfinished,
+}
+
+/// Serves until it is cancelled. `ready` is told the address.
+///
+/// # Errors
+/// [`ServeError`].
+pub(crate) async fn serve(request: ServeRequest, cancellation: &Cancellation, ready: impl FnOnce(SocketAddr)) -> Result<(), ServeError> {
+    let ServeRequest {
+        home,
+        listen,
+        is_public,
+        limits,
+        rules,
+        refresh,
+    } = request;
+    if !is_public && !listen.ip().to_canonical().is_loopback() {
+        return Err(ServeError::Public(listen));
+    }
+    if rules.is_writable && !matches!(home, HistoryHome::Database(_)) {
+        return Err(ServeError::ReadOnly(home.to_string()));
+    }
+    let source = source::Source::open(home, limits.readers, limits.query_time).await?;
+    let connections = limits.connections;
+    let app = Arc::new(app::App {
+        source,
+        rates: rate_limit::RateLimits::new(limits.requests_per_second),
+        limits,
+        rules,
+        metrics: metrics::Metrics::default(),
+        bodies: body_cache::BodyCache::default(),
+    });
+    let router = routes::router(&app)?;
+    let failed = |source| ServeError::Listen { address: listen, source };
+    let listener = TcpListener::bind(listen).await.map_err(failed)?;
+    ready(listener.local_addr().map_err(failed)?);
+    let answering = listener::answer(listener, router, connections, cancellation);
+    let (all_ended, ()) = tokio::join!(answering, app.source.refresh(refresh, cancellation));
+    if all_ended { Ok(()) } else { Err(ServeError::Unfinished) }
+}

@@ -167,7 +167,10 @@ fn schemas() -> String {
     let mut table = String::from("| `imax schema` | document | committed file |\n|---|---|---|\n");
     for line in lines {
         let (name, about) = line.trim_start().trim_start_matches("- ").split_once(':').unwrap();
-        let file = format!("dist/schemas/{name}.json");
+        let file = match name {
+            "openapi" => "dist/openapi.json".to_owned(),
+            _ => format!("dist/schemas/{name}.json"),
+        };
         assert!(project().join(&file).exists(), "{file}");
         writeln!(table, "| `{name}` | {} | [{file}](../../{file}) |", cell(about.trim())).unwrap();
     }

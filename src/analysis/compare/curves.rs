@@ -73,7 +73,9 @@ pub(super) struct CurveEvidence {
 }
 
 impl FrontierKey {
-    fn of(curve: &CurveKey) -> Self {
+    /// The frontier that a curve belongs to.
+    #[must_use]
+    pub fn of(curve: &CurveKey) -> Self {
         Self {
             model_prefix: curve.model_prefix.clone(),
             precision: curve.precision.clone(),

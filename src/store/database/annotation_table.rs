@@ -79,15 +79,17 @@ pub(crate) struct Annotation {
 }
 
 impl Annotation {
-    /// Whether it is about a point that these runs measured.
-    fn concerns(&self, key: &PointKey, values: &[SeriesValue]) -> bool {
+    /// Whether it is about a point that these runs measured, at most as many milliseconds beside its period. Runs are given by their numbers
+    /// and times, milliseconds since 1970.
+    pub(crate) fn concerns(&self, key: &PointKey, runs: impl IntoIterator<Item = (i64, i64)>, beside_ms: i64) -> bool {
         let filters: Vec<crate::analysis::Filter> = self.filters.iter().filter_map(|filter| filter.parse().ok()).collect();
         let is_of_point = filters.len() == self.filters.len() && crate::analysis::is_selected(key, &filters);
-        let is_of_run = self.run.is_none_or(|run| values.iter().any(|value| value.run == run));
-        let time = |value: &SeriesValue| DateTime::parse_from_rfc3339(&value.date).map(|date| date.timestamp_millis());
-        let is_of_period = values
-            .iter()
-            .any(|value| time(value).is_ok_and(|at| (self.from_ms..=self.to_ms).contains(&at)));
+        let period = self.from_ms.saturating_sub(beside_ms)..=self.to_ms.saturating_add(beside_ms);
+        let (mut is_of_run, mut is_of_period) = (self.run.is_none(), false);
+        for (run, at) in runs {
+            is_of_run |= self.run == Some(run);
+            is_of_period |= period.contains(&at);
+        }
         is_of_point && is_of_run && is_of_period
     }
 }
@@ -187,7 +189,12 @@ impl Database {
     /// The annotations about a point.
     pub(super) async fn annotations_of(&mut self, key: &PointKey, values: &[SeriesValue]) -> Result<Vec<Annotation>, DatabaseError> {
         let all = self.annotations().await?;
-        Ok(all.into_iter().filter(|annotation| annotation.concerns(key, values)).collect())
+        let time = |value: &SeriesValue| DateTime::parse_from_rfc3339(&value.date).map(|date| (value.run, date.timestamp_millis()));
+        let runs: Vec<(i64, i64)> = values.iter().filter_map(|value| time(value).ok()).collect();
+        let about = all
+            .into_iter()
+            .filter(|annotation| annotation.concerns(key, runs.iter().copied(), 0));
+        Ok(about.collect())
     }
 }
 

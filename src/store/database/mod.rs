@@ -4,9 +4,12 @@
 mod annotation_table;
 mod engine;
 mod eval_table;
+mod facts;
 mod ingest;
 mod latest;
 mod level_table;
+mod point_rows;
+mod point_selection;
 mod point_table;
 mod published_table;
 mod read;
@@ -23,7 +26,12 @@ use sqlx::{Any, Connection as _, Transaction};
 
 pub(crate) use annotation_table::{Annotation, AnnotationKind, AnnotationTarget, NewAnnotation};
 pub(crate) use engine::{Address, AddressError};
+
 pub(crate) use ingest::{Incoming, IngestCounts, Known, Source};
+pub(crate) use point_rows::{
+    ColumnType, CursorKey, PointColumn, PointCursor, PointReader, PointRow, PointSort, point_column, point_columns,
+};
+pub(crate) use point_selection::PointSelection;
 pub(crate) use published_table::StoredPublished;
 pub(crate) use read::{AsOf, RunFilter, RunSummary};
 pub(crate) use retract::Retraction;
@@ -113,6 +121,11 @@ impl Database {
         };
         schema::prepare(&mut database, access).await?;
         Ok(database)
+    }
+
+    /// Where the history is.
+    pub(crate) fn address(&self) -> &Address {
+        &self.address
     }
 
     /// Closes the connection; SQLite writes its log back into the file.

@@ -133,7 +133,7 @@ pub(super) fn select_of_curve(condition: &str) -> String {
 }
 
 /// The columns in the order in which [`read`] takes them, and `run_id`.
-fn columns_and_tables() -> String {
+pub(super) fn columns_and_tables() -> String {
     let columns: String = value_columns().split(", ").fold(String::new(), |mut text, column| {
         let _ = write!(text, ", p.{column}");
         text

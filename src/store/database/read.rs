@@ -33,6 +33,8 @@ pub(crate) struct RunFilter {
     pub since: Option<DateTime<Utc>>,
     /// Only runs before then.
     pub until: Option<DateTime<Utc>>,
+    /// Only runs behind this one in the list: when it was measured, milliseconds since 1970, and its number.
+    pub behind: Option<(i64, i64)>,
     /// The newest runs only.
     pub newest: Option<usize>,
     pub as_of: AsOf,
@@ -48,6 +50,9 @@ pub(crate) struct RunSummary {
     pub commit: String,
     /// RFC 3339.
     pub started: String,
+    /// The same, milliseconds since 1970.
+    #[serde(skip)]
+    pub started_ms: i64,
     /// Points of the run, measured or failed.
     pub points: i64,
     pub measured: i64,
@@ -105,7 +110,7 @@ impl Database {
     }
 
     /// The number of the last change before or at a time.
-    async fn change_at(&mut self, as_of: AsOf) -> Result<i64, DatabaseError> {
+    pub(super) async fn change_at(&mut self, as_of: AsOf) -> Result<i64, DatabaseError> {
         match as_of {
             AsOf::Now => Ok(i64::MAX),
             AsOf::Time(time) => {
@@ -131,6 +136,7 @@ impl Database {
             id,
             since,
             until,
+            behind,
             newest,
             as_of,
         } = filter;
@@ -149,7 +155,8 @@ impl Database {
              JOIN run_revision v ON v.run_id = r.id AND v.valid_from <= $1 AND (v.valid_to IS NULL OR v.valid_to > $1) \
              LEFT JOIN retraction t ON t.run_id = r.id AND t.valid_from <= $1 AND (t.valid_to IS NULL OR t.valid_to > $1) \
              WHERE ($2 IS NULL OR j.slug = $2) AND ($3 IS NULL OR v.branch = $3) AND ($4 = 0 OR v.kind <> 'pull-request') \
-             AND ($5 = 1 OR t.id IS NULL) AND ($6 IS NULL OR r.id = $6) AND v.started_ms >= $8 AND v.started_ms < $9 ORDER BY v.started_ms DESC, r.id DESC LIMIT $7"
+             AND ($5 = 1 OR t.id IS NULL) AND ($6 IS NULL OR r.id = $6) AND v.started_ms >= $8 AND v.started_ms < $9 \
+             AND ($10 IS NULL OR v.started_ms < $10 OR (v.started_ms = $10 AND r.id < $11)) ORDER BY v.started_ms DESC, r.id DESC LIMIT $7"
         );
         // The text is made of constants.
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
@@ -162,6 +169,8 @@ impl Database {
             .bind(newest.and_then(|newest| i64::try_from(newest).ok()).unwrap_or(i64::MAX))
             .bind(since.map_or(i64::MIN, |since| since.timestamp_millis()))
             .bind(until.map_or(i64::MAX, |until| until.timestamp_millis()))
+            .bind(behind.map(|(started, _)| started))
+            .bind(behind.map(|(_, id)| id))
             .fetch_all(&mut self.connection)
             .await
             .map_err(self.address.sql())?;
@@ -216,13 +225,15 @@ impl Database {
 }
 
 fn summary(row: &AnyRow, change: i64) -> Result<RunSummary, sqlx::Error> {
-    let started = DateTime::from_timestamp_millis(row.try_get(5)?).unwrap_or_default();
+    let started_ms = row.try_get(5)?;
+    let started = DateTime::from_timestamp_millis(started_ms).unwrap_or_default();
     Ok(RunSummary {
         id: row.try_get(0)?,
         project: row.try_get(1)?,
         kind: row.try_get(2)?,
         branch: row.try_get(3)?,
         commit: row.try_get(4)?,
+        started_ms,
         started: started.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
         revision: row.try_get(6)?,
         provider: row.try_get(7)?,

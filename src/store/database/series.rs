@@ -10,6 +10,7 @@ use sqlx::query::Query;
 use sqlx::{Any, AssertSqlSafe, Row as _};
 
 use super::annotation_table::Annotation;
+use super::point_selection::is_selected_but_for_load;
 use super::point_table::{self, PointRowError};
 use super::{Database, DatabaseError};
 use crate::analysis::{Filter, INTERVAL_COLUMNS, Level, MetricLevels, PointField, RowError, is_selected, value_columns};
@@ -81,10 +82,10 @@ pub(crate) struct NewestPoint {
 }
 
 /// Filters that an index can serve: those without a wildcard, where they are the only ones of their key.
-struct CurveConditions(Vec<(&'static str, String)>);
+pub(super) struct CurveConditions(Vec<(&'static str, String)>);
 
 impl CurveConditions {
-    fn of(filters: &[Filter]) -> Self {
+    pub(super) fn of(filters: &[Filter]) -> Self {
         const COLUMNS: [(PointField, &str); 5] = [
             (PointField::Model, "model_prefix"),
             (PointField::Hardware, "hardware"),
@@ -102,8 +103,13 @@ impl CurveConditions {
         Self(COLUMNS.into_iter().filter_map(only).collect())
     }
 
+    /// The columns with their values.
+    pub(super) fn values(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.0.iter().map(|(column, value)| (*column, value.as_str()))
+    }
+
     /// ` AND c.model_prefix = $2`, with arguments numbered from `first`.
-    fn sql(&self, first: usize) -> String {
+    pub(super) fn sql(&self, first: usize) -> String {
         let mut sql = String::new();
         for (at, (column, _)) in self.0.iter().enumerate() {
             let _ = write!(sql, " AND c.{column} = ${}", first + at);
@@ -111,7 +117,7 @@ impl CurveConditions {
         sql
     }
 
-    fn bind<'q>(&self, query: Query<'q, Any, AnyArguments>) -> Query<'q, Any, AnyArguments> {
+    pub(super) fn bind<'q>(&self, query: Query<'q, Any, AnyArguments>) -> Query<'q, Any, AnyArguments> {
         self.0.iter().fold(query, |query, (_, value)| query.bind(value.clone()))
     }
 }
@@ -352,20 +358,6 @@ impl Database {
             .fetch_all(&mut self.connection)
             .await
     }
-}
-
-/// Whether some concurrency of a curve could be selected.
-fn is_selected_but_for_load(curve: &CurveKey, filters: &[Filter]) -> bool {
-    let others: Vec<Filter> = filters
-        .iter()
-        .filter(|filter| filter.field() != PointField::Concurrency)
-        .cloned()
-        .collect();
-    let key = PointKey {
-        curve: curve.clone(),
-        conc: Concurrency::MIN,
-    };
-    is_selected(&key, &others)
 }
 
 fn read_key(row: &AnyRow) -> Result<(i64, i64, i64), sqlx::Error> {

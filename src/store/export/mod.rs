@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use ::parquet::errors::ParquetError;
-use parquet::{Cell, PointFile};
+pub(crate) use parquet::{Cell, PointFile};
 
 use super::database::{Access, Address, Database, DatabaseError, Incoming, RunFilter, RunSummary, Source};
 use super::history::{HistoryHome, OpenError};

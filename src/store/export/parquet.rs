@@ -12,20 +12,20 @@ use ::parquet::schema::types::Type;
 
 /// A value of a column.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Cell {
+pub(crate) enum Cell {
     Text(Option<String>),
     Whole(Option<i64>),
     Number(Option<f64>),
 }
 
 /// Points as a file, a group of rows at a time, so that memory does not grow with the history.
-pub(super) struct PointFile<W: Write + Send> {
+pub(crate) struct PointFile<W: Write + Send> {
     writer: SerializedFileWriter<W>,
 }
 
 impl<W: Write + Send> PointFile<W> {
     /// `columns` are names with a value of the column's type.
-    pub(super) fn new(sink: W, columns: &[(String, Cell)]) -> Result<Self, ParquetError> {
+    pub(crate) fn new(sink: W, columns: &[(String, Cell)]) -> Result<Self, ParquetError> {
         let fields = columns.iter().map(|(name, example)| field(name, example));
         let fields = fields.collect::<Result<Vec<_>, _>>()?;
         let schema = Arc::new(Type::group_type_builder("points").with_fields(fields).build()?);
@@ -36,7 +36,7 @@ impl<W: Write + Send> PointFile<W> {
     }
 
     /// Writes rows; all have the columns of [`PointFile::new`] in their order.
-    pub(super) fn write(&mut self, rows: &[Vec<Cell>]) -> Result<(), ParquetError> {
+    pub(crate) fn write(&mut self, rows: &[Vec<Cell>]) -> Result<(), ParquetError> {
         let Some(first) = rows.first() else { return Ok(()) };
         let mut group = self.writer.next_row_group()?;
         for (column, example) in first.iter().enumerate() {
@@ -51,7 +51,7 @@ impl<W: Write + Send> PointFile<W> {
         Ok(())
     }
 
-    pub(super) fn close(self) -> Result<(), ParquetError> {
+    pub(crate) fn close(self) -> Result<(), ParquetError> {
         self.writer.close().map(drop)
     }
 }
@@ -73,7 +73,7 @@ fn write_column<T: DataType, W: Write + Send>(
 
 impl Cell {
     /// As CSV has it: a number with its full digits, and nothing where it was not reported, which is not 0.
-    pub(super) fn into_text(self) -> String {
+    pub(crate) fn into_text(self) -> String {
         match self {
             Self::Text(text) => text.unwrap_or_default(),
             Self::Whole(number) => number.map_or_else(String::new, |number| number.to_string()),

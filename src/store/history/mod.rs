@@ -1,5 +1,6 @@
 //! Histories: in a folder of files, in a database, or in a branch of the repository. Comparisons read all in the same way.
 
+mod artifacts;
 pub(crate) mod folder;
 mod open;
 
@@ -7,6 +8,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+pub(crate) use artifacts::{OpenArtifactsError, is_history_folder, open_artifacts};
 pub(crate) use folder::{HistoryFolderError, append};
 pub(crate) use open::{OpenError, verify};
 

@@ -6,6 +6,7 @@ use crate::github::{DownloadError, EventFileError, GithubError, PlanFileError};
 use crate::notify::WebhookError;
 use crate::report::RenderError;
 use crate::result::{FactsError, MappingError, NormalizeError, RawPointError};
+use crate::serve::ServeError;
 use crate::store::archive::ArchiveError;
 use crate::store::artifacts::ArtifactError;
 use crate::store::baseline::BaselineError;
@@ -14,7 +15,7 @@ use crate::store::collect::{CollectError, CompatError, HistoryEntryError, RunDow
 use crate::store::database::DatabaseError;
 use crate::store::export::ExportError;
 use crate::store::hardware::HardwareError;
-use crate::store::history::{HistoryFolderError, HistoryReadError, OpenError};
+use crate::store::history::{HistoryFolderError, HistoryReadError, OpenArtifactsError, OpenError};
 use crate::store::noise_calibration::NoiseCalibrationError;
 use crate::store::normalize::NormalizeFileError;
 use crate::store::publish::{IntakeError, PublishError};
@@ -354,6 +355,31 @@ impl ExitOf for MappingError {
     fn exit(&self) -> Exit {
         match self {
             Self::Form(_) | Self::Fact(_) => Exit::InvalidInput,
+        }
+    }
+}
+
+impl ExitOf for OpenArtifactsError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Gather(error) => error.exit(),
+            Self::File(error) => error.exit(),
+            Self::Run(_) => Exit::InvalidInput,
+            Self::Scratch(error) => error.exit(),
+        }
+    }
+}
+
+impl ExitOf for ServeError {
+    /// A second server on the same address, or an answer that was cut off, is no fault of the input.
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Public(_) | Self::Origin(_) | Self::ReadOnly(_) => Exit::Usage,
+            Self::Listen { .. } | Self::Unfinished | Self::Description(_) => Exit::Infrastructure,
+            Self::Database(error) => error.exit(),
+            Self::Open(error) => error.exit(),
+            Self::Artifacts(error) => error.exit(),
+            Self::Folder(error) => error.exit(),
         }
     }
 }

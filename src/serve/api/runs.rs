@@ -1,0 +1,137 @@
+//! `/runs` and one of them.
+
+use std::sync::Arc;
+
+use axum::extract::Path;
+use axum::response::Response;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::IntoParams;
+
+use super::projects::StateParams;
+use crate::serve::answer;
+use crate::serve::app::App;
+use crate::serve::error::ApiError;
+use crate::serve::form::{Form, Nothing, flag, number};
+use crate::serve::format::Format;
+use crate::serve::openapi::ObjectList;
+use crate::serve::selection_params::{run_number, state, time};
+use crate::store::database::RunFilter;
+
+/// Which runs.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(default)]
+pub(in crate::serve) struct RunParams {
+    /// Only runs of this project.
+    pub project: Option<String>,
+    /// Only runs of this branch.
+    pub branch: Option<String>,
+    /// Only runs that were measured from then on, RFC 3339.
+    #[param(value_type = Option<String>, format = DateTime)]
+    pub since: Option<String>,
+    /// Only runs that were measured before.
+    #[param(value_type = Option<String>, format = DateTime)]
+    pub until: Option<String>,
+    /// The state at this time, RFC 3339.
+    #[param(value_type = Option<String>, format = DateTime)]
+    pub as_of: Option<String>,
+    /// Also runs that were retracted.
+    #[param(value_type = Option<bool>)]
+    pub retracted: Option<String>,
+    /// Runs of a page [default: 100].
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
+    pub limit: Option<String>,
+    /// The `next` of the page before.
+    pub cursor: Option<String>,
+}
+
+/// Runs, the newest first
+#[utoipa::path(get, path = "/api/v1/runs", tag = "results", params(RunParams),
+    responses((status = 200, description = "Runs", body = inline(ObjectList))))]
+pub(in crate::serve) async fn runs(app: Arc<App>, format: Format, Form(params, Nothing {}): Form<RunParams>) -> Result<Response, ApiError> {
+    let RunParams {
+        project,
+        branch,
+        since,
+        until,
+        as_of,
+        retracted,
+        limit,
+        cursor,
+    } = params;
+    let most = number("limit", limit.as_deref(), 100, 1000)?;
+    let after = cursor.as_deref().map(place).transpose()?;
+    let filter = RunFilter {
+        project,
+        branch,
+        since: time("since", since.as_deref())?,
+        until: time("until", until.as_deref())?,
+        as_of: state(as_of.as_deref())?,
+        with_retracted: flag("retracted", retracted.as_deref())?,
+        behind: after,
+        newest: Some(most + 1),
+        ..RunFilter::default()
+    };
+    let mut reader = app.reader().await?;
+    let mut runs = reader.runs(&filter).await?;
+    reader.give_back();
+    let has_more = runs.len() > most;
+    runs.truncate(most);
+    let last = runs.last().filter(|_| has_more);
+    let next = last.map(|run| format!("{}.{}", run.started_ms, run.id));
+    answer::list(format, &answer::values(&runs)?, next.as_deref())
+}
+
+/// The time and number of a run.
+fn place(cursor: &str) -> Result<(i64, i64), ApiError> {
+    let place = cursor
+        .split_once('.')
+        .and_then(|(time, id)| Some((time.parse().ok()?, id.parse().ok()?)));
+    place.ok_or_else(|| ApiError::parameter("cursor", cursor, "the `next` of an answer"))
+}
+
+/// A run with its files, contradictions and failures
+///
+/// The history keeps points and scores, not plans and job records: `problems` has the contradictions between plan and results, `failures` the
+/// points without numbers, `files` the digests of what was read. Other formats than JSON have the failures.
+#[utoipa::path(get, path = "/api/v1/runs/{run}", tag = "results",
+    params(("run" = i64, Path, minimum = 1, description = "The number of the run in this history"), StateParams),
+    responses((status = 200, description = "The run", body = Object), (status = 404, description = "There is no such run")))]
+pub(in crate::serve) async fn run(
+    app: Arc<App>,
+    format: Format,
+    (Path(run), Form(params, Nothing {})): (Path<String>, Form<StateParams>),
+) -> Result<Response, ApiError> {
+    let id = run_number("run", &run)?;
+    let filter = RunFilter {
+        id: Some(id),
+        with_retracted: true,
+        as_of: state(params.as_of.as_deref())?,
+        ..RunFilter::default()
+    };
+    let mut reader = app.reader().await?;
+    let summaries = reader.runs(&filter).await?;
+    let Some(summary) = summaries.into_iter().next() else {
+        reader.give_back();
+        return Err(ApiError::NotFound(format!("there is no run {id}")));
+    };
+    let run = reader.run(&summary).await?;
+    let files = reader.files_of_run(id).await?;
+    reader.give_back();
+    let failures: Vec<Value> = run
+        .run
+        .failures()
+        .map(|(point, failure)| json!({ "point": point.key.to_string(), "key": point.key, "class": failure.class, "reason": failure.reason }))
+        .collect();
+    let document = json!({
+        "run": summary,
+        "context": run.context,
+        "problems": run.run.problems,
+        "evals": run.run.evals,
+        "stats": run.run.stats(),
+        "failures": failures,
+        "files": files,
+    });
+    answer::document(format, &document, "failures")
+}

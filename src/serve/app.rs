@@ -1,0 +1,71 @@
+//! What all requests share, and the order of the layers around the routes.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::body_cache::BodyCache;
+use super::error::ApiError;
+use super::metrics::Metrics;
+use super::rate_limit::RateLimits;
+use super::readers::Reader;
+use super::source::{Served, Source};
+
+/// Bounds of requests.
+#[derive(Debug, Clone)]
+pub(crate) struct Limits {
+    /// Connections of clients.
+    pub connections: usize,
+    /// Connections to the history.
+    pub readers: usize,
+    /// Requests a second of one address or token; 0 for no limit.
+    pub requests_per_second: u32,
+    /// The largest body of a request, bytes.
+    pub body: usize,
+    /// Points that one answer is made of.
+    pub points: usize,
+    /// How long the queries of one request may take.
+    pub query_time: Duration,
+}
+
+/// Who may read what, and from where.
+#[derive(Debug, Clone)]
+pub(crate) struct AccessRules {
+    /// Origins whose pages may read, or `*`.
+    pub cors_origins: Vec<String>,
+    /// Whether reads need a token.
+    pub is_closed: bool,
+    /// Whether writes are possible.
+    pub is_writable: bool,
+    /// Whether the last address of `X-Forwarded-For` is the client's.
+    pub is_behind_proxy: bool,
+}
+
+/// The state of the server; none of it outlives the process.
+#[derive(Debug)]
+pub(super) struct App {
+    pub source: Source,
+    pub limits: Limits,
+    pub rules: AccessRules,
+    pub metrics: Metrics,
+    pub rates: RateLimits,
+    pub bodies: BodyCache,
+}
+
+/// The address of the client's end of the connection.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PeerAddress(pub SocketAddr);
+
+pub(super) type Shared = axum::extract::State<Arc<App>>;
+
+impl App {
+    /// The history at this moment.
+    pub(super) fn served(&self) -> Arc<Served> {
+        self.source.now()
+    }
+
+    /// A connection to it.
+    pub(super) async fn reader(&self) -> Result<Reader, ApiError> {
+        self.served().readers.take().await
+    }
+}

@@ -1,0 +1,146 @@
+//! Errors of requests as problem details (RFC 9457).
+
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::model::with_causes;
+use crate::store::database::DatabaseError;
+
+/// Why a request has no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ApiError {
+    #[error("`{name}` is {found:?}, expected {expected}")]
+    Parameter { name: String, found: String, expected: String },
+    #[error("unknown parameter `{name}`; {help}")]
+    UnknownParameter { name: String, help: String },
+    #[error("{0}")]
+    Invalid(String),
+    #[error("{0}")]
+    NotFound(String),
+    #[error(
+        "none of the formats of Accept is offered; offered are application/json, text/csv, application/x-ndjson, application/vnd.apache.parquet"
+    )]
+    NotAcceptable,
+    #[error("{method} is not possible here; possible are {allowed}")]
+    Method { method: String, allowed: &'static str },
+    /// More rows than one answer may be made of.
+    #[error("the query selects more than {most} {what}; narrow it by filter, branch, since or until")]
+    TooMany { most: usize, what: &'static str },
+    #[error("the query took longer than {0} s; narrow it by filter, branch, since or until")]
+    TooSlow(u64),
+    #[error("the server answers as many queries as it can; try again later")]
+    Busy,
+    #[error("too many requests; try again in {retry_s} s")]
+    RateLimited { retry_s: u64 },
+    #[error("{0}")]
+    Conflict(String),
+    /// Details go to the log, because they may name files and addresses of the server.
+    #[error("the history cannot be read; the server's log says why")]
+    Database(#[source] DatabaseError),
+    #[error("the answer cannot be made; the server's log says why")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Problem details of an error.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Problem {
+    /// Always `about:blank`: the status says which kind of problem it is.
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    /// What is wrong, and what to do.
+    detail: String,
+}
+
+/// The media type of problem details.
+pub(super) const PROBLEM_TYPE: &str = "application/problem+json";
+
+impl From<DatabaseError> for ApiError {
+    fn from(error: DatabaseError) -> Self {
+        match error {
+            DatabaseError::NoRun { id, .. } => Self::NotFound(format!("there is no run {id}")),
+            DatabaseError::State { id, state } => Self::Conflict(format!("run {id} is already {state}")),
+            DatabaseError::Locked(_) => Self::Busy,
+            error @ (DatabaseError::Missing(_)
+            | DatabaseError::NotSqlite(_)
+            | DatabaseError::Foreign(_)
+            | DatabaseError::Newer { .. }
+            | DatabaseError::Older { .. }
+            | DatabaseError::Full(_)
+            | DatabaseError::Damaged(_)
+            | DatabaseError::Migrate { .. }
+            | DatabaseError::Sql { .. }
+            | DatabaseError::Row { .. }) => Self::Database(error),
+        }
+    }
+}
+
+impl ApiError {
+    pub(super) fn parameter(name: &str, found: &str, expected: impl Into<String>) -> Self {
+        Self::Parameter {
+            name: name.to_owned(),
+            found: found.chars().take(200).collect(),
+            expected: expected.into(),
+        }
+    }
+
+    pub(super) fn internal(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Internal(Box::new(error))
+    }
+
+    pub(super) fn status(&self) -> StatusCode {
+        match self {
+            Self::Parameter { .. } | Self::UnknownParameter { .. } | Self::Invalid(_) => StatusCode::BAD_REQUEST,
+            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
+            Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooMany { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooSlow(_) | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::Database(_) | Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        if status == StatusCode::INTERNAL_SERVER_ERROR {
+            tracing::error!(error = with_causes(&self), "request failed");
+        }
+        let problem = Problem {
+            r#type: "about:blank",
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            detail: self.to_string(),
+        };
+        let body = serde_json::to_string(&problem).unwrap_or_default();
+        let mut response = (status, [(CONTENT_TYPE, PROBLEM_TYPE)], body).into_response();
+        let headers = response.headers_mut();
+        match &self {
+            Self::RateLimited { retry_s } => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(*retry_s));
+            }
+            Self::Busy | Self::TooSlow(_) => {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
+            }
+            Self::Method { allowed, .. } => {
+                headers.insert(axum::http::header::ALLOW, HeaderValue::from_static(allowed));
+            }
+            Self::Parameter { .. }
+            | Self::UnknownParameter { .. }
+            | Self::Invalid(_)
+            | Self::NotFound(_)
+            | Self::NotAcceptable
+            | Self::TooMany { .. }
+            | Self::Conflict(_)
+            | Self::Database(_)
+            | Self::Internal(_) => {}
+        }
+        response
+    }
+}

@@ -1,0 +1,118 @@
+//! Connections: bounded in number, in the time for a request's head, and in how long a client may read nothing. `axum::serve` has none of
+//! these bounds.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tower_service::Service as _;
+
+use super::app::PeerAddress;
+use super::format::take_suffix;
+use crate::system::cancellation::Cancellation;
+
+/// How long a client may take to send a request's head.
+const HEAD_TIME: Duration = Duration::from_secs(10);
+/// How long what was sent may stay unacknowledged, or unsent because the client's window is closed.
+const UNREAD_TIME: Duration = Duration::from_secs(30);
+/// The age at which a connection is closed after the request in progress: a client that reads a byte a second must not hold it for ever.
+const MOST_AGE: Duration = Duration::from_secs(900);
+/// The largest head of a request, bytes.
+const LARGEST_HEAD: usize = 64 << 10;
+/// The most headers of a request.
+const MOST_HEADERS: usize = 100;
+/// How long answers in progress may take after a request to stop.
+pub(crate) const GRACE: Duration = Duration::from_secs(30);
+/// Pause after an accept that failed, as for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Answers connections until it is cancelled, and then those that have a request in progress. Whether all of them ended.
+pub(super) async fn answer(listener: TcpListener, router: Router, connections: usize, cancellation: &Cancellation) -> bool {
+    let permits = Arc::new(Semaphore::new(connections));
+    loop {
+        let permit = tokio::select! {
+            _ = cancellation.cancelled() => break,
+            permit = Arc::clone(&permits).acquire_owned() => permit,
+        };
+        let Ok(permit) = permit else { break };
+        let accepted = tokio::select! {
+            _ = cancellation.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        bound(&stream);
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIME)
+            .max_buf_size(LARGEST_HEAD)
+            .max_headers(MOST_HEADERS)
+            .serve_connection(TokioIo::new(stream), hyper::service::service_fn(service(router.clone(), peer)));
+        let stopping = cancellation.clone();
+        tokio::spawn(async move {
+            let mut connection = std::pin::pin!(connection);
+            let ended = tokio::select! {
+                ended = connection.as_mut() => ended,
+                _ = stopping.cancelled() => finish(connection).await,
+                () = tokio::time::sleep(MOST_AGE) => finish(connection).await,
+            };
+            // A client that broke off, or sent what is no HTTP.
+            if let Err(error) = ended {
+                tracing::debug!(%peer, %error, "connection ended");
+            }
+            drop(permit);
+        });
+    }
+    drop(listener);
+    let all = u32::try_from(connections).unwrap_or(u32::MAX);
+    tokio::time::timeout(GRACE, permits.acquire_many(all)).await.is_ok()
+}
+
+/// Ends a connection after the request in progress.
+async fn finish<S>(mut connection: Pin<&mut http1::Connection<TokioIo<TcpStream>, S>>) -> Result<(), hyper::Error>
+where
+    S: hyper::service::HttpService<Incoming, ResBody = Body>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    connection.as_mut().graceful_shutdown();
+    connection.await
+}
+
+fn service(router: Router, peer: SocketAddr) -> impl Fn(Request<Incoming>) -> ServiceFuture {
+    move |request| {
+        let mut request = take_suffix(request.map(Body::new));
+        request.extensions_mut().insert(PeerAddress(peer));
+        // A router is always ready.
+        Box::pin(router.clone().call(request))
+    }
+}
+
+type ServiceFuture = Pin<Box<dyn Future<Output = Result<axum::response::Response, Infallible>> + Send>>;
+
+/// The kernel ends connections whose client does not read; answers are sent as soon as they are there.
+fn bound(stream: &TcpStream) {
+    let socket = socket2::SockRef::from(stream);
+    #[cfg(target_os = "linux")]
+    if let Err(error) = socket.set_tcp_user_timeout(Some(UNREAD_TIME)) {
+        tracing::debug!(%error, "cannot bound unread answers");
+    }
+    if let Err(error) = socket.set_tcp_nodelay(true) {
+        tracing::debug!(%error, "cannot set TCP_NODELAY");
+    }
+}

@@ -1,0 +1,98 @@
+//! The routes, and the layers around them.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::{HeaderName, Method};
+use axum::middleware;
+use axum::response::Response;
+use axum::routing::{MethodRouter, get};
+use tower_http::compression::CompressionLayer;
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
+use tower_http::trace::TraceLayer;
+
+use super::apart::apart;
+use super::api::{
+    annotations, changes, cheapest, compare, evals, facets, files, frontier, hardware, points, projects, published, quarantine,
+    reliability, runs, series,
+};
+use super::app::{App, Shared};
+use super::conditional::conditional;
+use super::error::ApiError;
+use super::format::Format;
+use super::{ServeError, health, metrics, openapi, rate_limit, security};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// All routes.
+///
+/// # Errors
+/// [`ServeError::Origin`], [`ServeError::Description`].
+pub(super) fn router(app: &Arc<App>) -> Result<Router, ServeError> {
+    let reads = Router::new()
+        .route("/api/v1/projects", read(projects::projects))
+        .route("/api/v1/runs", read(runs::runs))
+        .route("/api/v1/runs/{run}", read(runs::run))
+        .route("/api/v1/points", read(points::points))
+        .route("/api/v1/curves", read(points::curves))
+        .route("/api/v1/series", read(series::series))
+        .route("/api/v1/compare", read(compare::compare))
+        .route("/api/v1/frontier", read(frontier::frontier))
+        .route("/api/v1/cheapest", read(cheapest::cheapest))
+        .route("/api/v1/facets", read(facets::facets))
+        .route("/api/v1/evals", read(evals::evals))
+        .route("/api/v1/reliability", read(reliability::reliability))
+        .route("/api/v1/changes", read(changes::changes))
+        .route("/api/v1/annotations", read(annotations::annotations))
+        .route("/api/v1/hardware", read(hardware::hardware))
+        .route("/api/v1/prices", read(hardware::prices))
+        .route("/api/v1/files/{digest}", read(files::file))
+        .route("/api/v1/mlperf", read(published::mlperf))
+        .route("/api/v1/quarantine", read(quarantine::quarantine))
+        .method_not_allowed_fallback(read_only)
+        .layer(middleware::from_fn_with_state(Arc::clone(app), conditional));
+    let description = openapi::pages(&openapi::description())?;
+    let router = Router::new()
+        .merge(reads)
+        .merge(description)
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(metrics::metrics))
+        .fallback(unknown)
+        .layer(middleware::from_fn_with_state(Arc::clone(app), rate_limit::limit))
+        .route_layer(middleware::from_fn_with_state(Arc::clone(app), metrics::count))
+        .layer(RequestBodyLimitLayer::new(app.limits.body))
+        .layer(security::cors(&app.rules.cors_origins)?)
+        .layer(middleware::map_response(security::harden))
+        .layer(CompressionLayer::new())
+        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+        .layer(TraceLayer::new_for_http())
+        .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
+        .with_state(Arc::clone(app));
+    Ok(router)
+}
+
+/// A route that reads the history.
+fn read<P, F>(handler: impl Fn(Arc<App>, Format, P) -> F + Clone + Send + Sync + 'static) -> MethodRouter<Arc<App>>
+where
+    P: FromRequestParts<Arc<App>> + Send + 'static,
+    F: Future<Output = Result<Response, ApiError>>,
+{
+    get(move |State(app): Shared, format: Format, parameters: P| async move {
+        apart(app.limits.query_time, move || handler(app, format, parameters)).await
+    })
+}
+
+async fn unknown(request: Request) -> ApiError {
+    let path: String = request.uri().path().chars().take(200).collect();
+    ApiError::NotFound(format!("there is nothing at {path:?}; /api/docs lists what there is"))
+}
+
+async fn read_only(method: Method) -> ApiError {
+    ApiError::Method {
+        method: method.to_string(),
+        allowed: "GET, HEAD",
+    }
+}

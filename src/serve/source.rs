@@ -1,0 +1,102 @@
+//! The history that is served. A database is read where it is; files are read into a database of this process, again when they changed.
+
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use super::ServeError;
+use super::readers::Readers;
+use crate::model::with_causes;
+use crate::store::database::{Access, Address, Database, RunFilter};
+use crate::store::history::{HistoryHome, is_history_folder, open_artifacts};
+use crate::system::cancellation::Cancellation;
+
+/// Connections, and what tells the state of this history from those of others.
+#[derive(Debug)]
+pub(super) struct Served {
+    pub readers: Readers,
+    /// Of the content of files; empty for a database, whose changes have numbers.
+    pub tag: String,
+    /// The database that writes go to; `None` for files.
+    pub writes_to: Option<Address>,
+    /// The files of a database of this process; removed with it.
+    _scratch: Option<tempfile::TempDir>,
+}
+
+/// The history that is served at this moment.
+#[derive(Debug)]
+pub(super) struct Source {
+    home: HistoryHome,
+    connections: usize,
+    query_time: Duration,
+    served: RwLock<Arc<Served>>,
+}
+
+impl Source {
+    /// # Errors
+    /// [`ServeError`] for a history that cannot be read.
+    pub(super) async fn open(home: HistoryHome, connections: usize, query_time: Duration) -> Result<Self, ServeError> {
+        let served = open(&home, connections, query_time).await?;
+        Ok(Self {
+            home,
+            connections,
+            query_time,
+            served: RwLock::new(Arc::new(served)),
+        })
+    }
+
+    pub(super) fn now(&self) -> Arc<Served> {
+        Arc::clone(&self.served.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads files again and again until it is cancelled. What cannot be read leaves the last state in place.
+    pub(super) async fn refresh(&self, interval: Duration, cancellation: &Cancellation) {
+        if self.now().writes_to.is_some() {
+            return;
+        }
+        loop {
+            tokio::select! {
+                _ = cancellation.cancelled() => return,
+                () = tokio::time::sleep(interval) => {}
+            }
+            match open(&self.home, self.connections, self.query_time).await {
+                Ok(found) if found.tag == self.now().tag => {}
+                Ok(found) => *self.served.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(found),
+                Err(error) => tracing::warn!(history = %self.home, error = with_causes(&error), "cannot read the history again"),
+            }
+        }
+    }
+}
+
+async fn open(home: &HistoryHome, connections: usize, query_time: Duration) -> Result<Served, ServeError> {
+    if let HistoryHome::Database(address) = home {
+        Database::open(address, Access::Read).await?.close().await?;
+        return Ok(Served {
+            readers: Readers::new(address.clone(), connections, query_time),
+            tag: String::new(),
+            writes_to: Some(address.clone()),
+            _scratch: None,
+        });
+    }
+    let (mut database, scratch) = match home {
+        HistoryHome::Folder(path) if is_artifacts(path)? => {
+            let (database, folder) = open_artifacts(path).await?.into_parts();
+            (database, Some(folder))
+        }
+        HistoryHome::Folder(_) | HistoryHome::Branch(_) | HistoryHome::Database(_) => home.open(RunFilter::default()).await?.into_parts(),
+    };
+    let tag = database.content_digest().await?.to_string();
+    let address = database.address().clone();
+    database.close().await?;
+    Ok(Served {
+        readers: Readers::new(address, connections, query_time),
+        tag: tag.chars().take(16).collect(),
+        writes_to: None,
+        _scratch: scratch,
+    })
+}
+
+/// A folder without a file of a history holds artifacts.
+fn is_artifacts(path: &Path) -> Result<bool, ServeError> {
+    Ok(path.is_dir() && !is_history_folder(path)?)
+}

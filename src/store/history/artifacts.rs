@@ -1,0 +1,68 @@
+//! A folder of artifacts as a history of one run, for a look at results that are in no history yet.
+
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+
+use super::folder::{self, HistoryFolderError};
+use crate::analysis::{HistoryError, HistoryRun, NamedRun};
+use crate::store::artifacts::{self, ArtifactError};
+use crate::store::gather::{GatherError, load_run};
+use crate::store::run_files::{ScratchDatabase, ScratchError};
+
+/// The commit of a run whose job records name none.
+const UNKNOWN_COMMIT: &str = "unknown";
+
+/// Why a folder cannot be read as a run.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenArtifactsError {
+    #[error(transparent)]
+    Gather(#[from] GatherError),
+    #[error(transparent)]
+    File(#[from] ArtifactError),
+    #[error(transparent)]
+    Run(#[from] HistoryError),
+    #[error(transparent)]
+    Scratch(#[from] ScratchError),
+}
+
+/// Whether a folder has files of a history.
+///
+/// # Errors
+/// [`HistoryFolderError`] for a folder that cannot be listed.
+pub(crate) fn is_history_folder(path: &Path) -> Result<bool, HistoryFolderError> {
+    Ok(!folder::files_of(path)?.is_empty())
+}
+
+/// Reads the run of a folder into a database of this process. Its commit and date are those of the job records, else `unknown` and the
+/// time of the newest file.
+///
+/// # Errors
+/// [`OpenArtifactsError`].
+pub(crate) async fn open_artifacts(path: &Path) -> Result<ScratchDatabase, OpenArtifactsError> {
+    let run = load_run(path)?;
+    let commit = run.conditions.commits.first().cloned().unwrap_or_else(|| UNKNOWN_COMMIT.to_owned());
+    let started = run
+        .conditions
+        .started
+        .as_deref()
+        .and_then(|date| DateTime::parse_from_rfc3339(date).ok());
+    let date = match started {
+        Some(started) => started.to_utc(),
+        None => newest_file(path)?,
+    };
+    let run = HistoryRun::new(&commit, date, run)?;
+    let mut scratch = ScratchDatabase::create().await?;
+    let name = path.display().to_string();
+    scratch.add(vec![NamedRun { name, run }]).await?;
+    Ok(scratch)
+}
+
+fn newest_file(path: &Path) -> Result<DateTime<Utc>, ArtifactError> {
+    let mut newest = 0;
+    for file in artifacts::json_files(path)? {
+        newest = newest.max(artifacts::modified_ns(&file)?);
+    }
+    let seconds = i64::try_from(newest / 1_000_000_000).unwrap_or_default();
+    Ok(DateTime::from_timestamp(seconds, 0).unwrap_or_default())
+}

@@ -1,0 +1,25 @@
+//! `imax serve` as a process, over real HTTP: what it answers from each home of a history, and what hostile clients cannot do.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on should panic"
+)]
+
+#[allow(dead_code, reason = "the tests of reports use more of it")]
+#[path = "../reporting/fixture.rs"]
+mod fixture;
+#[path = "../harness/mod.rs"]
+mod harness;
+#[allow(dead_code, reason = "the tests of histories use more of it")]
+#[path = "../history/postgres.rs"]
+mod postgres;
+
+mod client;
+mod description;
+mod formats;
+mod homes;
+mod hostile;
+mod lifetime;
+mod reads;
