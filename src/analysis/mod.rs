@@ -25,9 +25,9 @@ pub use conditions::Conditions;
 pub use cost::{CostError, CostGap, CostModel, HardwareCost, PerMillion, PointCost, PowerSource, hardware_schema};
 pub use evals::{EvalChange, EvalKey, EvalScore, eval_changes};
 pub use history::{
-    DEFAULT_PROJECT, EvalRow, History, HistoryError, HistoryRun, INTERVAL_COLUMNS, METRIC_COLUMNS, NamedRun, PointColumns, PointRow,
-    Quarantined, RowError, RunContext, RunHeader, RunIdentity, RunKind, RunRows, RunsFileError, merge_revisions, read_history, read_run,
-    run_of_rows, runs_of_parquet, runs_to_parquet, value_columns,
+    Cell, ColumnKind, DEFAULT_PROJECT, EvalRow, History, HistoryError, HistoryRun, INTERVAL_COLUMNS, METRIC_COLUMNS, NamedRun,
+    PointColumns, PointRow, Quarantined, RowError, RunContext, RunHeader, RunIdentity, RunKind, RunRows, RunsFileError, TableWriter,
+    merge_revisions, read_history, read_run, run_of_rows, runs_of_parquet, runs_to_parquet, value_columns,
 };
 pub use levels::{LEVEL_METHOD, Level, MetricLevels, Reading, levels};
 pub use raw_pairs::pair_raw_points;

@@ -46,7 +46,7 @@ pub struct ComparedRunArgs {
 #[derive(Debug, Args)]
 pub struct EvidenceArgs {
     /// History from which the noise of each point is known: a folder that imax collect --history wrote, or what imax publish wrote, FILE.db,
-    /// postgres://USER@HOST/DATABASE, or branch (branch:NAME, branch:OWNER/REPOSITORY:NAME).
+    /// postgres://USER@HOST/DATABASE, branch (branch:NAME, branch:OWNER/REPOSITORY:NAME), or s3://BUCKET/PREFIX (gs://, az://).
     #[arg(long, value_name = "HISTORY")]
     history: Option<HistoryHome>,
     /// Number of runs to read from the history, newest first.

@@ -19,7 +19,7 @@ use crate::system::runtime::block_on;
         imax export --history history.db --format json --branch main > runs.json\n  \
         imax export --history postgres://imax@db.example.org/history --format sqlite --out copy.db")]
 pub struct ExportArgs {
-    /// The history, FILE.db, postgres://USER@HOST/DATABASE, branch, or a folder that imax collect --history wrote.
+    /// The history, FILE.db, postgres://USER@HOST/DATABASE, branch, s3://BUCKET/PREFIX, or a folder that imax collect --history wrote.
     #[arg(long, value_name = "HISTORY")]
     history: HistoryHome,
     /// The format.

@@ -13,12 +13,13 @@ use crate::model::with_causes;
 use crate::store::history::HistoryTarget;
 use crate::store::publish::{PublishError, PublishRequest, Published, RunDescription, Sources, publish};
 
-/// Store runs in a history: a database or branch that imax compare, report and comment take as --history and --baseline.
+/// Store runs in a history: a database, branch or bucket that imax compare, report and comment take as --history and --baseline.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
         imax publish results/ --to history.db\n  \
         imax publish results/ --to postgres://imax@db.example.org/history --kind release\n  \
         imax publish results/ --to branch\n  \
+        imax publish results/ --to s3://team-bench/history\n  \
         imax publish results/ --to history.db --commit 0123abc --branch main --date 2026-11-22T05:00:00Z --dry-run --json")]
 pub struct PublishArgs {
     /// The run: a folder that imax collect wrote, a folder of artifacts, run.json, agg_bmk.json, one result, or raw results. Several are
@@ -30,13 +31,13 @@ pub struct PublishArgs {
     /// The commit that was measured.
     #[arg(long, value_name = "SHA", env = "GITHUB_SHA", default_value = "")]
     commit: String,
-    /// The branch.
+    /// The branch. That of a merge queue counts for the branch that is merged into.
     #[arg(long, value_name = "NAME", env = "GITHUB_REF_NAME")]
     branch: Option<String>,
     /// The date of the measurement, RFC 3339 [default: now].
     #[arg(long, value_name = "DATE")]
     date: Option<DateTime<Utc>>,
-    /// Kind of the run [default: by GITHUB_EVENT_NAME: main for push and schedule, pull-request, release, else manual].
+    /// Kind of the run [default: by GITHUB_EVENT_NAME: main for push, schedule and merge_group, pull-request, release, else manual].
     #[arg(long, value_enum)]
     kind: Option<RunKind>,
     /// Number of the workflow run, which identifies the run together with repository and attempt [default: identified by its content].
@@ -57,8 +58,9 @@ pub struct PublishArgs {
 #[derive(Debug, Args)]
 pub(super) struct TargetArgs {
     /// The history: FILE.db, which is created if it is missing; postgres://USER@HOST/DATABASE with the password in PGPASSWORD or
-    /// ~/.pgpass; or branch, the branch imax-history of GITHUB_REPOSITORY with a token in GITHUB_TOKEN that has `contents: write`
-    /// (branch:NAME, branch:OWNER/REPOSITORY:NAME for others).
+    /// ~/.pgpass; branch, the branch imax-history of GITHUB_REPOSITORY with a token in GITHUB_TOKEN that has `contents: write`
+    /// (branch:NAME, branch:OWNER/REPOSITORY:NAME for others); or s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX with the
+    /// credentials of the service's own tools.
     #[arg(long, value_name = "HISTORY")]
     to: HistoryTarget,
     /// Project of the runs, for histories of several repositories [default: default].
@@ -170,10 +172,19 @@ fn counts_text(published: &Published, request: &PublishRequest) -> String {
     text
 }
 
+/// The branch that a run counts for: a merge queue measures on branches such as `gh-readonly-queue/main/pr-104-0123abc`, for `main`.
+fn measured_branch(branch: &str) -> &str {
+    let queued = branch.strip_prefix("gh-readonly-queue/");
+    queued
+        .and_then(|queued| queued.rsplit_once("/pr-"))
+        .map_or(branch, |(base, _)| base)
+}
+
 /// The kind of a run that a GitHub event triggered.
 fn kind_of_event(event: Option<&str>) -> RunKind {
     match event {
-        Some("push" | "schedule") => RunKind::Main,
+        // A merge queue measures what the branch is about to be.
+        Some("push" | "schedule" | "merge_group") => RunKind::Main,
         Some("pull_request" | "pull_request_target") => RunKind::PullRequest,
         Some("release") => RunKind::Release,
         Some(_) | None => RunKind::Manual,
@@ -209,7 +220,9 @@ pub async fn run(args: PublishArgs) -> Result<Exit, Failure> {
     };
     let description = RunDescription {
         commit,
-        branch: branch.filter(|branch| !branch.is_empty()),
+        branch: branch
+            .filter(|branch| !branch.is_empty())
+            .map(|branch| measured_branch(&branch).to_owned()),
         run_id,
         date: date.unwrap_or_else(Utc::now),
         context,
@@ -219,4 +232,22 @@ pub async fn run(args: PublishArgs) -> Result<Exit, Failure> {
         description: Box::new(description),
     };
     target.publish(sources).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn merge_queue_counts_for_the_branch_that_is_merged_into() {
+        assert_eq!(kind_of_event(Some("merge_group")), RunKind::Main);
+        for (branch, measured) in [
+            ("gh-readonly-queue/main/pr-104-0123abc", "main"),
+            ("gh-readonly-queue/release/1.2/pr-7-0123abc", "release/1.2"),
+            ("main", "main"),
+            ("feature/pr-1", "feature/pr-1"),
+        ] {
+            assert_eq!(measured_branch(branch), measured);
+        }
+    }
 }

@@ -83,7 +83,9 @@ async fn open(home: &HistoryHome, connections: usize, query_time: Duration) -> R
             let (database, folder) = open_artifacts(path).await?.into_parts();
             (database, Some(folder))
         }
-        HistoryHome::Folder(_) | HistoryHome::Branch(_) | HistoryHome::Database(_) => home.open(RunFilter::default()).await?.into_parts(),
+        HistoryHome::Folder(_) | HistoryHome::Branch(_) | HistoryHome::Bucket(_) | HistoryHome::Database(_) => {
+            home.open(RunFilter::default()).await?.into_parts()
+        }
     };
     let tag = database.content_digest().await?.to_string();
     let address = database.address().clone();

@@ -1,30 +1,52 @@
-//! An archive of a history: two files for each month, the points as Parquet for other tools, and the runs as JSON, which `imax import` reads again.
-//! And the removal of raw data that is old enough, after it was archived.
+//! An archive of a history: in a folder two files for each month, the points as Parquet for other tools, and the runs as JSON, which `imax import`
+//! reads again; in object storage a history of its own. And the removal of raw data that is old enough, after it was archived.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use chrono::{DateTime, Datelike as _, Months, NaiveDate, NaiveTime, Utc};
 use serde::Serialize;
 
-use super::database::{Access, Address, Database, DatabaseError, RunFilter};
+use super::bucket::{self, Bucket, BucketAddress, BucketAddressError, BucketError};
+use super::database::{Access, Address, Database, DatabaseError, RunFilter, RunSummary};
 use super::export::{ExportError, ExportFilter, ExportFormat, export};
-use super::history::HistoryHome;
-use crate::analysis::{HistoryError, read_history};
+use super::history::{HistoryHome, LocalHistory, OpenError};
+use super::run_files::NewRun;
+use crate::analysis::{HistoryError, RowError, read_history};
 
 /// What is archived.
 #[derive(Debug)]
 pub(crate) struct ArchiveRequest {
-    pub from: Address,
-    pub folder: PathBuf,
+    pub from: HistoryHome,
+    pub to: ArchiveTarget,
     pub project: Option<String>,
     /// Only months that ended until then.
     pub before: DateTime<Utc>,
     /// Say what would be written, and write nothing.
     pub dry_run: bool,
+}
+
+/// Where an archive is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ArchiveTarget {
+    Folder(PathBuf),
+    Bucket(BucketAddress),
+}
+
+impl FromStr for ArchiveTarget {
+    type Err = BucketAddressError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(if BucketAddress::is_meant_by(text) {
+            Self::Bucket(text.parse()?)
+        } else {
+            Self::Folder(text.into())
+        })
+    }
 }
 
 /// A month of an archive.
@@ -44,6 +66,12 @@ pub(crate) enum ArchiveError {
     Export(#[from] ExportError),
     #[error(transparent)]
     Database(#[from] DatabaseError),
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
+    #[error("run {run}: {source}")]
+    Row { run: i64, source: RowError },
     #[error("cannot write {}: {source}", path.display())]
     Write { path: PathBuf, source: io::Error },
     /// The file does not hold what was written to it.
@@ -58,31 +86,55 @@ pub(crate) enum ArchiveError {
 /// # Errors
 /// [`ArchiveError`]; months that were written stay.
 pub(crate) async fn archive(request: &ArchiveRequest) -> Result<Vec<ArchivedMonth>, ArchiveError> {
+    let from = request.from.local().await?;
     let mut months = Vec::new();
-    for (month, runs) in months_of(request).await? {
+    for (month, runs) in months_of(&from, request).await? {
         let name = month.format("%Y-%m").to_string();
-        let written = if request.dry_run {
-            let (document, points) = paths(&request.folder, &name);
-            !(document.exists() && points.exists())
-        } else {
-            write_month(request, month, &name, runs).await?
+        let written = match &request.to {
+            ArchiveTarget::Folder(folder) if request.dry_run => {
+                let (document, points) = paths(folder, &name);
+                !(document.exists() && points.exists())
+            }
+            ArchiveTarget::Folder(folder) => write_month(&from, folder, filter_of(request, month), &name, runs.len()).await?,
+            ArchiveTarget::Bucket(address) => publish_month(&from, address, &runs, request.dry_run).await?,
         };
         months.push(ArchivedMonth {
             month: name,
-            runs,
+            runs: runs.len(),
             written,
         });
     }
     Ok(months)
 }
 
+/// Runs that are in memory at once.
+const CHUNK: usize = 32;
+
+/// Adds the runs of a month to a bucket; whether it lacked one of them.
+async fn publish_month(from: &LocalHistory, to: &BucketAddress, runs: &[RunSummary], dry_run: bool) -> Result<bool, ArchiveError> {
+    let bucket = Bucket::connect(to)?;
+    let mut database = Database::open(&from.address, Access::Read).await?;
+    let mut has_changed = false;
+    for chunk in runs.chunks(CHUNK) {
+        let mut new = Vec::with_capacity(chunk.len());
+        for summary in chunk {
+            let run = database.run(summary).await?;
+            new.push(NewRun::of(run).map_err(|source| ArchiveError::Row { run: summary.id, source })?);
+        }
+        let counts = bucket::publish(&bucket, &new, Utc::now(), dry_run).await?;
+        has_changed |= counts.runs.new + counts.runs.revised > 0;
+    }
+    database.close().await?;
+    Ok(has_changed)
+}
+
 fn paths(folder: &Path, month: &str) -> (PathBuf, PathBuf) {
     (folder.join(format!("{month}.json")), folder.join(format!("{month}.parquet")))
 }
 
-/// The months with runs, and the numbers of these.
-async fn months_of(request: &ArchiveRequest) -> Result<BTreeMap<NaiveDate, usize>, ArchiveError> {
-    let mut database = Database::open(&request.from, Access::Read).await?;
+/// The months with their runs, oldest first.
+async fn months_of(from: &LocalHistory, request: &ArchiveRequest) -> Result<BTreeMap<NaiveDate, Vec<RunSummary>>, ArchiveError> {
+    let mut database = Database::open(&from.address, Access::Read).await?;
     let filter = RunFilter {
         project: request.project.clone(),
         until: Some(first_of_month(request.before.date_naive())),
@@ -90,12 +142,11 @@ async fn months_of(request: &ArchiveRequest) -> Result<BTreeMap<NaiveDate, usize
     };
     let runs = database.runs(&filter).await?;
     database.close().await?;
-    let mut months = BTreeMap::new();
-    for run in runs {
+    let mut months: BTreeMap<NaiveDate, Vec<RunSummary>> = BTreeMap::new();
+    for run in runs.into_iter().rev() {
         if let Ok(started) = DateTime::parse_from_rfc3339(&run.started) {
-            *months
-                .entry(first_of_month(started.to_utc().date_naive()).date_naive())
-                .or_default() += 1;
+            let month = first_of_month(started.to_utc().date_naive()).date_naive();
+            months.entry(month).or_default().push(run);
         }
     }
     Ok(months)
@@ -105,13 +156,13 @@ fn first_of_month(day: NaiveDate) -> DateTime<Utc> {
     day.with_day(1).unwrap_or(day).and_time(NaiveTime::MIN).and_utc()
 }
 
-async fn write_month(request: &ArchiveRequest, month: NaiveDate, name: &str, runs: usize) -> Result<bool, ArchiveError> {
-    let (document, points) = paths(&request.folder, name);
-    let home = HistoryHome::Database(request.from.clone());
-    fs::create_dir_all(&request.folder).map_err(|source| cannot_write(&request.folder, source))?;
-    let new = temporary(&request.folder)?;
+async fn write_month(from: &LocalHistory, folder: &Path, filter: ExportFilter, name: &str, runs: usize) -> Result<bool, ArchiveError> {
+    let (document, points) = paths(folder, name);
+    let home = HistoryHome::Database(from.address.clone());
+    fs::create_dir_all(folder).map_err(|source| cannot_write(folder, source))?;
+    let new = temporary(folder)?;
     let mut sink = io::BufWriter::new(new.reopen().map_err(|source| cannot_write(&document, source))?);
-    export(&home, filter_of(request, month), &ExportFormat::Json, &mut |text| {
+    export(&home, filter.clone(), &ExportFormat::Json, &mut |text| {
         sink.write_all(text.as_bytes())
     })
     .await?;
@@ -121,7 +172,7 @@ async fn write_month(request: &ArchiveRequest, month: NaiveDate, name: &str, run
     check(new.path(), runs)?;
     let has_changed = !(points.exists() && is_same(new.path(), &document));
     if has_changed {
-        export(&home, filter_of(request, month), &ExportFormat::Parquet(points), &mut |_| Ok(())).await?;
+        export(&home, filter, &ExportFormat::Parquet(points), &mut |_| Ok(())).await?;
         new.persist(&document).map_err(|error| cannot_write(&document, error.error))?;
     }
     Ok(has_changed)

@@ -15,7 +15,7 @@ const MAX_DEPTH: usize = 16;
 /// Maximum number of files: ten times the largest sweep that imax is designed for.
 const MAX_FILES: usize = 1_000_000;
 /// Maximum size of a file; a raw result with all its requests has a few MiB.
-const MAX_BYTES: u64 = 256 * 1024 * 1024;
+pub(super) const MAX_BYTES: u64 = 256 * 1024 * 1024;
 
 /// Why a folder of artifacts cannot be read.
 #[derive(Debug, thiserror::Error)]

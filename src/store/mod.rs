@@ -4,6 +4,7 @@ pub(crate) mod archive;
 pub(crate) mod artifacts;
 pub(crate) mod baseline;
 pub(crate) mod branch;
+pub(crate) mod bucket;
 pub(crate) mod collect;
 pub(crate) mod comparison;
 pub(crate) mod database;
@@ -15,6 +16,7 @@ pub(crate) mod noise_calibration;
 pub(crate) mod normalize;
 mod power;
 pub(crate) mod publish;
+pub(crate) mod remote_files;
 pub(crate) mod run_files;
 
 pub(crate) use gather::{GatherError, PlanError, RESULTS_FILE, gather, load_run, run_of_measured};

@@ -28,12 +28,17 @@ const LONGEST: usize = 4 << 20;
 /// # Errors
 /// If TLS cannot be set up.
 pub fn http_client() -> Result<reqwest::Client, reqwest::Error> {
+    install_tls_provider();
+    builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(SILENCE).build()
+}
+
+/// Makes ring the provider of clients that take the process's default, such as those of libraries. Calling it again changes nothing.
+pub(crate) fn install_tls_provider() {
     static PROVIDER: Once = Once::new();
     PROVIDER.call_once(|| {
         // An error means that a provider is installed already, which is fine.
         drop(rustls::crypto::ring::default_provider().install_default());
     });
-    builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(SILENCE).build()
 }
 
 fn builder() -> reqwest::ClientBuilder {

@@ -101,6 +101,22 @@ pub fn attempts_of_a_workflow_run_are_runs_of_their_own(home: &Home) {
     assert_eq!(attempts, [json!(2), json!(1)]);
 }
 
+pub fn report_job_that_runs_again_adds_nothing(home: &Home) {
+    for conc in [4, 8] {
+        home.fixture.measured(&format!("run/{conc}"), &row(conc), 4000.0);
+    }
+    publish(home, "run", "77", "1", DAY);
+    assert_eq!(
+        publish(home, "run", "77", "3", "2026-10-01T06:00:00Z"),
+        counts([0, 1, 0], [0, 2, 0])
+    );
+    // One point was measured again.
+    home.fixture.measured("run/8", &row(8), 4100.0);
+    assert_eq!(publish(home, "run", "77", "4", DAY), counts([1, 0, 0], [2, 0, 0]));
+    assert_eq!(home.list(&[]).len(), 2);
+    home.verify();
+}
+
 pub fn unknown_dimension_is_quarantined(home: &Home) {
     for conc in [4, 8, 16] {
         home.fixture.measured(&format!("run/{conc}"), &row(conc), 4000.0);

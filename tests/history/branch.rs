@@ -96,6 +96,8 @@ macro_rules! behaves_as_databases_do {
 behaves_as_databases_do!(
     same_content_is_no_change_and_other_content_a_revision,
     attempts_of_a_workflow_run_are_runs_of_their_own,
+    report_job_that_runs_again_adds_nothing,
+    retracted_run_counts_no_more,
     comparison_is_that_of_a_folder,
     pull_requests_are_no_baseline,
     export_and_import_are_byte_stable,

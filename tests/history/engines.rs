@@ -96,6 +96,7 @@ behaviours!(
     behaviour::same_content_is_no_change_and_other_content_a_revision,
     behaviour::earlier_state_is_read_byte_for_byte,
     behaviour::attempts_of_a_workflow_run_are_runs_of_their_own,
+    behaviour::report_job_that_runs_again_adds_nothing,
     behaviour::unknown_dimension_is_quarantined,
     behaviour::retracted_run_counts_no_more,
     behaviour::comparison_is_that_of_a_folder,

@@ -1,4 +1,4 @@
-//! Histories in databases, through the binary: the same behaviour of SQLite and PostgreSQL, killed writers, damage.
+//! Histories, through the binary: the same behaviour of SQLite, PostgreSQL, a branch and object storage, killed writers, damage.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,9 +19,11 @@ mod harness;
 mod behaviour;
 mod branch;
 mod branch_damage;
+mod bucket;
 mod damage;
 mod engines;
 mod foreign;
 mod killed_writers;
+mod object_server;
 mod postgres;
 mod series;

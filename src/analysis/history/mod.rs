@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use context::{RunContext, RunKind};
 pub use documents::{Quarantined, read_history, read_run};
-pub use parquet::{NamedRun, RunsFileError, runs_of_parquet, runs_to_parquet};
+pub use parquet::{Cell, ColumnKind, NamedRun, RunsFileError, TableWriter, runs_of_parquet, runs_to_parquet};
 pub use revisions::merge_revisions;
 pub use rows::{
     DEFAULT_PROJECT, EvalRow, INTERVAL_COLUMNS, METRIC_COLUMNS, PointColumns, PointRow, RowError, RunHeader, RunIdentity, RunRows,

@@ -1,6 +1,6 @@
 //! A run as rows of tables, and back without a loss: the pure half of every store with columns.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -170,6 +170,27 @@ impl RunRows {
             points,
             evals,
         })
+    }
+}
+
+impl RunRows {
+    /// Whether two runs have the same results, whatever is said about them: no load gives the same numbers twice, so it is one measurement.
+    #[must_use]
+    pub fn is_same_measurement(&self, other: &Self) -> bool {
+        self.has_numbers() && self.result_digests() == other.result_digests()
+    }
+
+    /// Whether anything was measured.
+    #[must_use]
+    pub fn has_numbers(&self) -> bool {
+        !self.evals.is_empty() || self.points.iter().any(|row| row.point.measurement().is_some())
+    }
+
+    /// The digests of all points and scores.
+    #[must_use]
+    pub fn result_digests(&self) -> BTreeSet<Digest> {
+        let points = self.points.iter().map(|row| row.digest);
+        points.chain(self.evals.iter().map(|row| row.digest)).collect()
     }
 }
 

@@ -7,20 +7,23 @@ use clap::Args;
 use serde_json::json;
 
 use super::super::{Exit, Failure, OrExit as _, output};
-use super::SourceArgs;
-use crate::store::archive::{ArchiveRequest, PruneRequest, archive, prune};
+use super::{ReadArgs, SourceArgs};
+use crate::store::archive::{ArchiveRequest, ArchiveTarget, PruneRequest, archive, prune};
 
-/// Write the months of a history that ended to a folder: points as Parquet, runs as JSON that imax import reads again.
+/// Write the months of a history that ended to a folder, points as Parquet and runs as JSON that imax import reads again, or to object storage, a
+/// Parquet file for each run.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
         imax history archive --history history.db --to archive/\n  \
+        imax history archive --history history.db --to s3://team-bench/history\n  \
         imax history archive --history history.db --to archive/ --before 2026-07-01T00:00:00Z --dry-run --json")]
 pub(super) struct ArchiveArgs {
     #[command(flatten)]
-    source: SourceArgs,
-    /// The folder, which is created. A month with the same runs is not written again.
+    source: ReadArgs,
+    /// The folder, which is created, or s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX, which is a history then. What is there
+    /// already is not written again.
     #[arg(long, value_name = "FOLDER")]
-    to: PathBuf,
+    to: ArchiveTarget,
     /// Only months that ended before, RFC 3339 [default: now].
     #[arg(long, value_name = "DATE")]
     before: Option<DateTime<Utc>>,
@@ -71,8 +74,8 @@ pub(super) async fn run_archive(args: ArchiveArgs) -> Result<Exit, Failure> {
         json,
     } = args;
     let request = ArchiveRequest {
-        from: source.history.0,
-        folder: to,
+        from: source.history,
+        to,
         project,
         before: before.unwrap_or_else(Utc::now),
         dry_run,

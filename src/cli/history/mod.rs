@@ -46,7 +46,8 @@ enum HistoryCommand {
 #[derive(Debug, Args)]
 struct ReadArgs {
     /// The history: FILE.db, postgres://USER@HOST/DATABASE, branch (branch:NAME, branch:OWNER/REPOSITORY:NAME) with the token in
-    /// GITHUB_TOKEN, or a folder that imax collect --history wrote. Runs of a branch or folder are numbered by their dates.
+    /// GITHUB_TOKEN, s3://BUCKET/PREFIX (gs://, az://) with the credentials of AWS's (Google's, Azure's) tools, or a folder that imax collect
+    /// --history wrote. Runs of a branch, bucket or folder are numbered by their dates.
     #[arg(long, value_name = "HISTORY")]
     history: HistoryHome,
 }

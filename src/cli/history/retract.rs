@@ -3,8 +3,9 @@
 use clap::Args;
 
 use super::super::{Exit, Failure, output};
-use super::SourceArgs;
-use crate::store::database::{Access, Database, Retraction};
+use super::ReadArgs;
+use crate::store::history;
+use crate::store::run_files::RetractionChange;
 
 /// Exclude a run from comparisons, with a reason such as a throttled GPU or a wrong driver. It is not deleted and can be restored.
 #[derive(Debug, Args)]
@@ -13,7 +14,7 @@ pub(super) struct RetractArgs {
     /// Id of the run in imax history list.
     run: i64,
     #[command(flatten)]
-    source: SourceArgs,
+    source: ReadArgs,
     /// Why the run is excluded.
     #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     reason: String,
@@ -29,7 +30,7 @@ pub(super) struct RestoreArgs {
     /// Id of the run in imax history list --retracted.
     run: i64,
     #[command(flatten)]
-    source: SourceArgs,
+    source: ReadArgs,
     /// Who says so.
     #[arg(long, value_name = "NAME", env = "GITHUB_ACTOR", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     author: String,
@@ -42,18 +43,14 @@ pub(super) async fn retract(args: RetractArgs) -> Result<Exit, Failure> {
         reason,
         author,
     } = args;
-    let mut database = Database::open(&source.history.0, Access::Write).await?;
-    database.retract(Retraction { run, reason, author }).await?;
-    database.close().await?;
+    history::retract(&source.history, run, RetractionChange::Retract { reason, author }).await?;
     output::say(&format!("run {run} is retracted"));
     Ok(Exit::Success)
 }
 
 pub(super) async fn restore(args: RestoreArgs) -> Result<Exit, Failure> {
     let RestoreArgs { run, source, author } = args;
-    let mut database = Database::open(&source.history.0, Access::Write).await?;
-    database.restore(run, &author).await?;
-    database.close().await?;
+    history::retract(&source.history, run, RetractionChange::Restore { author }).await?;
     output::say(&format!("run {run} counts again"));
     Ok(Exit::Success)
 }

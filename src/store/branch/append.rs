@@ -2,8 +2,6 @@
 //! move it; the other reads it again. Nothing is ever forced, so no commit of another job is lost.
 
 use std::collections::BTreeMap;
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher as _;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -14,11 +12,11 @@ use super::{Branch, BranchError};
 use crate::analysis::{HistoryRun, NamedRun, merge_revisions, runs_to_parquet};
 use crate::github::{self, MAX_FILE, RefUpdate, Tip, TreeChange};
 use crate::store::database::IngestCounts;
-use crate::store::run_files::{Month, NewRun, RunFileName, addition};
+use crate::store::run_files::{Month, NewRun, RetractionChange, RunFileName, addition, race_pause, repetition};
 
 /// How often the branch may move while a run is added. Each move means that another job has succeeded, so this many jobs may start at once.
 const MAX_ATTEMPTS: u32 = 20;
-/// The longest pause before the branch is read again. It is random, so that jobs that met once do not meet again.
+/// The longest pause before the branch is read again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// The most files with one run that a month keeps: a comparison fetches each of them by itself.
 const MAX_LOOSE: usize = 32;
@@ -62,19 +60,9 @@ pub(crate) async fn append(branch: &Branch, runs: &[NewRun], now: DateTime<Utc>,
         let Err(reason) = branch.commit(tip.as_ref(), changes, message).await? else {
             return Ok(appended);
         };
-        if !is_race(&reason) && branch.tip().await? == tip {
-            return Err(BranchError::Rejected {
-                branch: branch.address.to_string(),
-                reason,
-            });
-        }
-        tracing::info!(attempt, "the history was moved by another job, reading it again");
-        tokio::time::sleep(pause(attempt)).await;
+        branch.wait_for_next(attempt, tip.as_ref(), reason).await?;
     }
-    Err(BranchError::Raced {
-        branch: branch.address.to_string(),
-        attempts: MAX_ATTEMPTS,
-    })
+    Err(branch.raced())
 }
 
 /// Whether GitHub refused because the branch is not where it was read to be. A read may lag behind a write, so the branch that is read
@@ -84,15 +72,6 @@ fn is_race(reason: &str) -> bool {
     ["fast forward", "fast-forward", "already exists", "reference does not exist"]
         .iter()
         .any(|words| reason.contains(words))
-}
-
-fn pause(attempt: u32) -> Duration {
-    let longest = Duration::from_millis(50)
-        .saturating_mul(2_u32.saturating_pow(attempt))
-        .min(LONGEST_PAUSE);
-    // The library's random seed of hash tables.
-    let thousandth = u32::try_from(RandomState::new().hash_one(attempt) % 1000).unwrap_or(0);
-    longest / 1000 * thousandth
 }
 
 /// The commit's message. Names come from outside and stay on one line.
@@ -111,6 +90,54 @@ fn message(placed: &[PlacedRun<'_>]) -> String {
 }
 
 impl Branch {
+    /// Withdraws or restores the run of an identity.
+    ///
+    /// # Errors
+    /// [`BranchError`]; nothing was stored then.
+    pub(crate) async fn retract(&self, identity: &str, change: &RetractionChange, now: DateTime<Utc>) -> Result<(), BranchError> {
+        for attempt in 1..=MAX_ATTEMPTS {
+            let tip = self.existing_tip().await?;
+            let listing = self.listing(Some(&tip)).await?;
+            let mut retractions = self.retractions(&listing).await?;
+            retractions.apply(identity, change, now)?;
+            let mut bytes = serde_json::to_vec_pretty(&retractions).map_err(BranchError::Json)?;
+            bytes.push(b'\n');
+            let changes = Changes {
+                put: BTreeMap::from([(layout::RETRACTIONS.to_owned(), bytes)]),
+                ..Changes::default()
+            };
+            let message = match change {
+                RetractionChange::Retract { .. } => format!("Retract run {identity}"),
+                RetractionChange::Restore { .. } => format!("Restore run {identity}"),
+            };
+            let Err(reason) = self.commit(Some(&tip), changes, message).await? else {
+                return Ok(());
+            };
+            self.wait_for_next(attempt, Some(&tip), reason).await?;
+        }
+        Err(self.raced())
+    }
+
+    /// Waits after GitHub refused to move the branch, unless it would refuse again.
+    async fn wait_for_next(&self, attempt: u32, tip: Option<&Tip>, reason: String) -> Result<(), BranchError> {
+        if !is_race(&reason) && self.tip().await?.as_ref() == tip {
+            return Err(BranchError::Rejected {
+                branch: self.address.to_string(),
+                reason,
+            });
+        }
+        tracing::info!(attempt, "the history was moved by another job, reading it again");
+        tokio::time::sleep(race_pause(attempt, LONGEST_PAUSE)).await;
+        Ok(())
+    }
+
+    fn raced(&self) -> BranchError {
+        BranchError::Raced {
+            branch: self.address.to_string(),
+            attempts: MAX_ATTEMPTS,
+        }
+    }
+
     /// The runs that add something, each with the name of its next revision, and what all of them add.
     async fn place<'a>(&self, listing: &Listing, runs: &'a [NewRun]) -> Result<(Vec<PlacedRun<'a>>, Appended), BranchError> {
         let mut placed: Vec<PlacedRun<'a>> = Vec::new();
@@ -118,6 +145,10 @@ impl Branch {
         for run in runs {
             let first = RunFileName::of(&run.rows, &run.run.short_commit());
             let class = Class::of(run.rows.header.kind);
+            if let Some(counts) = self.repetition(listing, class, run).await? {
+                appended.counts.merge(counts);
+                continue;
+            }
             let mut stored = self.stored_revisions(listing, class, &first).await?;
             let earlier = placed.iter().filter(|placed| placed.name.identity == first.identity);
             stored.extend(earlier.map(|placed| StoredRun {
@@ -138,6 +169,21 @@ impl Branch {
             }
         }
         Ok((placed, appended))
+    }
+
+    /// What a run counts that an earlier attempt of its workflow run has already.
+    async fn repetition(&self, listing: &Listing, class: Class, run: &NewRun) -> Result<Option<IngestCounts>, BranchError> {
+        for name in RunFileName::of_earlier_attempts(&run.rows, &run.run.short_commit()) {
+            let mut stored = self.stored_revisions(listing, class, &name).await?;
+            stored.sort_by_key(|stored| stored.name.revision);
+            let merged = merge_revisions(stored.into_iter().map(|stored| (name.identity.clone(), stored.run)));
+            if let Some(earlier) = merged.into_iter().next()
+                && let Some(counts) = repetition(run, earlier)?
+            {
+                return Ok(Some(counts));
+            }
+        }
+        Ok(None)
     }
 
     /// What is stored of a run: files by their names, of whatever month, and what is packed in the run's own month. What is damaged is not

@@ -6,6 +6,7 @@
 //! runs/2026-11/20261122T050000Z-0123456789ab-1a2b3c4d5e6f7081-r1.json  a run, imax-history/1
 //! runs/2026-10/pack-9f86d081884c7d65.parquet                          runs of a month
 //! pull-requests/2026-11/…                                             runs of changes that are not merged
+//! retractions.json                                                    runs that do not count, if there are any
 //! ```
 //!
 //! Runs of pull requests have a folder of their own, because baselines must not read them: a listing tells which files to fetch.
@@ -24,6 +25,9 @@ pub(super) const MARKER: &str = "imax-history.json";
 pub(super) const MARKER_TEXT: &str = "{\"schema\":\"imax-history-branch/1\"}\n";
 pub(super) const README: &str = "README.md";
 pub(super) const README_TEXT: &str = include_str!("README.md");
+
+/// Which runs do not count. An imax that does not know it would count them.
+pub(super) const RETRACTIONS: &str = "retractions.json";
 
 const FILE_MODE: &str = "100644";
 const FOLDER_MODE: &str = "040000";
@@ -104,6 +108,7 @@ pub(super) enum Format {
 pub(super) struct Listing {
     pub format: Format,
     pub months: BTreeMap<(Month, Class), MonthFiles>,
+    pub retractions: Option<BranchFile>,
     pub foreign: Vec<ForeignEntry>,
 }
 
@@ -113,6 +118,7 @@ impl Listing {
         Self {
             format: Format::Known,
             months: BTreeMap::new(),
+            retractions: None,
             foreign: Vec::new(),
         }
     }
@@ -127,8 +133,7 @@ impl Listing {
                 let is_known = entry.mode == FILE_MODE && entry.sha == crate::github::blob_sha(MARKER_TEXT.as_bytes());
                 listing.format = if is_known { Format::Known } else { Format::Other };
             } else if entry.mode != FOLDER_MODE
-                && let Some(class) = class_of(&entry.path)
-                && let Err(reason) = listing.add(class, entry)
+                && let Err(reason) = listing.add(entry)
             {
                 listing.foreign.push(ForeignEntry {
                     path: printable(&entry.path),
@@ -142,7 +147,13 @@ impl Listing {
         listing
     }
 
-    fn add(&mut self, class: Class, entry: &TreeEntry) -> Result<(), String> {
+    /// Adds a file; those that imax has no use for are nobody's concern.
+    fn add(&mut self, entry: &TreeEntry) -> Result<(), String> {
+        let class = class_of(&entry.path);
+        let is_retractions = entry.path == RETRACTIONS;
+        if class.is_none() && !is_retractions {
+            return Ok(());
+        }
         match entry.mode.as_str() {
             FILE_MODE => {}
             "120000" => return Err("is a symbolic link, which is not followed".to_owned()),
@@ -153,6 +164,13 @@ impl Listing {
         if size > MAX_FILE {
             return Err(format!("has {size} bytes, more than the limit of {MAX_FILE}"));
         }
+        let Some(class) = class else {
+            self.retractions = Some(BranchFile {
+                path: entry.path.clone(),
+                sha: entry.sha.clone(),
+            });
+            return Ok(());
+        };
         let parts: Vec<&str> = entry.path.split('/').collect();
         let [_, month, name] = parts.as_slice() else {
             return Err("is not in a folder of a month such as runs/2026-11".to_owned());

@@ -19,6 +19,7 @@ pub(crate) use read::BranchDatabaseError;
 
 use crate::analysis::{HistoryError, RowError, RunsFileError};
 use crate::github::{self, BranchName, Client, GithubError, MAX_FILE, RepositoryName, Tip};
+use crate::store::run_files::RetractionStateError;
 
 /// The branch of a history that names none.
 const DEFAULT_BRANCH: &str = "imax-history";
@@ -108,6 +109,12 @@ pub(crate) enum BranchError {
     Pack { path: String, source: RunsFileError },
     #[error("{path}: invalid run name {name:?}; {RESTORE}")]
     PackedName { path: String, name: String },
+    #[error("{path} is damaged: {source}; {RESTORE}")]
+    Retractions { path: String, source: serde_json::Error },
+    #[error("the retractions have no JSON form: {0}")]
+    Json(serde_json::Error),
+    #[error(transparent)]
+    State(#[from] RetractionStateError),
     #[error("cannot convert a run to rows: {0}")]
     Row(#[from] RowError),
     #[error("cannot pack runs as Parquet: {0}")]
@@ -126,7 +133,13 @@ impl BranchError {
     /// Whether a file of the branch is not what imax wrote there, as opposed to a branch that cannot be reached.
     fn is_damage(&self) -> bool {
         match self {
-            Self::Run { .. } | Self::Text { .. } | Self::Pack { .. } | Self::PackedName { .. } | Self::Row(_) | Self::Packing(_) => true,
+            Self::Run { .. }
+            | Self::Text { .. }
+            | Self::Retractions { .. }
+            | Self::Pack { .. }
+            | Self::PackedName { .. }
+            | Self::Row(_)
+            | Self::Packing(_) => true,
             Self::Github(_)
             | Self::Missing(_)
             | Self::NotHistory { .. }
@@ -134,6 +147,8 @@ impl BranchError {
             | Self::Foreign { .. }
             | Self::TooLarge { .. }
             | Self::Revisions(_)
+            | Self::Json(_)
+            | Self::State(_)
             | Self::Raced { .. }
             | Self::Rejected { .. } => false,
         }

@@ -9,7 +9,7 @@ use super::layout::{BranchFile, Class, MonthFiles, RunFile};
 use super::{Branch, BranchError};
 use crate::analysis::{History, HistoryRun, NamedRun, merge_revisions, runs_of_parquet};
 use crate::github::{self, Tip};
-use crate::store::run_files::{RunFileName, ScratchDatabase, ScratchError};
+use crate::store::run_files::{Retractions, RunFileName, ScratchDatabase, ScratchError};
 
 /// Files that are fetched at once; GitHub asks for few.
 const CONCURRENT: usize = 8;
@@ -35,7 +35,7 @@ impl Branch {
         Ok(github::tip(&self.client, &self.repository, &self.address.branch).await?)
     }
 
-    async fn existing_tip(&self) -> Result<Tip, BranchError> {
+    pub(super) async fn existing_tip(&self) -> Result<Tip, BranchError> {
         self.tip().await?.ok_or_else(|| BranchError::Missing(self.address.to_string()))
     }
 
@@ -56,12 +56,14 @@ impl Branch {
         let tip = self.tip().await?;
         let listing = self.listing(tip.as_ref()).await?;
         self.refuse_foreign(tip.as_ref(), &listing)?;
+        let retractions = self.retractions(&listing).await?;
         let mut found: Vec<StoredRun> = Vec::new();
         let of_runs = listing.months.iter().rev().filter(|((_, class), _)| *class == Class::Runs);
         for (_, files) in of_runs {
             let surplus = files.runs.len().saturating_sub(most);
             let newest = files.runs.get(surplus..).unwrap_or_default();
             found.extend(self.runs_of(newest, &files.packs).await?);
+            found.retain(|stored| !retractions.holds(&stored.name.identity));
             if found.iter().map(|run| &run.name.identity).collect::<BTreeSet<_>>().len() >= most {
                 break;
             }
@@ -93,6 +95,8 @@ impl Branch {
             });
             database.add(named.collect()).await?;
         }
+        // The tree is that of the time, and so is its file.
+        database.retract(self.retractions(&listing).await?.at(i64::MAX)).await?;
         self.cache.prune();
         Ok(database)
     }
@@ -118,6 +122,9 @@ impl Branch {
             .to_string()
         });
         let mut findings: Vec<String> = foreign.collect();
+        if let Err(error) = self.retractions(&listing).await {
+            findings.push(damage(error)?);
+        }
         for files in listing.months.values() {
             for run in &files.runs {
                 match self.read_run(run).await {
@@ -133,6 +140,18 @@ impl Branch {
             }
         }
         Ok(findings)
+    }
+
+    /// Which runs do not count.
+    pub(super) async fn retractions(&self, listing: &super::Listing) -> Result<Retractions, BranchError> {
+        let Some(file) = &listing.retractions else {
+            return Ok(Retractions::default());
+        };
+        let bytes = self.bytes(file).await?;
+        serde_json::from_slice(&bytes).map_err(|source| BranchError::Retractions {
+            path: file.path.clone(),
+            source,
+        })
     }
 
     fn refuse_foreign(&self, tip: Option<&Tip>, listing: &super::Listing) -> Result<(), BranchError> {

@@ -74,6 +74,20 @@ pub(crate) struct IngestCounts {
 }
 
 impl IngestCounts {
+    /// The counts of a run that is there already as a whole.
+    pub(crate) fn unchanged(rows: &RunRows) -> Self {
+        let unchanged = |number: usize| Counts {
+            unchanged: number as u64,
+            ..Counts::default()
+        };
+        Self {
+            runs: unchanged(1),
+            points: unchanged(rows.points.len()),
+            evals: unchanged(rows.evals.len()),
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn merge(&mut self, other: Self) {
         let Self {
             runs,
@@ -190,6 +204,10 @@ impl Ingest<'_> {
     async fn store(&mut self, incoming: &Incoming) -> Result<(), StoreError> {
         let Incoming { rows, source } = incoming;
         let project = self.project(&rows.project).await?;
+        if self.is_repetition(project, rows).await? {
+            self.counts.merge(IngestCounts::unchanged(rows));
+            return Ok(());
+        }
         let run = self.run(project, &rows.identity).await?;
         let before = self.current_header(run).await?;
         let header = match &before {
@@ -224,6 +242,31 @@ impl Ingest<'_> {
             level_table::recompute(&mut self.transaction, run, rows.header.branch.as_deref().unwrap_or_default()).await?;
         }
         Ok(())
+    }
+
+    /// Whether an earlier attempt of the workflow run has the same results, because only a job that reports them ran again.
+    async fn is_repetition(&mut self, project: i64, rows: &RunRows) -> Result<bool, sqlx::Error> {
+        let identity = &rows.identity;
+        if identity.attempt <= 1 || identity.provider == RunIdentity::BY_CONTENT {
+            return Ok(false);
+        }
+        let statement = "SELECT r.id, d.digest FROM run r JOIN (SELECT run_id, digest FROM point WHERE valid_to IS NULL \
+                         UNION ALL SELECT run_id, digest FROM eval WHERE valid_to IS NULL) d ON d.run_id = r.id \
+                         WHERE r.project_id = $1 AND r.provider = $2 AND r.repository = $3 AND r.external_id = $4 AND r.attempt < $5";
+        let found = sqlx::query(statement)
+            .bind(project)
+            .bind(identity.provider.clone())
+            .bind(identity.repository.clone())
+            .bind(identity.run_id.clone())
+            .bind(identity.attempt)
+            .fetch_all(&mut *self.transaction)
+            .await?;
+        let mut earlier: BTreeMap<i64, BTreeSet<Vec<u8>>> = BTreeMap::new();
+        for row in &found {
+            earlier.entry(row.try_get(0)?).or_default().insert(row.try_get(1)?);
+        }
+        let new: BTreeSet<Vec<u8>> = rows.result_digests().iter().map(|digest| digest.as_slice().to_vec()).collect();
+        Ok(rows.has_numbers() && earlier.values().any(|digests| *digests == new))
     }
 
     /// The number of this change. Its row is inserted on first use, so that an ingest without changes adds none.

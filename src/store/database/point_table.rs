@@ -6,6 +6,7 @@ use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
 use sqlx::{Any, AssertSqlSafe, Row as _};
 
+use super::DatabaseError;
 use super::engine::Address;
 use crate::analysis::{INTERVAL_COLUMNS, METRIC_COLUMNS, PointColumns, PointRow, RowError};
 use crate::model::{Concurrency, CurveKey, Digest, PointKey};
@@ -132,15 +133,32 @@ pub(super) fn select_of_curve(condition: &str) -> String {
     )
 }
 
-/// The columns in the order in which [`read`] takes them, and `run_id`.
-pub(super) fn columns_and_tables() -> String {
+/// The points that the newest run of each curve of a branch measured, curve by curve, with what tells of the run after the columns of every
+/// point. Arguments: the branch, the project or null, then those of the condition.
+pub(super) fn select_newest(condition: &str) -> String {
+    format!(
+        "SELECT {}, l.curve_id AS curve_id, l.started_ms AS started_ms, v.commit_sha AS commit_sha FROM curve c \
+         JOIN project j ON j.id = c.project_id JOIN curve_latest l ON l.curve_id = c.id \
+         JOIN run_revision v ON v.run_id = l.run_id AND v.valid_to IS NULL JOIN point_key k ON k.curve_id = c.id \
+         JOIN point p ON p.run_id = l.run_id AND p.point_key_id = k.id AND p.valid_to IS NULL \
+         WHERE l.branch = $1 AND ($2 IS NULL OR j.slug = $2){condition} ORDER BY l.curve_id",
+        columns()
+    )
+}
+
+/// The columns in the order in which [`PointReader`] takes them, and `run_id`.
+fn columns() -> String {
     let columns: String = value_columns().split(", ").fold(String::new(), |mut text, column| {
         let _ = write!(text, ", p.{column}");
         text
     });
+    format!("p.id, p.digest, c.document, k.load{columns}, p.run_id AS run_id")
+}
+
+pub(super) fn columns_and_tables() -> String {
     format!(
-        "p.id, p.digest, c.document, k.load{columns}, p.run_id AS run_id FROM point p JOIN point_key k ON k.id = p.point_key_id \
-         JOIN curve c ON c.id = k.curve_id"
+        "{} FROM point p JOIN point_key k ON k.id = p.point_key_id JOIN curve c ON c.id = k.curve_id",
+        columns()
     )
 }
 
@@ -153,8 +171,47 @@ pub(super) enum PointRowError {
     Row(#[from] RowError),
 }
 
-/// A row of [`select_of_run`], [`select_all_of_run`] or [`select_of_curve`].
+/// Reads rows of points one after another. Those of a curve often follow each other, so its key is parsed once.
+#[derive(Default)]
+pub(super) struct PointReader {
+    curve: Option<(String, CurveKey)>,
+}
+
+impl PointReader {
+    /// A row of [`select_of_run`], [`select_all_of_run`], [`select_of_curve`] or [`select_newest`].
+    pub(super) fn read(&mut self, row: &AnyRow) -> Result<StoredPoint, PointRowError> {
+        let document: &str = row.try_get(2)?;
+        let curve = match &self.curve {
+            Some((known, curve)) if known == document => curve.clone(),
+            Some(_) | None => {
+                let curve: CurveKey = serde_json::from_str(document).map_err(|source| RowError::Json {
+                    what: "the curve's key",
+                    source,
+                })?;
+                self.curve = Some((document.to_owned(), curve.clone()));
+                curve
+            }
+        };
+        read_on_curve(row, curve)
+    }
+}
+
+impl PointRowError {
+    /// The error with the address.
+    pub(super) fn at(self, address: &Address) -> DatabaseError {
+        match self {
+            Self::Sql(source) => address.error(source),
+            Self::Row(source) => address.row()(source),
+        }
+    }
+}
+
+/// A row of a single point.
 pub(super) fn read(row: &AnyRow) -> Result<StoredPoint, PointRowError> {
+    PointReader::default().read(row)
+}
+
+fn read_on_curve(row: &AnyRow, curve: CurveKey) -> Result<StoredPoint, PointRowError> {
     const FIRST_METRIC: usize = 10;
     const FIRST_INTERVAL: usize = FIRST_METRIC + METRIC_COLUMNS.len();
     let mut metrics = [None; METRIC_COLUMNS.len()];
@@ -180,16 +237,12 @@ pub(super) fn read(row: &AnyRow) -> Result<StoredPoint, PointRowError> {
     Ok(StoredPoint {
         id: row.try_get(0)?,
         digest: row.try_get(1)?,
-        point: columns.into_point(key(&row.try_get::<String, _>(2)?, row.try_get(3)?)?)?,
+        point: columns.into_point(key(curve, row.try_get(3)?)?)?,
     })
 }
 
 /// The key of a point on a curve.
-fn key(curve: &str, load: i64) -> Result<PointKey, RowError> {
-    let curve: CurveKey = serde_json::from_str(curve).map_err(|source| RowError::Json {
-        what: "the curve's key",
-        source,
-    })?;
+fn key(curve: CurveKey, load: i64) -> Result<PointKey, RowError> {
     let conc = u32::try_from(load).ok().and_then(Concurrency::new);
     Ok(PointKey {
         curve,

@@ -1,11 +1,12 @@
 //! Reads runs in their current state or in that of an earlier time.
 
 use chrono::{DateTime, Utc};
+use futures_util::TryStreamExt as _;
 use serde::Serialize;
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
-use super::point_table::{self, PointRowError};
+use super::point_table::{self, PointReader, PointRowError};
 use super::{Database, DatabaseError, eval_table};
 use crate::analysis::{History, HistoryRun, run_of_rows};
 
@@ -183,22 +184,24 @@ impl Database {
     /// # Errors
     /// [`DatabaseError`], including for rows that another program changed.
     pub(crate) async fn run(&mut self, summary: &RunSummary) -> Result<HistoryRun, DatabaseError> {
-        match self.read_run(summary).await {
-            Ok(run) => Ok(run),
-            Err(PointRowError::Sql(source)) => Err(self.address.error(source)),
-            Err(PointRowError::Row(source)) => Err(self.address.row()(source)),
-        }
+        let read = self.read_run(summary).await;
+        read.map_err(|error| error.at(&self.address))
     }
 
     async fn read_run(&mut self, summary: &RunSummary) -> Result<HistoryRun, PointRowError> {
         // The text consists of constants.
         let statement = sqlx::AssertSqlSafe(point_table::select_of_run());
-        let rows = sqlx::query(statement)
+        let mut rows = sqlx::query(statement)
             .bind(summary.id)
             .bind(summary.change)
-            .fetch_all(&mut self.connection)
-            .await?;
-        let points: Result<Vec<_>, _> = rows.iter().map(|row| point_table::read(row).map(|stored| stored.point)).collect();
+            .fetch(&mut self.connection);
+        let mut reader = PointReader::default();
+        let mut points = Vec::new();
+        // One by one: a row of the driver takes ten times as much memory as its point.
+        while let Some(row) = rows.try_next().await? {
+            points.push(reader.read(&row)?.point);
+        }
+        drop(rows);
         let statement = eval_table::SELECT_OF_RUN;
         let rows = sqlx::query(statement)
             .bind(summary.id)
@@ -206,7 +209,7 @@ impl Database {
             .fetch_all(&mut self.connection)
             .await?;
         let evals: Result<Vec<_>, _> = rows.iter().map(|row| eval_table::read(row).map(|stored| stored.score)).collect();
-        Ok(run_of_rows(&summary.document, points?, evals?)?)
+        Ok(run_of_rows(&summary.document, points, evals?)?)
     }
 
     /// The runs of a filter with their points, for noise estimates and baselines.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
+use futures_util::TryStreamExt as _;
 use serde::Serialize;
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
@@ -11,7 +12,7 @@ use sqlx::{Any, AssertSqlSafe, Row as _};
 
 use super::annotation_table::Annotation;
 use super::point_selection::is_selected_but_for_load;
-use super::point_table::{self, PointRowError};
+use super::point_table::{self, PointReader, PointRowError};
 use super::{Database, DatabaseError};
 use crate::analysis::{Filter, INTERVAL_COLUMNS, Level, MetricLevels, PointField, RowError, is_selected, value_columns};
 use crate::model::{Concurrency, CurveKey, Metric, PointKey};
@@ -267,83 +268,64 @@ impl Database {
         filters: &[Filter],
         borrow: bool,
     ) -> Result<Vec<NewestCurve>, DatabaseError> {
-        let conditions = CurveConditions::of(filters);
-        let sql = format!(
-            "SELECT l.curve_id, l.run_id, l.started_ms, v.commit_sha, c.document FROM curve c JOIN project j ON j.id = c.project_id \
-             JOIN curve_latest l ON l.curve_id = c.id JOIN run_revision v ON v.run_id = l.run_id AND v.valid_to IS NULL \
-             WHERE l.branch = $1 AND ($2 IS NULL OR j.slug = $2){} ORDER BY l.curve_id",
-            conditions.sql(3)
-        );
-        // The text is made of constants and numbers of arguments.
-        let query = sqlx::query(AssertSqlSafe(sql))
-            .bind(branch.to_owned())
-            .bind(project.map(str::to_owned));
-        let rows = conditions
-            .bind(query)
-            .fetch_all(&mut self.connection)
-            .await
-            .map_err(self.address.sql())?;
-        let mut curves = Vec::new();
-        for row in rows {
-            match self.newest_curve(&row, branch, filters, borrow).await {
-                Ok(curve) => curves.extend(curve),
-                Err(PointRowError::Sql(source)) => return Err(self.address.error(source)),
-                Err(PointRowError::Row(source)) => return Err(self.address.row()(source)),
+        let read = self.newest_of_own_runs(project, branch, filters).await;
+        let mut curves = read.map_err(|error| error.at(&self.address))?;
+        if borrow {
+            for curve in &mut curves {
+                let borrowed = self.borrow_points(curve, branch, filters).await;
+                borrowed.map_err(|error| error.at(&self.address))?;
             }
         }
-        curves.sort_by(|left, right| left.curve.cmp(&right.curve));
+        let mut found: Vec<NewestCurve> = curves.into_iter().filter_map(CurveOfRun::into_newest).collect();
+        found.sort_by(|left, right| left.curve.cmp(&right.curve));
+        Ok(found)
+    }
+
+    /// The newest run of each curve with the points that it measured and filters select, which may be none.
+    async fn newest_of_own_runs(
+        &mut self,
+        project: Option<&str>,
+        branch: &str,
+        filters: &[Filter],
+    ) -> Result<Vec<CurveOfRun>, PointRowError> {
+        let conditions = CurveConditions::of(filters);
+        // The text is made of constants and numbers of arguments.
+        let query = sqlx::query(AssertSqlSafe(point_table::select_newest(&conditions.sql(3))))
+            .bind(branch.to_owned())
+            .bind(project.map(str::to_owned));
+        let mut rows = conditions.bind(query).fetch(&mut self.connection);
+        let mut reader = PointReader::default();
+        let mut curves: Vec<CurveOfRun> = Vec::new();
+        while let Some(row) = rows.try_next().await? {
+            let point = reader.read(&row)?.point;
+            let number: i64 = row.try_get("curve_id")?;
+            if curves.last().is_none_or(|last| last.number != number) {
+                curves.push(CurveOfRun {
+                    number,
+                    key: point.key.curve.clone(),
+                    run: row.try_get("run_id")?,
+                    started_ms: row.try_get("started_ms")?,
+                    commit: row.try_get("commit_sha")?,
+                    points: BTreeMap::new(),
+                });
+            }
+            if let Some(curve) = curves.last_mut() {
+                curve.add(point, None, filters);
+            }
+        }
+        curves.retain(|curve| is_selected_but_for_load(&curve.key, filters));
         Ok(curves)
     }
 
-    async fn newest_curve(
-        &mut self,
-        row: &AnyRow,
-        branch: &str,
-        filters: &[Filter],
-        borrow: bool,
-    ) -> Result<Option<NewestCurve>, PointRowError> {
-        let (number, run): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
-        let document: String = row.try_get(4)?;
-        let curve: CurveKey = serde_json::from_str(&document).map_err(|source| RowError::Json {
-            what: "the curve's key",
-            source,
-        })?;
-        let is_possible = is_selected_but_for_load(&curve, filters);
-        if !is_possible {
-            return Ok(None);
-        }
-        let mut points: BTreeMap<Concurrency, NewestPoint> = BTreeMap::new();
-        let own = sqlx::query(AssertSqlSafe(point_table::select_of_curve("p.run_id = $2")))
-            .bind(number)
-            .bind(run)
-            .fetch_all(&mut self.connection)
-            .await?;
-        let earlier = if borrow {
-            self.earlier_points(number, branch).await?
-        } else {
-            Vec::new()
-        };
-        // Newest first: what the newest run measured, then what earlier ones did.
-        for row in own.iter().chain(&earlier) {
-            let point = point_table::read(row)?.point;
+    /// Adds what only earlier runs measured, newest first.
+    async fn borrow_points(&mut self, curve: &mut CurveOfRun, branch: &str, filters: &[Filter]) -> Result<(), PointRowError> {
+        let mut reader = PointReader::default();
+        for row in self.earlier_points(curve.number, branch).await? {
+            let point = reader.read(&row)?.point;
             let from: i64 = row.try_get("run_id")?;
-            if is_selected(&point.key, filters) && point.measurement().is_some() {
-                points.entry(point.key.conc).or_insert(NewestPoint {
-                    point,
-                    borrowed_from: (from != run).then_some(from),
-                });
-            }
+            curve.add(point, (from != curve.run).then_some(from), filters);
         }
-        if points.is_empty() {
-            return Ok(None);
-        }
-        Ok(Some(NewestCurve {
-            curve,
-            run,
-            date: date(row.try_get(2)?),
-            commit: row.try_get(3)?,
-            points: points.into_values().collect(),
-        }))
+        Ok(())
     }
 
     /// The points of a curve by all runs of a branch, newest first.
@@ -357,6 +339,44 @@ impl Database {
             .bind(branch.to_owned())
             .fetch_all(&mut self.connection)
             .await
+    }
+}
+
+/// A curve with the run that measured it last.
+struct CurveOfRun {
+    number: i64,
+    key: CurveKey,
+    run: i64,
+    started_ms: i64,
+    commit: String,
+    points: BTreeMap<Concurrency, NewestPoint>,
+}
+
+impl CurveOfRun {
+    /// Adds a measured point that filters select, if there is none of its concurrency.
+    fn add(&mut self, point: Point, borrowed_from: Option<i64>, filters: &[Filter]) {
+        if is_selected(&point.key, filters) && point.measurement().is_some() {
+            let concurrency = point.key.conc;
+            self.points.entry(concurrency).or_insert(NewestPoint { point, borrowed_from });
+        }
+    }
+
+    fn into_newest(self) -> Option<NewestCurve> {
+        let Self {
+            number: _,
+            key,
+            run,
+            started_ms,
+            commit,
+            points,
+        } = self;
+        (!points.is_empty()).then(|| NewestCurve {
+            curve: key,
+            run,
+            date: date(started_ms),
+            commit,
+            points: points.into_values().collect(),
+        })
     }
 }
 

@@ -55,7 +55,7 @@ pub(crate) enum ExportError {
 }
 
 /// Which runs and points are written.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct ExportFilter {
     pub runs: RunFilter,
     pub points: Vec<Filter>,

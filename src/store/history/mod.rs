@@ -1,8 +1,9 @@
-//! Histories: in a folder of files, in a database, or in a branch of the repository. Comparisons read all in the same way.
+//! Histories: in a folder of files, in a database, in a branch of the repository, or in object storage. Comparisons read all in the same way.
 
 mod artifacts;
 pub(crate) mod folder;
 mod open;
+mod retract;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -10,9 +11,11 @@ use std::str::FromStr;
 
 pub(crate) use artifacts::{OpenArtifactsError, is_history_folder, open_artifacts};
 pub(crate) use folder::{HistoryFolderError, append};
-pub(crate) use open::{OpenError, verify};
+pub(crate) use open::{LocalHistory, OpenError, verify};
+pub(crate) use retract::{RetractError, retract};
 
 use super::branch::{Branch, BranchAddress, BranchAddressError, BranchError};
+use super::bucket::{Bucket, BucketAddress, BucketAddressError, BucketError};
 use super::database::{Access, Address, AddressError, Database, DatabaseError, RunFilter};
 use crate::analysis::History;
 
@@ -22,12 +25,13 @@ pub(crate) enum HistoryHome {
     Folder(PathBuf),
     Database(Address),
     Branch(BranchAddress),
+    Bucket(BucketAddress),
 }
 
 /// Extensions of SQLite files; every other path is a folder.
 const SQLITE_EXTENSIONS: [&str; 3] = ["db", "sqlite", "sqlite3"];
-/// URL schemes of unsupported databases.
-const UNSUPPORTED: [&str; 6] = ["s3://", "gs://", "az://", "abfs://", "https://", "http://"];
+/// URL schemes of what keeps no history.
+const UNSUPPORTED: [&str; 5] = ["s3a://", "abfs://", "abfss://", "https://", "http://"];
 
 /// Invalid location of a history.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,15 +40,20 @@ pub(crate) enum HistoryHomeError {
     Address(#[from] AddressError),
     #[error(transparent)]
     Branch(#[from] BranchAddressError),
-    #[error("this version keeps no history at {0}; expected a folder, a file such as history.db, postgres://USER@HOST/DATABASE, or branch")]
+    #[error(transparent)]
+    Bucket(#[from] BucketAddressError),
+    #[error(
+        "this version keeps no history at {0}; expected a folder, a file such as history.db, postgres://USER@HOST/DATABASE, branch, \
+         s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, or az://CONTAINER/PREFIX"
+    )]
     Unsupported(String),
     #[error("{0} is not a database; expected a file such as history.db, or postgres://USER@HOST/DATABASE")]
     NoDatabase(String),
-    #[error("{0} is not a folder; imax publish stores a run in a database or branch")]
+    #[error("{0} is not a folder; imax publish stores a run in a database, a branch or object storage")]
     NoFolder(String),
     #[error(
         "{0} would be a history folder, which imax collect --history writes; expected a file such as history.db, \
-         postgres://USER@HOST/DATABASE, or branch"
+         postgres://USER@HOST/DATABASE, branch, or s3://BUCKET/PREFIX"
     )]
     Folder(String),
 }
@@ -58,6 +67,9 @@ impl FromStr for HistoryHome {
         }
         if BranchAddress::is_meant_by(text) {
             return Ok(Self::Branch(text.parse()?));
+        }
+        if BucketAddress::is_meant_by(text) {
+            return Ok(Self::Bucket(text.parse()?));
         }
         if UNSUPPORTED.iter().any(|scheme| text.starts_with(scheme)) {
             return Err(HistoryHomeError::Unsupported(text.to_owned()));
@@ -79,6 +91,7 @@ impl fmt::Display for HistoryHome {
             Self::Folder(path) => write!(f, "{}", path.display()),
             Self::Database(address) => address.fmt(f),
             Self::Branch(address) => address.fmt(f),
+            Self::Bucket(address) => address.fmt(f),
         }
     }
 }
@@ -88,6 +101,7 @@ impl fmt::Display for HistoryHome {
 pub(crate) enum HistoryTarget {
     Database(Address),
     Branch(BranchAddress),
+    Bucket(BucketAddress),
 }
 
 impl FromStr for HistoryTarget {
@@ -97,6 +111,7 @@ impl FromStr for HistoryTarget {
         match text.parse()? {
             HistoryHome::Database(address) => Ok(Self::Database(address)),
             HistoryHome::Branch(address) => Ok(Self::Branch(address)),
+            HistoryHome::Bucket(address) => Ok(Self::Bucket(address)),
             HistoryHome::Folder(path) => Err(HistoryHomeError::Folder(path.display().to_string())),
         }
     }
@@ -107,6 +122,7 @@ impl fmt::Display for HistoryTarget {
         match self {
             Self::Database(address) => address.fmt(f),
             Self::Branch(address) => address.fmt(f),
+            Self::Bucket(address) => address.fmt(f),
         }
     }
 }
@@ -121,7 +137,9 @@ impl FromStr for HistoryDatabase {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.parse()? {
             HistoryHome::Database(address) => Ok(Self(address)),
-            home @ (HistoryHome::Folder(_) | HistoryHome::Branch(_)) => Err(HistoryHomeError::NoDatabase(home.to_string())),
+            home @ (HistoryHome::Folder(_) | HistoryHome::Branch(_) | HistoryHome::Bucket(_)) => {
+                Err(HistoryHomeError::NoDatabase(home.to_string()))
+            }
         }
     }
 }
@@ -136,7 +154,9 @@ impl FromStr for HistoryFolder {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.parse()? {
             HistoryHome::Folder(path) => Ok(Self(path)),
-            home @ (HistoryHome::Database(_) | HistoryHome::Branch(_)) => Err(HistoryHomeError::NoFolder(home.to_string())),
+            home @ (HistoryHome::Database(_) | HistoryHome::Branch(_) | HistoryHome::Bucket(_)) => {
+                Err(HistoryHomeError::NoFolder(home.to_string()))
+            }
         }
     }
 }
@@ -150,6 +170,8 @@ pub(crate) enum HistoryReadError {
     Database(#[from] DatabaseError),
     #[error(transparent)]
     Branch(#[from] BranchError),
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
 }
 
 impl HistoryHome {
@@ -173,6 +195,7 @@ impl HistoryHome {
                 Ok(history)
             }
             Self::Branch(address) => Ok(Branch::connect(address)?.newest(most).await?),
+            Self::Bucket(address) => Ok(Bucket::connect(address)?.newest(most).await?),
         }
     }
 }
@@ -192,6 +215,7 @@ mod tests {
             ("a/b.sqlite", HistoryHome::Database(Address::Sqlite("a/b.sqlite".into()))),
             ("./branch", HistoryHome::Folder("./branch".into())),
             ("branch", HistoryHome::Branch("branch:imax-history".parse().unwrap())),
+            ("s3://bucket/bench", HistoryHome::Bucket("s3://bucket/bench".parse().unwrap())),
             ("a/b.sqlite3", HistoryHome::Database(Address::Sqlite("a/b.sqlite3".into()))),
             (
                 "postgres://imax@db.example/history",
@@ -207,7 +231,8 @@ mod tests {
         for (text, words) in [
             ("postgres://imax:hunter2@db/history", "PGPASSWORD"),
             ("postgresql://db/history?password=hunter2", "PGPASSWORD"),
-            ("s3://bucket/history", "expected a folder, a file such as history.db"),
+            ("abfs://container/history", "expected a folder, a file such as history.db"),
+            ("s3://key:hunter2@bucket/history", "expected s3://BUCKET/PREFIX"),
         ] {
             let error = text.parse::<HistoryHome>().unwrap_err().to_string();
             assert!(error.contains(words) && !error.contains("hunter2"), "{error}");
@@ -215,7 +240,7 @@ mod tests {
         assert!("history".parse::<HistoryDatabase>().is_err());
         let error = "history.db".parse::<HistoryFolder>().unwrap_err().to_string();
         assert!(error.contains("imax publish"), "{error}");
-        for text in ["history", "branch"] {
+        for text in ["history", "branch", "s3://bucket/history"] {
             assert!(text.parse::<HistoryDatabase>().is_err());
         }
         assert!("history".parse::<HistoryTarget>().is_err());

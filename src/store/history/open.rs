@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 
 use super::folder::{self, HistoryFolderError};
-use super::{Branch, BranchError, HistoryHome};
+use super::{Branch, BranchError, Bucket, BucketError, HistoryHome};
 use crate::analysis::NamedRun;
 use crate::store::branch::BranchDatabaseError;
 use crate::store::database::{self, Access, Address, AsOf, Database, DatabaseError, RunFilter};
@@ -21,6 +21,8 @@ pub(crate) enum OpenError {
     Folder(#[from] HistoryFolderError),
     #[error(transparent)]
     Branch(#[from] BranchError),
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
     #[error(transparent)]
     Scratch(#[from] ScratchError),
     #[error("{0}: no such history; imax collect --history {0} creates it")]
@@ -72,6 +74,7 @@ impl HistoryHome {
             Self::Folder(_) if filter.as_of != AsOf::Now => return Err(OpenError::AsOf(self.to_string())),
             Self::Folder(path) => folder_database(path).await?,
             Self::Branch(address) => Branch::connect(address)?.database(time_of(filter.as_of)).await?,
+            Self::Bucket(address) => Bucket::connect(address)?.database(time_of(filter.as_of)).await?,
         };
         let (database, folder) = scratch.into_parts();
         Ok(OpenHistory {
@@ -83,6 +86,33 @@ impl HistoryHome {
             },
             scratch: Some(folder),
         })
+    }
+}
+
+/// A history as a database that can be opened again and again.
+#[derive(Debug)]
+pub(crate) struct LocalHistory {
+    pub address: Address,
+    /// The folder of a copy that was made for reading; removed with it.
+    _copy: Option<tempfile::TempDir>,
+}
+
+impl HistoryHome {
+    /// The database itself, or a copy of what is kept elsewhere.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub(crate) async fn local(&self) -> Result<LocalHistory, OpenError> {
+        if let Self::Database(address) = self {
+            return Ok(LocalHistory {
+                address: address.clone(),
+                _copy: None,
+            });
+        }
+        let (database, folder) = self.open(RunFilter::default()).await?.into_parts();
+        let address = database.address().clone();
+        database.close().await?;
+        Ok(LocalHistory { address, _copy: folder })
     }
 }
 
@@ -129,6 +159,7 @@ pub(crate) async fn verify(home: &HistoryHome) -> Result<Vec<String>, OpenError>
             Ok(findings)
         }
         HistoryHome::Branch(address) => Ok(Branch::connect(address)?.verify().await?),
+        HistoryHome::Bucket(address) => Ok(Bucket::connect(address)?.verify().await?),
     }
 }
 

@@ -6,6 +6,7 @@ use super::{PublishError, PublishRequest, Published, Refused, intake};
 use crate::analysis::Quarantined;
 use crate::result::PublishedResult;
 use crate::store::branch::{self, Branch, BranchAddress};
+use crate::store::bucket::{self, Bucket, BucketAddress};
 use crate::store::database::IngestCounts;
 use crate::store::run_files::NewRun;
 
@@ -17,6 +18,18 @@ pub(super) async fn publish_to_branch(to: &BranchAddress, request: &PublishReque
     }
     let appended = branch::append(&branch, &runs, Utc::now(), request.dry_run).await?;
     published.counts.merge(appended.counts);
+    published.is_kept = !request.dry_run;
+    Ok(published)
+}
+
+pub(super) async fn publish_to_bucket(to: &BucketAddress, request: &PublishRequest) -> Result<Published, PublishError> {
+    let bucket = Bucket::connect(to)?;
+    let (runs, mut published) = read(request)?;
+    if !published.refused.is_empty() && !request.partial {
+        return Ok(published);
+    }
+    let counts = bucket::publish(&bucket, &runs, Utc::now(), request.dry_run).await?;
+    published.counts.merge(counts);
     published.is_kept = !request.dry_run;
     Ok(published)
 }

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::{Sources, foreign};
-use crate::analysis::{HistoryError, HistoryRun, Problem, Quarantined, Run, RunContext, read_history, read_run};
+use crate::analysis::{
+    HistoryError, HistoryRun, Problem, Quarantined, Run, RunContext, merge_revisions, read_history, read_run, runs_of_parquet,
+};
 use crate::model::Digest;
 use crate::result::{DUMP_TABLES, PublishedResult};
 use crate::store::artifacts::{self, ArtifactError};
@@ -14,6 +16,10 @@ use crate::store::database::Source;
 use crate::store::gather::{GatherError, RUN_FILE, load_run};
 use crate::store::history::HistoryFolderError;
 use crate::store::history::folder;
+use crate::store::run_files::RunFileName;
+
+/// How a Parquet file begins.
+const PARQUET_MAGIC: &[u8] = b"PAR1";
 
 /// Facts that a run does not contain.
 #[derive(Debug, Clone)]
@@ -77,21 +83,49 @@ pub(super) fn files(sources: &Sources) -> Result<Vec<PathBuf>, IntakeError> {
 pub(super) fn read(path: &Path, sources: &Sources) -> Result<Intake, IntakeError> {
     match sources {
         Sources::Runs { description, .. } => read_measured(path, description),
-        Sources::Foreign { project, hints, .. } => {
+        Sources::Foreign { names, project, hints, .. } => {
             let intake = if is_dump(path) {
                 foreign::read_dump(path, hints)?
             } else {
                 let bytes = artifacts::read_bytes(path)?;
-                if foreign::is_history(&bytes) {
+                if bytes.starts_with(PARQUET_MAGIC) {
+                    read_run_file(path, bytes)
+                } else if foreign::is_history(&bytes) {
                     read_history_file(path, &bytes)
                 } else {
                     foreign::read(path, &bytes, hints)
                 }
             };
             let runs = intake.runs.into_iter().map(|run| in_project(run, project.as_deref())).collect();
-            Ok(Intake { runs, ..intake })
+            let source = match names.get(path) {
+                Some(name) => Source {
+                    name: name.clone(),
+                    ..intake.source
+                },
+                None => intake.source,
+            };
+            Ok(Intake { source, runs, ..intake })
         }
     }
+}
+
+/// A file of runs as a branch or a bucket has it. Revisions of a run are one run.
+fn read_run_file(path: &Path, bytes: Vec<u8>) -> Intake {
+    let source = source_of(path, &bytes);
+    match runs_of_parquet(bytes.into()) {
+        Ok(runs) => Intake {
+            source,
+            runs: merge_revisions(runs.into_iter().map(|named| (identity_of(&named.name), named.run))),
+            published: Vec::new(),
+            quarantined: Vec::new(),
+        },
+        Err(error) => refused(source, &error, ""),
+    }
+}
+
+/// What the revisions of a run have in common; the whole name where it is another's.
+fn identity_of(name: &str) -> String {
+    name.parse::<RunFileName>().map_or_else(|_| name.to_owned(), |name| name.identity)
 }
 
 fn read_history_file(path: &Path, bytes: &[u8]) -> Intake {

@@ -4,6 +4,7 @@ mod files;
 mod foreign;
 mod intake;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 pub(crate) use intake::{IntakeError, RunDescription};
 
 use super::branch::BranchError;
+use super::bucket::BucketError;
 use super::database::{Access, Address, Database, DatabaseError, Incoming, IngestCounts, Source};
 use super::history::HistoryTarget;
 use crate::analysis::{DEFAULT_PROJECT, HistoryRun, Quarantined, RunRows};
@@ -27,6 +29,8 @@ pub(crate) enum Sources {
     /// Files of histories and of other tools, or folders of them.
     Foreign {
         paths: Vec<PathBuf>,
+        /// Where files come from whose paths say nothing, because they are copies.
+        names: BTreeMap<PathBuf, String>,
         project: Option<String>,
         hints: Box<ImportHints>,
     },
@@ -99,6 +103,8 @@ pub(crate) enum PublishError {
     Database(#[from] DatabaseError),
     #[error(transparent)]
     Branch(#[from] BranchError),
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
     #[error("cannot create a temporary folder: {0}")]
     Scratch(std::io::Error),
 }
@@ -111,6 +117,7 @@ pub(crate) async fn publish(request: &PublishRequest) -> Result<Published, Publi
     match &request.to {
         HistoryTarget::Database(address) => publish_to_database(address, request).await,
         HistoryTarget::Branch(address) => files::publish_to_branch(address, request).await,
+        HistoryTarget::Bucket(address) => files::publish_to_bucket(address, request).await,
     }
 }
 

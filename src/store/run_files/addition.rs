@@ -49,6 +49,16 @@ pub(crate) fn addition(new: &NewRun, stored: Option<HistoryRun>) -> Result<Addit
     })
 }
 
+/// What storing a run counts that an earlier attempt of its workflow run has already, because only a job that reports it ran again; `None`
+/// for another measurement.
+///
+/// # Errors
+/// [`RowError`] for a stored run that has no rows.
+pub(crate) fn repetition(new: &NewRun, earlier: HistoryRun) -> Result<Option<IngestCounts>, RowError> {
+    let earlier = RunRows::of(earlier)?;
+    Ok(new.rows.is_same_measurement(&earlier).then(|| IngestCounts::unchanged(&new.rows)))
+}
+
 fn known(stored: Option<&Digest>, new: Digest) -> Known {
     match stored {
         None => Known::New,

@@ -1,12 +1,17 @@
-//! What the stores of files, the branch and the archive, have in common: the names of runs, and what a run adds to what is there.
+//! What the stores of files, the branch and the bucket, have in common: the names of runs, and what a run adds to what is there.
 
 mod addition;
 mod name;
+mod race;
+mod retractions;
 
-pub(super) use addition::addition;
+pub(super) use addition::{addition, repetition};
 pub(super) use name::{Month, RunFileName};
+pub(super) use race::race_pause;
+pub(crate) use retractions::{RetractionChange, RetractionStateError};
+pub(super) use retractions::{Retractions, RunRetraction};
 
-use super::database::{Access, Address, Database, DatabaseError, Incoming, Source};
+use super::database::{Access, Address, Database, DatabaseError, Incoming, Retraction, RunFilter, Source};
 use crate::analysis::{HistoryRun, NamedRun, RowError, RunRows};
 use crate::model::Digest;
 
@@ -77,6 +82,29 @@ impl ScratchDatabase {
             ingest.add(&Incoming { rows, source }).await?;
         }
         Ok(ingest.commit().await?)
+    }
+
+    /// Withdraws the runs whose files have these identities.
+    ///
+    /// # Errors
+    /// [`ScratchError`].
+    pub(super) async fn retract(&mut self, retractions: impl Iterator<Item = &RunRetraction>) -> Result<(), ScratchError> {
+        let mut runs = Vec::new();
+        for retraction in retractions {
+            if runs.is_empty() {
+                runs = self.database.runs(&RunFilter::default()).await?;
+            }
+            let found = runs.iter().find(|summary| RunFileName::identity_of(summary) == retraction.run);
+            if let Some(summary) = found {
+                let retraction = Retraction {
+                    run: summary.id,
+                    reason: retraction.reason.clone(),
+                    author: retraction.author.clone(),
+                };
+                self.database.retract(retraction).await?;
+            }
+        }
+        Ok(())
     }
 
     /// The database, and the folder that must live as long.

@@ -7,11 +7,14 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use crate::analysis::RunRows;
+use crate::analysis::{RunIdentity, RunRows};
 use crate::model::Digest;
+use crate::store::database::RunSummary;
 
 /// Hexadecimal digits of the identity: 64 bits tell millions of runs apart.
 const IDENTITY_DIGITS: usize = 16;
+/// The most attempts that are looked at, newest first; GitHub allows more, people do not use them.
+const MOST_ATTEMPTS: usize = 20;
 /// The most revisions of a run; each is a correction by hand or by a job that ran again.
 const MAX_REVISION: u32 = 9999;
 
@@ -27,14 +30,27 @@ pub(crate) struct RunFileName {
 impl RunFileName {
     /// The name of a run's first revision.
     pub(crate) fn of(rows: &RunRows, short_commit: &str) -> Self {
+        Self::of_attempt(rows, rows.identity.attempt, short_commit)
+    }
+
+    /// The names that the earlier attempts of a workflow run would have, newest first; none for a run that is known by its content.
+    pub(crate) fn of_earlier_attempts(rows: &RunRows, short_commit: &str) -> Vec<Self> {
+        if rows.identity.provider == RunIdentity::BY_CONTENT {
+            return Vec::new();
+        }
+        let attempts = (1..rows.identity.attempt).rev().take(MOST_ATTEMPTS);
+        attempts.map(|attempt| Self::of_attempt(rows, attempt, short_commit)).collect()
+    }
+
+    fn of_attempt(rows: &RunRows, attempt: i64, short_commit: &str) -> Self {
         let started = DateTime::from_timestamp_millis(rows.header.started_ms).unwrap_or_default();
-        let identity = &rows.identity;
-        let digest = Digest::of_json(json!({
-            "project": rows.project, "provider": identity.provider, "repository": identity.repository, "run_id": identity.run_id,
-            "attempt": identity.attempt,
-        }));
-        let mut identity = digest.to_string();
-        identity.truncate(IDENTITY_DIGITS);
+        let RunIdentity {
+            provider,
+            repository,
+            run_id,
+            attempt: _,
+        } = &rows.identity;
+        let identity = identity(&rows.project, provider, repository, run_id, attempt);
         Self {
             date: started.format("%Y%m%dT%H%M%SZ").to_string(),
             commit: if short_commit.is_empty() {
@@ -45,6 +61,17 @@ impl RunFileName {
             identity,
             revision: 1,
         }
+    }
+
+    /// The identity of a run that a database lists.
+    pub(crate) fn identity_of(summary: &RunSummary) -> String {
+        identity(
+            &summary.project,
+            &summary.provider,
+            &summary.repository,
+            &summary.run_id,
+            summary.attempt,
+        )
     }
 
     /// The same run as a later revision; `None` where there are too many.
@@ -58,6 +85,15 @@ impl RunFileName {
             month: self.date.get(4..6).unwrap_or_default().to_owned(),
         }
     }
+}
+
+fn identity(project: &str, provider: &str, repository: &str, run_id: &str, attempt: i64) -> String {
+    let digest = Digest::of_json(json!({
+        "project": project, "provider": provider, "repository": repository, "run_id": run_id, "attempt": attempt,
+    }));
+    let mut identity = digest.to_string();
+    identity.truncate(IDENTITY_DIGITS);
+    identity
 }
 
 impl fmt::Display for RunFileName {

@@ -11,14 +11,16 @@ use crate::store::archive::ArchiveError;
 use crate::store::artifacts::ArtifactError;
 use crate::store::baseline::BaselineError;
 use crate::store::branch::BranchError;
+use crate::store::bucket::BucketError;
 use crate::store::collect::{CollectError, CompatError, HistoryEntryError, RunDownloadError};
 use crate::store::database::DatabaseError;
 use crate::store::export::ExportError;
 use crate::store::hardware::HardwareError;
-use crate::store::history::{HistoryFolderError, HistoryReadError, OpenArtifactsError, OpenError};
+use crate::store::history::{HistoryFolderError, HistoryReadError, OpenArtifactsError, OpenError, RetractError};
 use crate::store::noise_calibration::NoiseCalibrationError;
 use crate::store::normalize::NormalizeFileError;
 use crate::store::publish::{IntakeError, PublishError};
+use crate::store::remote_files::RemoteFileError;
 use crate::store::run_files::ScratchError;
 use crate::store::{GatherError, PlanError};
 
@@ -122,6 +124,7 @@ impl ExitOf for HistoryReadError {
             Self::Folder(error) => error.exit(),
             Self::Database(error) => error.exit(),
             Self::Branch(error) => error.exit(),
+            Self::Bucket(error) => error.exit(),
         }
     }
 }
@@ -142,9 +145,46 @@ impl ExitOf for BranchError {
             | Self::Row(_)
             | Self::Packing(_)
             | Self::TooLarge { .. }
+            | Self::Retractions { .. }
+            | Self::Json(_)
             | Self::Revisions(_) => Exit::InvalidInput,
             Self::Raced { .. } => Exit::Infrastructure,
-            Self::Rejected { .. } => Exit::Usage,
+            Self::State(_) | Self::Rejected { .. } => Exit::Usage,
+        }
+    }
+}
+
+impl ExitOf for BucketError {
+    /// A bucket that does not hold a whole history is invalid input; storage that cannot be reached may answer later.
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Setup { .. } | Self::Denied { .. } | Self::NoBucket(_) | Self::State(_) => Exit::Usage,
+            Self::Storage { .. } | Self::Raced { .. } => Exit::Infrastructure,
+            Self::Missing(_)
+            | Self::LostManifest { .. }
+            | Self::Lost { .. }
+            | Self::Size { .. }
+            | Self::Digest { .. }
+            | Self::Runs { .. }
+            | Self::OtherRun { .. }
+            | Self::Manifest { .. }
+            | Self::TooLarge { .. }
+            | Self::Json(_)
+            | Self::Row(_)
+            | Self::Encode { .. }
+            | Self::Revisions(_) => Exit::InvalidInput,
+            Self::Scratch(error) => error.exit(),
+        }
+    }
+}
+
+impl ExitOf for RemoteFileError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::None | Self::Variable { .. } | Self::NoCache(_) => Exit::Usage,
+            Self::Bucket(error) => error.exit(),
+            Self::Missing(_) | Self::NoTable(_) => Exit::InvalidInput,
+            Self::Copy { .. } => Exit::Infrastructure,
         }
     }
 }
@@ -165,9 +205,22 @@ impl ExitOf for OpenError {
             Self::Database(error) => error.exit(),
             Self::Folder(error) => error.exit(),
             Self::Branch(error) => error.exit(),
+            Self::Bucket(error) => error.exit(),
             Self::Scratch(error) => error.exit(),
             Self::Missing(_) => Exit::InvalidInput,
             Self::AsOf(_) => Exit::Usage,
+        }
+    }
+}
+
+impl ExitOf for RetractError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Database(error) => error.exit(),
+            Self::Open(error) => error.exit(),
+            Self::Branch(error) => error.exit(),
+            Self::Bucket(error) => error.exit(),
+            Self::Folder(_) => Exit::Usage,
         }
     }
 }
@@ -215,6 +268,9 @@ impl ExitOf for ArchiveError {
         match self {
             Self::Export(error) => error.exit(),
             Self::Database(error) => error.exit(),
+            Self::Open(error) => error.exit(),
+            Self::Bucket(error) => error.exit(),
+            Self::Row { .. } => Exit::InvalidInput,
             Self::Write { .. } | Self::Unreadable { .. } => Exit::Infrastructure,
             Self::Occupied(_) => Exit::Usage,
         }
@@ -227,6 +283,7 @@ impl ExitOf for PublishError {
             Self::Intake(error) => error.exit(),
             Self::Database(error) => error.exit(),
             Self::Branch(error) => error.exit(),
+            Self::Bucket(error) => error.exit(),
             Self::Scratch(_) => Exit::Infrastructure,
         }
     }
