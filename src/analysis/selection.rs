@@ -189,10 +189,10 @@ impl FromStr for Filter {
     type Err = FilterError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || FilterError(text.to_owned());
-        let (key, glob) = text.split_once('=').ok_or_else(wrong)?;
-        let field = key.parse().map_err(|_| wrong())?;
-        let glob = Glob::new(glob).map_err(|_| wrong())?.compile_matcher();
+        let invalid = || FilterError(text.to_owned());
+        let (key, glob) = text.split_once('=').ok_or_else(invalid)?;
+        let field = key.parse().map_err(|_| invalid())?;
+        let glob = Glob::new(glob).map_err(|_| invalid())?.compile_matcher();
         Ok(Self { field, glob })
     }
 }

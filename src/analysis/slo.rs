@@ -35,20 +35,23 @@ impl FromStr for Slo {
     type Err = SloError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || SloError(text.to_owned());
-        let at = text.find(['<', '>']).ok_or_else(wrong)?;
+        let invalid = || SloError(text.to_owned());
+        let at = text.find(['<', '>']).ok_or_else(invalid)?;
         let (what, bound) = (&text[..at], text[at + 1..].trim_start_matches('='));
-        let (metric, statistic) = what.split_once(':').ok_or_else(wrong)?;
-        let statistic = STATISTICS.into_iter().find(|known| *known == statistic.trim()).ok_or_else(wrong)?;
+        let (metric, statistic) = what.split_once(':').ok_or_else(invalid)?;
+        let statistic = STATISTICS
+            .into_iter()
+            .find(|known| *known == statistic.trim())
+            .ok_or_else(invalid)?;
         let above = text[at..].starts_with('>');
         let (metric, scale) = match (metric.trim(), above) {
             (metric @ ("ttft" | "tpot" | "itl" | "e2el"), false) => (metric, 1000.0),
             ("interactivity" | "intvty", true) => ("intvty", 1.0),
-            (_, _) => return Err(wrong()),
+            (_, _) => return Err(invalid()),
         };
-        let bound: f64 = bound.trim().trim_end_matches("ms").parse().map_err(|_| wrong())?;
+        let bound: f64 = bound.trim().trim_end_matches("ms").parse().map_err(|_| invalid())?;
         if !bound.is_finite() || bound <= 0.0 {
-            return Err(wrong());
+            return Err(invalid());
         }
         let statistics = match statistic {
             "median" | "p50" => vec!["median", "p50"],

@@ -15,6 +15,7 @@ use crate::store;
 use crate::store::baseline::{Baseline, WorkflowRuns};
 use crate::store::comparison::{self, BaselineComparison, Evidence};
 use crate::store::history::HistoryHome;
+use crate::system::environment;
 
 /// A run, and what it is compared with.
 #[derive(Debug, Args)]
@@ -94,8 +95,8 @@ impl ComparedRunArgs {
             return Ok(ComparedRun { run, comparison: None });
         };
         let remote = WorkflowRuns {
-            repository: baseline_repository.or_else(|| variable("GITHUB_REPOSITORY")),
-            workflow: baseline_workflow.or_else(|| variable("GITHUB_WORKFLOW_REF")),
+            repository: baseline_repository.or_else(|| environment::text("GITHUB_REPOSITORY")),
+            workflow: baseline_workflow.or_else(|| environment::text("GITHUB_WORKFLOW_REF")),
             folder: baseline_artifacts,
         };
         let head_name = path.display().to_string();
@@ -135,10 +136,6 @@ pub(super) fn say_expired(comparison: &Comparison) {
     for expired in &comparison.expired {
         output::say(&format!("warning: {expired}"));
     }
-}
-
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 impl EvidenceArgs {

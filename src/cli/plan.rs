@@ -20,6 +20,7 @@ use crate::model::{Concurrency, SeqLens};
 use crate::planning::{
     self, ChangedFiles, EventTrigger, KeysTrigger, NoRun, PlanRequest, PlanResult, PublishOptions, Published, RefsTrigger, Trigger,
 };
+use crate::system::environment;
 
 /// Plan the measurements that a change of the changelog requests.
 ///
@@ -292,8 +293,7 @@ fn changed_files(
 }
 
 fn workflow_variable(name: &'static str) -> Result<String, PlanArgsError> {
-    let value = std::env::var(name).ok().filter(|value| !value.is_empty());
-    value.ok_or(PlanArgsError::NoEvent(name))
+    environment::text(name).ok_or(PlanArgsError::NoEvent(name))
 }
 
 pub(super) async fn run(args: PlanArgs) -> Result<Exit, Failure> {

@@ -130,8 +130,8 @@ pub fn parse_answer(api: Api, body: &[u8]) -> Result<ModelAnswer, ModelAnswerErr
         Api::Completions => (choice.get("text").and_then(Value::as_str).ok_or(ModelAnswerError::NoText)?, false),
         Api::Chat => {
             let message = choice.get("message").and_then(Value::as_object).ok_or(ModelAnswerError::NoText)?;
-            let told = |key: &str| message.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
-            match (told("content"), told("reasoning_content").or_else(|| told("reasoning"))) {
+            let field = |key: &str| message.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+            match (field("content"), field("reasoning_content").or_else(|| field("reasoning"))) {
                 (Some(content), _) => (content, false),
                 (None, Some(reasoning)) => (reasoning, true),
                 (None, None) => ("", false),

@@ -8,6 +8,7 @@ use super::harness::{self, HarnessError, HarnessResultFile};
 use crate::eval::request::{Api, RequestSettings};
 use crate::model::Secret;
 use crate::system::cancellation::{CancelCause, Cancellation};
+use crate::system::environment;
 use crate::system::files::{self, FileError};
 
 /// Default maximum of tokens in an answer, as in lm-eval.
@@ -99,7 +100,7 @@ pub fn default_request_settings(api: Api, model: &str) -> RequestSettings {
 /// The server's API key from `OPENAI_API_KEY`, which OpenAI's tools read too.
 #[must_use]
 pub fn api_key_from_environment() -> Option<Secret> {
-    std::env::var("OPENAI_API_KEY").ok().filter(|key| !key.is_empty()).map(Secret::new)
+    environment::text("OPENAI_API_KEY").map(Secret::new)
 }
 
 /// Evaluates and writes all files of the evaluation.

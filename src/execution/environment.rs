@@ -5,6 +5,7 @@ use super::context::JobFolders;
 use super::script_environment::script_environment;
 use crate::job::{EnvironmentInput, JobSpec, recipe_environment};
 use crate::model::{Secret, Variable, VariableValue};
+use crate::system::environment;
 
 /// `RESULT_DIR` of InferenceX's workflow.
 const SCRIPT_RESULTS: &str = "/workspace/results";
@@ -19,7 +20,7 @@ pub(super) fn engine_environment(spec: &JobSpec, folders: &JobFolders, port: u16
             .for_each(|variable| variables.set(variable));
     }
     for name in profile.passed_variables() {
-        if let Some(value) = own_variable(name) {
+        if let Some(value) = environment::text(name) {
             variables.set_plain(name, value);
         }
     }
@@ -40,7 +41,7 @@ pub(super) fn engine_environment(spec: &JobSpec, folders: &JobFolders, port: u16
     set_job_variables(&mut variables, spec, folders);
     set_imax_path(&mut variables);
     for name in &profile.secrets {
-        if let Some(value) = own_variable(name) {
+        if let Some(value) = environment::text(name) {
             variables.set(Variable::secret(name, Secret::new(value)));
         }
     }
@@ -49,7 +50,7 @@ pub(super) fn engine_environment(spec: &JobSpec, folders: &JobFolders, port: u16
 
 fn set_job_variables(variables: &mut Variables, spec: &JobSpec, folders: &JobFolders) {
     let out = folders.out.display().to_string();
-    let workspace = own_variable("GITHUB_WORKSPACE").unwrap_or_else(|| folders.repository.display().to_string());
+    let workspace = environment::text("GITHUB_WORKSPACE").unwrap_or_else(|| folders.repository.display().to_string());
     variables.set_plain("GITHUB_WORKSPACE", workspace);
     if let Some(tokenizer) = &spec.profile.load.tokenizer {
         variables.set_plain("IMAX_TOKENIZER", tokenizer);
@@ -79,15 +80,10 @@ fn result_folder(spec: &JobSpec, out: String) -> String {
 fn set_imax_path(variables: &mut Variables) {
     let Ok(binary) = std::env::current_exe() else { return };
     if let Some(folder) = binary.parent().map(|folder| folder.display().to_string()) {
-        let path = own_variable("PATH").map_or_else(|| folder.clone(), |path| format!("{folder}:{path}"));
+        let path = environment::text("PATH").map_or_else(|| folder.clone(), |path| format!("{folder}:{path}"));
         variables.set_plain("PATH", path);
     }
     variables.set_plain("IMAX_BIN", binary.display().to_string());
-}
-
-/// A variable of this process that is not empty.
-fn own_variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 #[derive(Default)]

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::model::JobId;
+use crate::system::environment;
 use crate::system::files::{self, FileError};
 use crate::system::host::{Machine, machine, own_user};
 use crate::system::process::{ProcessId, boot_id, is_alive, own_id};
@@ -99,10 +100,9 @@ impl StateFolder {
     /// `IMAX_STATE_DIR`, or `imax/jobs` below `XDG_STATE_HOME`, `~/.local/state`, or `/var/tmp/imax-<uid>`.
     #[must_use]
     pub fn from_environment() -> Self {
-        let path = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let folder = path("IMAX_STATE_DIR")
-            .or_else(|| path("XDG_STATE_HOME").map(|state| state.join("imax/jobs")))
-            .or_else(|| path("HOME").map(|home| home.join(".local/state/imax/jobs")))
+        let folder = environment::path("IMAX_STATE_DIR")
+            .or_else(|| environment::path("XDG_STATE_HOME").map(|state| state.join("imax/jobs")))
+            .or_else(|| environment::path("HOME").map(|home| home.join(".local/state/imax/jobs")))
             .unwrap_or_else(|| PathBuf::from(format!("/var/tmp/imax-{}/jobs", own_user())));
         Self(folder)
     }

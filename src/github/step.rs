@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::event::{EventError, base_sha_of_event, finished_run_of_event, head_sha_of_event, pull_request_of_event};
 use super::run::WorkflowRun;
+use crate::system::environment;
 use crate::system::files::{self, FileError};
 
 #[derive(Debug, thiserror::Error)]
@@ -14,22 +15,18 @@ pub(crate) enum EventFileError {
     Event(#[from] EventError),
 }
 
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
-}
-
 /// The number of the workflow run that measured: the finished one in a `workflow_run` event, else this one.
 pub(crate) fn run_id() -> Option<u64> {
     match finished_run() {
         Ok(Some(run)) => Some(run.id),
-        Ok(None) | Err(_) => variable("GITHUB_RUN_ID")?.parse().ok(),
+        Ok(None) | Err(_) => environment::text("GITHUB_RUN_ID")?.parse().ok(),
     }
 }
 
 /// The page of the workflow run that measured.
 pub(crate) fn run_url() -> Option<String> {
-    let server = variable("GITHUB_SERVER_URL").unwrap_or_else(|| "https://github.com".to_owned());
-    let (repository, run) = (variable("GITHUB_REPOSITORY")?, run_id()?);
+    let server = environment::text("GITHUB_SERVER_URL").unwrap_or_else(|| "https://github.com".to_owned());
+    let (repository, run) = (environment::text("GITHUB_REPOSITORY")?, run_id()?);
     Some(format!("{server}/{repository}/actions/runs/{run}"))
 }
 
@@ -50,7 +47,7 @@ pub(crate) fn finished_run() -> Result<Option<WorkflowRun>, EventFileError> {
 /// [`EventFileError`].
 pub(crate) fn measured_fork() -> Result<Option<String>, EventFileError> {
     let Some(run) = finished_run()? else { return Ok(None) };
-    if variable("GITHUB_REPOSITORY").is_some_and(|own| run.is_of_repository(&own)) {
+    if environment::text("GITHUB_REPOSITORY").is_some_and(|own| run.is_of_repository(&own)) {
         return Ok(None);
     }
     Ok(Some(run.head_repository().unwrap_or("a deleted repository").to_owned()))
@@ -76,7 +73,7 @@ pub(crate) fn head_sha() -> Result<Option<String>, EventFileError> {
         Some(text) => head_sha_of_event(&text)?,
         None => None,
     };
-    Ok(of_event.or_else(|| variable("GITHUB_SHA")))
+    Ok(of_event.or_else(|| environment::text("GITHUB_SHA")))
 }
 
 /// The base of the event's pull request; `None` for other events.
@@ -91,7 +88,7 @@ pub(crate) fn base_sha() -> Result<Option<String>, EventFileError> {
 }
 
 fn event() -> Result<Option<String>, EventFileError> {
-    match variable("GITHUB_EVENT_PATH").map(PathBuf::from) {
+    match environment::text("GITHUB_EVENT_PATH").map(PathBuf::from) {
         Some(path) => Ok(Some(files::read_text(&path)?)),
         None => Ok(None),
     }

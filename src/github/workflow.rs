@@ -5,6 +5,8 @@ use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use crate::system::environment;
+
 /// Why a step's output or summary could not be given to the runner.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot append to {} (from {variable}): {source}", path.display())]
@@ -25,10 +27,9 @@ impl WorkflowFiles {
     /// The files that `GITHUB_OUTPUT` and `GITHUB_STEP_SUMMARY` name.
     #[must_use]
     pub fn from_environment() -> Self {
-        let path = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         Self {
-            output: path("GITHUB_OUTPUT"),
-            summary: path("GITHUB_STEP_SUMMARY"),
+            output: environment::path("GITHUB_OUTPUT"),
+            summary: environment::path("GITHUB_STEP_SUMMARY"),
         }
     }
 

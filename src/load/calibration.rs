@@ -103,13 +103,12 @@ pub fn compare(truth: &str, records: &[Record], concurrency: u32, cpu_time: Dura
         return Err(CalibrationError::Nothing);
     }
     let chunks = all.len();
-    let std = |gaps: &mut Vec<f64>| Summary::of(gaps, &[]).std;
     Ok(Calibration {
         concurrency,
         chunks,
         first_token_error_ms: spread(&mut first),
         chunk_error_ms: spread(&mut all),
-        itl_std_error_ms: std(&mut found_gaps) - std(&mut true_gaps),
+        itl_std_error_ms: Summary::of(&mut found_gaps, &[]).std - Summary::of(&mut true_gaps, &[]).std,
         engine_late_p99_ms: spread(&mut late).p99,
         cpu_us_per_chunk: cpu_time.as_secs_f64() * 1e6 / crate::model::count(chunks),
         version: env!("CARGO_PKG_VERSION").to_owned(),

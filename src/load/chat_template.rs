@@ -159,15 +159,15 @@ fn to_json(value: &Value, options: Kwargs) -> Result<Value, Error> {
         let _ = options.get::<Option<Value>>(ignored)?;
     }
     options.assert_all_used()?;
-    let wrong = |error: serde_json::Error| Error::new(ErrorKind::BadSerialization, error.to_string());
+    let invalid = |error: serde_json::Error| Error::new(ErrorKind::BadSerialization, error.to_string());
     let text = match indent {
-        None => serde_json::to_string(value).map_err(wrong)?,
+        None => serde_json::to_string(value).map_err(invalid)?,
         Some(spaces) => {
             let spaces = vec![b' '; spaces];
             let mut bytes = Vec::new();
             let formatter = serde_json::ser::PrettyFormatter::with_indent(&spaces);
             let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, formatter);
-            serde::Serialize::serialize(value, &mut serializer).map_err(wrong)?;
+            serde::Serialize::serialize(value, &mut serializer).map_err(invalid)?;
             String::from_utf8_lossy(&bytes).into_owned()
         }
     };

@@ -56,8 +56,7 @@ pub fn file(measured: &Measured) -> Result<Vec<u8>, ParquetError> {
 }
 
 fn write_group(mut group: SerializedRowGroupWriter<'_, Vec<u8>>, rows: &[Line]) -> Result<(), ParquetError> {
-    let text = |text: &str| ByteArray::from(text);
-    column::<ByteArrayType>(&mut group, rows, |row| Some(text(&row.request)))?;
+    column::<ByteArrayType>(&mut group, rows, |row| Some(ByteArray::from(row.request.as_str())))?;
     column::<Int64Type>(&mut group, rows, |row| Some(row.scheduled_unix_ns.cast_signed()))?;
     column::<Int64Type>(&mut group, rows, |row| Some(row.sent_unix_ns.cast_signed()))?;
     column::<DoubleType>(&mut group, rows, |row| row.connect_ms)?;
@@ -71,8 +70,8 @@ fn write_group(mut group: SerializedRowGroupWriter<'_, Vec<u8>>, rows: &[Line]) 
     column::<Int32Type>(&mut group, rows, |row| row.reported_input_tokens.map(u32::cast_signed))?;
     column::<Int32Type>(&mut group, rows, |row| row.reported_output_tokens.map(u32::cast_signed))?;
     column::<Int32Type>(&mut group, rows, |row| row.reported_cached_tokens.map(u32::cast_signed))?;
-    column::<ByteArrayType>(&mut group, rows, |row| row.failure.as_deref().map(text))?;
-    column::<ByteArrayType>(&mut group, rows, |row| row.detail.as_deref().map(text))?;
+    column::<ByteArrayType>(&mut group, rows, |row| row.failure.as_deref().map(ByteArray::from))?;
+    column::<ByteArrayType>(&mut group, rows, |row| row.detail.as_deref().map(ByteArray::from))?;
     column::<Int32Type>(&mut group, rows, |row| row.server.and_then(|server| i32::try_from(server).ok()))?;
     group.close()?;
     Ok(())

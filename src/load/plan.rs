@@ -78,12 +78,15 @@ impl Plan {
     /// The request with number `index`, if it was prepared before the run.
     #[must_use]
     pub fn prepared(&self, index: u32) -> Option<&PreparedRequest> {
-        let at = |start: u32| usize::try_from(start).ok();
         match &self.dialogues {
             // Start again from the first request if they run out before the duration ends.
-            None => self.requests.get(at(self.shard.own(index))? % self.requests.len().max(1)),
+            None => self
+                .requests
+                .get(usize::try_from(self.shard.own(index)).ok()? % self.requests.len().max(1)),
             // A repeated recorded session starts with another mark, so its requests are made when they are due.
-            Some(dialogues) => self.requests.get(at(self.shard.own(dialogues.start_of_first(index)?))?),
+            Some(dialogues) => self
+                .requests
+                .get(usize::try_from(self.shard.own(dialogues.start_of_first(index)?)).ok()?),
         }
     }
 

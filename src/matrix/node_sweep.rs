@@ -7,7 +7,7 @@ use super::evals::Evals;
 use super::expand::{Expansion, expand_block};
 use super::filters::{self, Nodes};
 use super::row::{Concurrencies, Row, Scenario};
-use super::select::{SelectError, marked};
+use super::select::{SelectError, has_prefix, is_wanted, marked};
 
 /// Selection of runner-model-sweep. Empty lists and absent values select everything.
 #[derive(Debug, Clone)]
@@ -73,14 +73,12 @@ fn nodes_of(runners: &Runners, sweep: &NodeSweep) -> Result<Vec<RunnerLabel>, Se
 }
 
 fn is_checked(entry: &Entry, sweep: &NodeSweep) -> bool {
-    let has = |list: &[String], value: &str| list.is_empty() || list.iter().any(|wanted| wanted == value);
-    let prefixed = sweep.key_prefixes.is_empty() || sweep.key_prefixes.iter().any(|prefix| entry.key.as_str().starts_with(prefix));
     let nodes = if entry.multinode { sweep.nodes.multi } else { sweep.nodes.single };
     nodes
-        && prefixed
+        && has_prefix(&sweep.key_prefixes, &entry.key)
         && entry.runner.as_str() == sweep.runner_type
-        && has(&sweep.precisions, entry.precision.as_str())
-        && has(&sweep.frameworks, entry.framework.as_str())
+        && is_wanted(&sweep.precisions, entry.precision.as_str())
+        && is_wanted(&sweep.frameworks, entry.framework.as_str())
 }
 
 /// The row that represents an entry; `None` if no block of it is suitable for a check.

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use crate::config::{Catalog, Entry, EvalPolicy};
-use crate::model::{Diagnostics, SeqLens};
+use crate::model::{ConfigKey, Diagnostics, SeqLens};
 
 use super::concurrency::{Bounds, Step};
 use super::evals::{self, Evals};
@@ -215,12 +215,20 @@ fn filter_of(part: Option<&str>) -> Option<&str> {
 }
 
 fn is_swept(entry: &Entry, sweep: &FullSweep) -> bool {
-    let has = |list: &[String], value: &str| list.is_empty() || list.iter().any(|wanted| wanted == value);
-    let prefixed = sweep.key_prefixes.is_empty() || sweep.key_prefixes.iter().any(|prefix| entry.key.as_str().starts_with(prefix));
-    prefixed
-        && has(&sweep.precisions, entry.precision.as_str())
-        && has(&sweep.frameworks, entry.framework.as_str())
-        && has(&sweep.runner_types, entry.runner.as_str())
+    has_prefix(&sweep.key_prefixes, &entry.key)
+        && is_wanted(&sweep.precisions, entry.precision.as_str())
+        && is_wanted(&sweep.frameworks, entry.framework.as_str())
+        && is_wanted(&sweep.runner_types, entry.runner.as_str())
+}
+
+/// Whether a list of wanted values has a value. An empty list does not filter.
+pub(super) fn is_wanted(wanted: &[String], value: &str) -> bool {
+    wanted.is_empty() || wanted.iter().any(|wanted| wanted == value)
+}
+
+/// Whether a key starts with one of the prefixes. An empty list does not filter.
+pub(super) fn has_prefix(prefixes: &[String], key: &ConfigKey) -> bool {
+    prefixes.is_empty() || prefixes.iter().any(|prefix| key.as_str().starts_with(prefix))
 }
 
 fn known_runners(catalog: &Catalog, wanted: &[String]) -> Result<(), SelectError> {

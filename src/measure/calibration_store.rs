@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::load::Calibration;
+use crate::system::environment;
 use crate::system::files::{self, FileError};
 
 /// The file's content.
@@ -27,10 +28,8 @@ impl CalibrationStore {
     /// The store in `$XDG_CACHE_HOME/imax`, else in `~/.cache/imax`; `None` if there is no home.
     #[must_use]
     pub fn of_this_machine() -> Option<Self> {
-        let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let cache = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")))?;
         Some(Self {
-            path: cache.join("imax").join("calibration.json"),
+            path: environment::cache_folder()?.join("calibration.json"),
             machine: machine(),
         })
     }

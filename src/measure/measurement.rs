@@ -429,8 +429,10 @@ fn within(arrivals: Vec<Duration>, duration: Option<Duration>) -> Vec<Duration> 
 
 fn concurrency(settings: &BenchmarkSettings, requests: usize) -> NonZeroU32 {
     let everything = u32::try_from(requests).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
-    let own = |whole: NonZeroU32| NonZeroU32::new(settings.shard.part_of(whole.get())).unwrap_or(NonZeroU32::MIN);
-    settings.arrival.max_concurrency.map_or(everything, own)
+    let Some(whole) = settings.arrival.max_concurrency else {
+        return everything;
+    };
+    NonZeroU32::new(settings.shard.part_of(whole.get())).unwrap_or(NonZeroU32::MIN)
 }
 
 /// A plan of single requests.

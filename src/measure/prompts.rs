@@ -1,6 +1,7 @@
 //! The prompts of a measurement, made before the clock starts and on all cores: single prompts or conversations, random or
 //! from a file.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,8 +38,10 @@ pub struct Materials {
     pub template: Option<Arc<ChatTemplate>>,
 }
 
-/// Input and output tokens of probe and warm-up for data sets without lengths of their own.
-const UNMEASURED_LENGTHS: (u32, u32) = (128, 32);
+/// Input tokens of probe and warm-up for data sets without lengths of their own.
+const WARM_UP_INPUT: NonZeroU32 = NonZeroU32::new(128).unwrap();
+/// Output tokens of probe and warm-up for data sets without lengths of their own.
+const WARM_UP_OUTPUT: NonZeroU32 = NonZeroU32::new(32).unwrap();
 
 impl Materials {
     /// The tokenizer, for what needs one.
@@ -55,7 +58,6 @@ impl Materials {
     /// [`TokenizerError`] if the vocabulary has too few usable tokens.
     pub fn random(&self, settings: &BenchmarkSettings) -> Result<Option<RandomPrompts<'_>>, TokenizerError> {
         let Some(tokenizer) = &self.tokenizer else { return Ok(None) };
-        let number = |n| std::num::NonZeroU32::new(n).unwrap_or(std::num::NonZeroU32::MIN);
         let lengths = match settings.dataset {
             Dataset::Random(lengths) | Dataset::RandomImages(lengths, _) => lengths,
             Dataset::ShareGpt { .. }
@@ -66,7 +68,7 @@ impl Materials {
             | Dataset::Questions { .. }
             | Dataset::Hub(_)
             | Dataset::Recorded { .. }
-            | Dataset::Trace { .. } => RandomLengths::exact(number(UNMEASURED_LENGTHS.0), number(UNMEASURED_LENGTHS.1)),
+            | Dataset::Trace { .. } => RandomLengths::exact(WARM_UP_INPUT, WARM_UP_OUTPUT),
         };
         let form = Form {
             token_ids: settings.send_token_ids,
@@ -170,7 +172,7 @@ pub fn make(
             return Ok(Prompts::Sessions(made));
         }
         Source::Dialogues(conversations, output, sessions) => {
-            let output = output.map(std::num::NonZeroU32::get);
+            let output = output.map(NonZeroU32::get);
             let made = in_parallel(shard, count, stop, |session| {
                 let exchanges = &conversations[session % conversations.len()];
                 sessions::recorded(tokenizer, exchanges, output, sessions, settings.seed, session as u64)

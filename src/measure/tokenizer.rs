@@ -165,12 +165,12 @@ fn locate(source: &str) -> Result<TokenizerLocation, TokenizerFileError> {
             searched: source.to_owned(),
         });
     }
-    let wrong = |error| TokenizerFileError::Hub {
+    let invalid = |error| TokenizerFileError::Hub {
         source_name: source.to_owned(),
         source: error,
     };
-    let settings = HubSettings::from_environment(|name| std::env::var(name).ok()).map_err(wrong)?;
-    let repository = HubRepository::new(HubKind::Model, source, None).map_err(wrong)?;
+    let settings = HubSettings::from_environment(|name| std::env::var(name).ok()).map_err(invalid)?;
+    let repository = HubRepository::new(HubKind::Model, source, None).map_err(invalid)?;
     Ok(TokenizerLocation::Hub(Box::new(Hub::new(settings)), repository))
 }
 

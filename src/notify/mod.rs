@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::model::Secret;
 use crate::report::{Mark, Notification};
+use crate::system::environment;
 use crate::system::retry::RetryPolicy;
 use webhook::Webhook;
 pub(crate) use webhook::WebhookError;
@@ -102,5 +103,5 @@ pub(crate) fn receivers_from_environment() -> Vec<Receiver> {
 }
 
 fn secret(variable: &str) -> Option<Secret> {
-    std::env::var(variable).ok().filter(|value| !value.is_empty()).map(Secret::new)
+    environment::text(variable).map(Secret::new)
 }

@@ -66,8 +66,8 @@ pub(super) const COST_FIELDS: [&str; 13] = [
 /// The values of [`COST_FIELDS`]; the last one is 1 or 0.
 pub(super) fn cost_values(cost: &PointCost) -> [Option<f64>; 13] {
     let kinds = [Some(cost.total), cost.input, cost.output];
-    let of = |value: fn(PerMillion) -> f64| kinds.map(|kind| kind.map(value));
-    let (usd, wh, gco2) = (of(|kind| kind.usd), of(|kind| kind.wh), of(|kind| kind.gco2));
+    let each = |value: fn(PerMillion) -> f64| kinds.map(|kind| kind.map(value));
+    let (usd, wh, gco2) = (each(|kind| kind.usd), each(|kind| kind.wh), each(|kind| kind.gco2));
     let measured = match cost.power_source {
         PowerSource::Measured => 1.0,
         PowerSource::Tdp => 0.0,
@@ -103,15 +103,15 @@ pub fn answers(best: &[Best], slos: &[Slo], by: BestBy) -> Vec<String> {
         BestBy::Throughput => "Most throughput",
     };
     let lines = best.iter().map(|best| {
-        let of = format!("{what} of {} {}{that_meets}", best.model_prefix, best.workload);
+        let subject = format!("{what} of {} {}{that_meets}", best.model_prefix, best.workload);
         match best.point {
             Some((point, value)) => format!(
-                "{of}: {} with {}",
+                "{subject}: {} with {}",
                 point.key,
                 valued(by, value, ThroughputUnit::of(&point.key.curve.runner))
             ),
-            None if best.meeting > 0 => format!("{of}: unknown, no point that meets the objectives has a price"),
-            None => format!("{of}: none of {} points", best.of),
+            None if best.meeting > 0 => format!("{subject}: unknown, no point that meets the objectives has a price"),
+            None => format!("{subject}: none of {} points", best.of),
         }
     });
     lines.collect()

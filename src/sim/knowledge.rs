@@ -49,14 +49,14 @@ impl Knowledge {
         }
         let mut known = Vec::new();
         for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-            let wrong = |reason: String| KnowledgeError::Line {
+            let invalid = |reason: String| KnowledgeError::Line {
                 file: file.to_owned(),
                 line: at + 1,
                 reason,
             };
-            let line: Known = serde_json::from_str(line).map_err(|error| wrong(error.to_string()))?;
+            let line: Known = serde_json::from_str(line).map_err(|error| invalid(error.to_string()))?;
             if line.question.is_empty() {
-                return Err(wrong("the question is empty".to_owned()));
+                return Err(invalid("the question is empty".to_owned()));
             }
             known.push(line);
         }

@@ -3,6 +3,7 @@
 
 pub mod archive;
 pub mod cancellation;
+pub(crate) mod environment;
 pub mod files;
 pub mod host;
 pub mod http_client;

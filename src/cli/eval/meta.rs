@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::cli::row::{RowError, read_row};
 use crate::result::{EvalConcs, Json, Object, eval_meta};
+use crate::system::environment;
 
 pub fn of_row(path: &Path) -> Result<Object, RowError> {
     let row = read_row(Some(path))?;
@@ -31,19 +32,15 @@ pub fn of_environment(model: &str, concurrency: usize) -> Object {
     meta.insert("is_multinode".to_owned(), false.into());
     meta.insert("model".to_owned(), model.into());
     for (key, name) in TEXTS {
-        if let Some(value) = variable(name) {
+        if let Some(value) = environment::text(name) {
             meta.insert(key.to_owned(), value.as_str().into());
         }
     }
     for (key, name) in NUMBERS {
-        if let Some(number) = variable(name).and_then(|value| value.parse().ok()) {
+        if let Some(number) = environment::text(name).and_then(|value| value.parse().ok()) {
             meta.insert(key.to_owned(), Json::Integer(number));
         }
     }
     meta.insert("conc".to_owned(), i64::try_from(concurrency).map_or(Json::Null, Json::Integer));
     meta
-}
-
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }

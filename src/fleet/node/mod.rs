@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use crate::fleet::launcher;
 use crate::job::{GpuVendor, HubFacts, LaunchSettings, NodeFacts, PortFact};
 use crate::system::cancellation::Cancellation;
+use crate::system::environment;
 use crate::system::host;
 use crate::system::ports;
 
@@ -97,10 +98,9 @@ pub fn gather(questions: &FactsRequest<'_>) -> NodeFacts {
 /// The profile's cache, or that of the hub's own tools
 /// (<https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables>).
 fn hub_cache(named: Option<&str>) -> Option<PathBuf> {
-    let path = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     named
         .map(PathBuf::from)
-        .or_else(|| path("HF_HUB_CACHE"))
-        .or_else(|| path("HF_HOME").map(|home| home.join("hub")))
-        .or_else(|| path("HOME").map(|home| home.join(".cache/huggingface/hub")))
+        .or_else(|| environment::path("HF_HUB_CACHE"))
+        .or_else(|| environment::path("HF_HOME").map(|home| home.join("hub")))
+        .or_else(|| environment::path("HOME").map(|home| home.join(".cache/huggingface/hub")))
 }

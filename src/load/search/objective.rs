@@ -36,24 +36,24 @@ impl FromStr for Objective {
     type Err = ObjectiveError;
 
     fn from_str(text: &str) -> Result<Self, ObjectiveError> {
-        let wrong = || ObjectiveError(text.to_owned());
-        let (what, limit) = text.split_once('<').ok_or_else(wrong)?;
-        let (metric, statistic) = what.split_once(':').ok_or_else(wrong)?;
+        let invalid = || ObjectiveError(text.to_owned());
+        let (what, limit) = text.split_once('<').ok_or_else(invalid)?;
+        let (metric, statistic) = what.split_once(':').ok_or_else(invalid)?;
         let limit = limit.trim_start_matches('=').trim().trim_end_matches("ms");
-        let limit_ms: f64 = limit.parse().map_err(|_| wrong())?;
+        let limit_ms: f64 = limit.parse().map_err(|_| invalid())?;
         let statistic = match statistic.trim() {
             "mean" => Statistic::Mean,
             "median" => Statistic::Percentile(50.0),
             other => {
                 let percentile = other.strip_prefix('p').and_then(|number| number.parse().ok());
-                Statistic::Percentile(percentile.filter(|p: &f64| *p > 0.0 && *p < 100.0).ok_or_else(wrong)?)
+                Statistic::Percentile(percentile.filter(|p: &f64| *p > 0.0 && *p < 100.0).ok_or_else(invalid)?)
             }
         };
         if !(limit_ms > 0.0 && limit_ms.is_finite()) {
-            return Err(wrong());
+            return Err(invalid());
         }
         Ok(Self {
-            metric: metric.trim().parse().map_err(|_| wrong())?,
+            metric: metric.trim().parse().map_err(|_| invalid())?,
             statistic,
             limit_ms,
         })

@@ -31,22 +31,22 @@ impl HubSettings {
     /// # Errors
     /// [`HubError::NoCache`] if no variable sets the cache folder and there is no home.
     pub fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Result<Self, HubError> {
-        let set = |name: &str| variable(name).filter(|value| !value.is_empty());
-        let folder = |name: &str| set(name).map(PathBuf::from);
+        let non_empty = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let folder = |name: &str| non_empty(name).map(PathBuf::from);
         let home = || {
             let shared = folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")));
             folder("HF_HOME").or_else(|| shared.map(|cache| cache.join("huggingface")))
         };
         let cache = folder("HF_HUB_CACHE").or_else(|| home().map(|home| home.join("hub")));
-        let yes = |value: String| matches!(value.to_ascii_uppercase().as_str(), "1" | "ON" | "YES" | "TRUE");
+        let is_true = |value: String| matches!(value.to_ascii_uppercase().as_str(), "1" | "ON" | "YES" | "TRUE");
         Ok(Self {
-            endpoint: set("HF_ENDPOINT")
+            endpoint: non_empty("HF_ENDPOINT")
                 .unwrap_or_else(|| ENDPOINT.to_owned())
                 .trim_end_matches('/')
                 .to_owned(),
             cache: cache.ok_or(HubError::NoCache)?,
-            token: set("HF_TOKEN").map(Secret::new),
-            offline: set("HF_HUB_OFFLINE").is_some_and(yes),
+            token: non_empty("HF_TOKEN").map(Secret::new),
+            offline: non_empty("HF_HUB_OFFLINE").is_some_and(is_true),
             stall_timeout: STALL_TIMEOUT,
         })
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use crate::github::{MAX_FILE, blob_sha};
+use crate::system::environment;
 use crate::system::files;
 
 /// The most files that are kept, about three years of nightly runs.
@@ -17,9 +18,7 @@ pub(super) struct BlobCache(Option<PathBuf>);
 impl BlobCache {
     /// `$XDG_CACHE_HOME/imax/history`, else in `~/.cache`.
     pub(super) fn of_this_machine() -> Self {
-        let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let cache = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
-        Self(cache.map(|cache| cache.join("imax").join("history")))
+        Self(environment::cache_folder().map(|cache| cache.join("history")))
     }
 
     /// The bytes of a hash. What does not have the hash, because it was cut or changed, is not used.

@@ -37,6 +37,7 @@ use crate::job::{
 };
 use crate::matrix::Row;
 use crate::system::cancellation::Cancellation;
+use crate::system::environment;
 use client::{REQUEST_TIMEOUT, connect, daemon_version, remove_containers, remove_labelled};
 use options::GpuRequest;
 use plan::{ContainerPlan, container_plan};
@@ -189,8 +190,7 @@ struct DockerLauncher {
 impl DockerLauncher {
     /// The daemon's address as a URL: the profile's, else `DOCKER_HOST`, else Docker's default.
     fn socket(&self) -> String {
-        let from_environment = std::env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty());
-        let socket = self.settings.socket.clone().or(from_environment);
+        let socket = self.settings.socket.clone().or_else(|| environment::text("DOCKER_HOST"));
         let socket = socket.unwrap_or_else(|| "/var/run/docker.sock".to_owned());
         if socket.contains("://") {
             socket

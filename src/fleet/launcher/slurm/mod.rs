@@ -37,6 +37,7 @@ use crate::job::{
 use crate::matrix::Row;
 use crate::model::JobId;
 use crate::system::cancellation::Cancellation;
+use crate::system::environment;
 use crate::system::files;
 use crate::system::tool;
 use allocation::allocation;
@@ -166,7 +167,7 @@ impl Sbatch {
     /// The file for the job's secrets, on a file system that the nodes share: home folders are, on most clusters.
     fn secrets_path(&self, job: &JobId) -> PathBuf {
         let own = self.settings.secrets_folder.as_ref().map(PathBuf::from);
-        own.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state/imax/secrets")))
+        own.or_else(|| environment::path("HOME").map(|home| home.join(".local/state/imax/secrets")))
             .unwrap_or_else(std::env::temp_dir)
             .join(format!("{job}.env"))
     }
@@ -174,7 +175,7 @@ impl Sbatch {
 
 /// `SLURM_CONF`, if it is set.
 pub(super) fn configuration() -> Option<String> {
-    std::env::var("SLURM_CONF").ok().filter(|path| !path.is_empty())
+    environment::text("SLURM_CONF")
 }
 
 impl Launcher for Sbatch {

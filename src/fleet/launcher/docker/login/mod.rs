@@ -11,6 +11,7 @@ use bollard::auth::DockerCredentials;
 
 use crate::model::Secret;
 use crate::system::cancellation::Cancellation;
+use crate::system::environment;
 use crate::system::tool::answer_with_input;
 use file::{LoginFile, Source, parse, parse_helper};
 use registry::Repository;
@@ -92,7 +93,7 @@ pub(super) async fn search(image: &str, cancellation: &Cancellation) -> Search {
     let mut search = Search {
         repository: Repository::of(image),
         found: None,
-        searched: files(&|name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)),
+        searched: files(&environment::path),
         problems: Vec::new(),
     };
     for path in &search.searched {
