@@ -18,6 +18,7 @@ mod number;
 mod parquet;
 mod plot;
 mod progress;
+mod replays;
 mod sarif;
 mod sentences;
 mod side_by_side;

@@ -1,6 +1,7 @@
 //! The report for a terminal.
 
 use super::columns::Column;
+use super::replays;
 use super::sentences;
 use super::text_table::{TextCell, TextColumn, TextStyle, TextTable};
 use super::text_wrap::wrapped_text;
@@ -34,6 +35,9 @@ pub fn table(view: &View, style: TextStyle) -> String {
         for (row, failure) in failures(group) {
             push_line(&mut text, &format!("{}: {failure}", row.point.key), 2, style);
         }
+    }
+    if let Some(table) = replays::text_table(view) {
+        text.push_str(&format!("\nReplayed sessions\n{}", table.render(style)));
     }
     if view.has_marks() {
         text.push_str(LEGEND);

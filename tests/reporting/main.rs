@@ -12,6 +12,7 @@ mod github;
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod agentx;
 mod alerts;
 mod baselines;
 mod checks;

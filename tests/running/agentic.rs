@@ -57,7 +57,7 @@ fn fixture(name: &str, recipe: &str) -> Fixture {
 fn assert_replayed(fixture: &Fixture) {
     let ended = fixture.run();
     assert_eq!(ended.code, Some(0), "{}\n{}", ended.stderr, fixture.read("out/server.log"));
-    assert_eq!(fixture.read("told").trim(), "1 agentic-coding dram lmcache 1500 1800 0 0");
+    assert_eq!(fixture.read("told").trim(), "1 agentic-coding dram lmcache 1500 1800 0");
     let job = fixture.job();
     let agg: Value = serde_json::from_str(&fixture.read(&format!("out/{}", job["points"][0]["normalised"].as_str().unwrap()))).unwrap();
     for key in ["conc", "median_ttft"] {

@@ -71,10 +71,10 @@ fn engine_exit_ends_recipe_with_cause() {
 
 #[test]
 fn unsupported_flag_is_refused_by_name() {
-    let fixture = fixture(&RECIPE.replace("--trust-remote-code", "--use-chat-template"));
+    let fixture = fixture(&RECIPE.replace("--trust-remote-code", "--lora-path x"));
     let ended = fixture.run();
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
-    assert!(ended.stderr.contains("`--use-chat-template` is not supported"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("`--lora-path` is not supported"), "{}", ended.stderr);
     fixture.assert_nothing_runs();
 }
 
@@ -108,4 +108,61 @@ fn eval_context_is_set_and_unknown_library_function_is_named() {
         "{log}"
     );
     assert_eq!(fixture.job()["outcome"]["cause"], json!("command-not-found"));
+}
+
+#[test]
+fn prompts_are_rendered_with_a_template() {
+    let with_template = r#"{ "chat_template": "<|q|>{{ messages[0].content }}<|a|>" }"#;
+    for (flags, config, problem) in [
+        ("--use-chat-template", with_template, None),
+        ("--use-chat-template", "{}", Some("it has no chat_template")),
+        // Its encoding is not in the tokenizer's files.
+        ("--dsv4 --tokenizer-mode deepseek_v4", "{}", None),
+    ] {
+        let model = "cp -r \"$MODEL\" model; cp template.json model/tokenizer_config.json; MODEL=\"$PWD/model\"\n";
+        let (head, rest) = RECIPE.split_once("SERVER_LOG").unwrap();
+        let recipe = format!("{head}{model}SERVER_LOG{rest}").replace("--trust-remote-code", flags);
+        let fixture = fixture(&recipe);
+        fixture.write("template.json", config);
+        match problem {
+            None => assert_measured(&fixture),
+            Some(problem) => {
+                let ended = fixture.run();
+                assert_eq!(ended.code, Some(1), "{flags}: {}", ended.stderr);
+                assert!(fixture.read("out/server.log").contains(problem), "{flags}: {}", ended.stderr);
+            }
+        }
+    }
+}
+
+#[test]
+fn library_waits_for_and_stops_what_a_recipe_starts() {
+    let recipe = r#"set -eu
+source "$(dirname "$0")/benchmark_lib.sh"
+imax sim --ttft-ms 5 --itl-ms 5 --served-model-name "$MODEL" --port "$PORT" --ground-truth truth-@MARK@ > engine.log 2>&1 &
+wait_for_ready --endpoint "http://127.0.0.1:$PORT/health" --log engine.log --pid "$!" --sleep-interval 1 --timeout 600
+echo "router is ready"
+bash -c 'trap "" TERM; sleep @MARK@ & wait' &
+stop_background_process_tree "$!" workers 1
+write_command command.txt serve --name "a b"
+append_command command.txt --more
+mkdir model; echo '{ "max_position_embeddings": 4096 }' > model/config.json
+echo "contexts $(compute_eval_context_length "$PWD/model" 9000) $(compute_eval_context_length "$PWD/model" 100)"
+sleep 0 &
+wait_for_ready --endpoint http://127.0.0.1:1/ --log engine.log --pid "$!"
+"#;
+    let fixture = fixture(recipe);
+    let ended = fixture.run();
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    let log = fixture.read("out/server.log");
+    for said in [
+        "router is ready",
+        "stopping workers",
+        "contexts 4096 100",
+        "ended before http://127.0.0.1:1/ answered",
+    ] {
+        assert!(log.contains(said), "{said}: {log}");
+    }
+    assert_eq!(fixture.read("command.txt"), "serve --name a\\ b \n--more \n");
+    fixture.assert_nothing_runs();
 }

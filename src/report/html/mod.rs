@@ -4,6 +4,7 @@
 mod accuracy;
 mod conditions;
 mod plotly;
+mod replays;
 mod style;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
@@ -47,6 +48,7 @@ pub fn html(view: &View, title: &str) -> std::io::Result<String> {
                     (charts(&plots))
                     (accuracy::table(view))
                     (tables(view))
+                    (replays::table(view))
                     (notes(view))
                     (conditions::list(view))
                 }

@@ -5,6 +5,7 @@ mod section;
 
 use super::columns::Column;
 use super::links::Links;
+use super::replays;
 use super::sentences;
 use super::verdicts::VerdictList;
 use super::view::{Cell, Group, Mark, View};
@@ -95,6 +96,7 @@ fn text(view: &View, budget: Budget, style: &Style) -> String {
     sections.extend(view.verdicts().iter().map(|list| changes(list, budget.listed)));
     sections.extend(view.scores().markdown(budget.listed).as_deref().map(Section::new));
     sections.extend(view.groups.iter().map(|group| table(group, &columns, style.folded)));
+    sections.extend(replays::markdown(view, budget.listed).map(|text| Section::droppable(&text, "replayed sessions".to_owned())));
     sections.extend(reproduction(view));
     sections.extend(problems(view, budget.listed));
     fit(&opening, sections, style.closing, budget)
