@@ -157,6 +157,19 @@ pub async fn download_run(
     Ok(report)
 }
 
+/// The names of a run's artifacts that GitHub still stores.
+///
+/// # Errors
+/// [`GithubError`] if GitHub refuses or does not answer.
+pub(crate) async fn artifact_names(client: &Client, repository: &RepositoryName, run: u64) -> Result<Vec<String>, GithubError> {
+    let pages = list(client, repository, run, &[]).await?;
+    let stored = pages
+        .into_iter()
+        .flat_map(|page| page.artifacts)
+        .filter(|artifact| !artifact.expired);
+    Ok(stored.map(|artifact| artifact.name).collect())
+}
+
 async fn list(client: &Client, repository: &RepositoryName, run: u64, known: &[Page]) -> Result<Vec<Page>, GithubError> {
     let mut pages: Vec<Page> = Vec::new();
     for number in 1..=MAX_PAGES {

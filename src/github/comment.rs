@@ -169,6 +169,44 @@ pub async fn commented_run(
     Ok(ours.iter().find_map(|comment| run_of(comment.body.as_deref()?)))
 }
 
+/// A comment as somebody wrote it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct WrittenComment {
+    /// The login.
+    pub author: String,
+    pub body: String,
+}
+
+/// The comments on a pull request, the oldest first; at most ten thousand.
+///
+/// # Errors
+/// [`GithubError`] if GitHub refuses or does not answer.
+pub(crate) async fn comments(client: &Client, repository: &RepositoryName, pull_request: u64) -> Result<Vec<WrittenComment>, GithubError> {
+    let mut listed = list(client, repository, pull_request).await?;
+    listed.sort_by_key(|comment| comment.id);
+    let written = listed.into_iter().filter_map(|comment| {
+        Some(WrittenComment {
+            author: comment.user?.login,
+            body: comment.body?,
+        })
+    });
+    Ok(written.collect())
+}
+
+async fn list(client: &Client, repository: &RepositoryName, pull_request: u64) -> Result<Vec<Comment>, GithubError> {
+    let mut found = Vec::new();
+    for page in 1..=MAX_PAGES {
+        let path = format!("/repos/{repository}/issues/{pull_request}/comments?per_page={PAGE}&page={page}");
+        let comments: Vec<Comment> = client.read(Request::get(&path, PERMISSION)).await?;
+        let last = comments.len() < PAGE;
+        found.extend(comments);
+        if last {
+            break;
+        }
+    }
+    Ok(found)
+}
+
 async fn author(client: &Client) -> Result<Author, GithubError> {
     let request = Request::get("/user", PERMISSION);
     match client.read::<User, ()>(request).await {
@@ -199,25 +237,11 @@ struct Thread<'a> {
 impl Thread<'_> {
     /// The account's comments with the marker, the oldest first.
     async fn with_marker(&self, marker: &Marker) -> Result<Vec<Comment>, GithubError> {
-        let mut found = Vec::new();
-        for page in 1..=MAX_PAGES {
-            let path = format!(
-                "/repos/{}/issues/{}/comments?per_page={PAGE}&page={page}",
-                self.repository, self.pull_request
-            );
-            let request = Request::get(&path, PERMISSION);
-            let comments: Vec<Comment> = self.client.read(request).await?;
-            let last = comments.len() < PAGE;
-            let has_marker = |comment: &Comment| comment.body.as_deref().is_some_and(|body| body.contains(marker.as_str()));
-            found.extend(
-                comments
-                    .into_iter()
-                    .filter(|comment| has_marker(comment) && self.author.wrote(comment)),
-            );
-            if last {
-                break;
-            }
-        }
+        let mut found = list(self.client, self.repository, self.pull_request).await?;
+        found.retain(|comment| {
+            let has_marker = comment.body.as_deref().is_some_and(|body| body.contains(marker.as_str()));
+            has_marker && self.author.wrote(comment)
+        });
         found.sort_by_key(|comment| comment.id);
         Ok(found)
     }

@@ -14,6 +14,7 @@ mod job_pages;
 mod jobs;
 mod label;
 mod limit;
+mod merged;
 mod planned_jobs;
 mod progress;
 mod run;
@@ -24,11 +25,11 @@ mod workflow_command;
 
 pub use access::permission_of;
 pub(crate) use access::{pull_request, pull_request_of_run};
-pub(crate) use artifact::{DownloadError, Downloaded, download_run};
+pub(crate) use artifact::{DownloadError, Downloaded, artifact_names, download_run};
 pub(crate) use check::put_check;
 pub(crate) use client::connect;
 pub use client::{Client, ClientSettings, RepositoryName};
-pub(crate) use comment::{CommentChange, commented_run, put_comment};
+pub(crate) use comment::{CommentChange, commented_run, comments, put_comment};
 pub use comment::{Marker, run_line};
 pub(crate) use error::GithubError;
 pub(crate) use git_data::{
@@ -37,6 +38,7 @@ pub(crate) use git_data::{
 };
 pub(crate) use job_pages::job_pages;
 pub use label::{add_label, labels, remove_label};
+pub(crate) use merged::{MergedPullRequest, commits_of, files_of_commit, merged_as, run_by_id, successful_runs_of_branch};
 pub(crate) use planned_jobs::{PlanFileError, planned_jobs};
 pub(crate) use progress::{ProgressInput, show_progress};
 pub use run::newest_run;

@@ -30,6 +30,12 @@ pub struct WorkflowRun {
     pub created_at: String,
     /// What started it: `pull_request`, `push`.
     event: String,
+    /// How it ended: `success`, `failure`, `cancelled`; `None` while it runs.
+    #[serde(default)]
+    pub(crate) conclusion: Option<String>,
+    /// The file of its workflow, `.github/workflows/sweep.yml`.
+    #[serde(default)]
+    path: Option<String>,
     /// The branch in its repository, whose owner chooses its name.
     #[serde(default)]
     pub head_branch: Option<String>,
@@ -71,6 +77,11 @@ impl WorkflowRun {
         let (owner, _) = self.head_repository()?.split_once('/')?;
         let branch = self.head_branch.as_deref()?;
         Some(format!("{}:{}", percent_encode(owner), percent_encode(branch)))
+    }
+
+    /// Whether it is a run of the workflow, which is named by its file or by a reference to it.
+    pub(crate) fn is_of_workflow(&self, workflow: &str) -> bool {
+        self.path.as_deref().is_none_or(|path| file_name(path) == file_name(workflow))
     }
 
     /// Whether a pull request started it.
@@ -174,7 +185,7 @@ struct Compared {
 }
 
 /// GitHub's variables name workflows by their path and ref, its routes by the file name.
-fn file_name(workflow: &str) -> &str {
+pub(super) fn file_name(workflow: &str) -> &str {
     let path = workflow.split('@').next().unwrap_or(workflow);
     path.rsplit('/').next().unwrap_or(path)
 }

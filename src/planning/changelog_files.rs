@@ -52,6 +52,12 @@ impl Default for ChangelogFiles {
 
 impl ChangelogFiles {
     #[must_use]
+    /// Whether a path from the top of the repository is the log or a fragment.
+    pub(super) fn contains(&self, path: &str) -> bool {
+        let path = Path::new(path);
+        path == self.log_path() || path.starts_with(self.fragments_folder())
+    }
+
     pub(crate) fn log_path(&self) -> &Path {
         Path::new(&self.log)
     }

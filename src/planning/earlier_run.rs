@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::artifact_names::{PLAN_ARTIFACT, PLAN_FILE, RESULTS_ARTIFACT};
-use crate::github::{self, Client, DownloadError, GithubError, Marker, RepositoryName, commented_run, download_run};
+use crate::github::{self, Client, DownloadError, GithubError, Marker, PlanFileError, RepositoryName, commented_run, download_run};
 use crate::model::PointKey;
 use crate::store::artifacts::{self, ArtifactError};
 use crate::store::{GatherError, RESULTS_FILE, load_run};
@@ -20,10 +20,15 @@ use crate::system::untrusted;
 const COPY_FOLDER: &str = "earlier";
 
 /// The results of an earlier run of the same commit.
+#[derive(Debug, Default)]
 pub(super) struct EarlierRun {
     pub(super) measured: HashSet<PointKey>,
     /// The normalised documents as they were written.
-    documents: Vec<Value>,
+    pub(super) documents: Vec<Value>,
+    /// Identities of evaluated rows.
+    pub(super) evaluated: HashSet<String>,
+    /// The files of each of their evaluations, by name.
+    pub(super) eval_files: Vec<Vec<(String, Vec<u8>)>>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +48,8 @@ pub(crate) enum EarlierRunError {
     Github(#[from] GithubError),
     #[error(transparent)]
     Download(#[from] DownloadError),
+    #[error(transparent)]
+    Plan(#[from] PlanFileError),
 }
 
 impl EarlierRun {
@@ -58,7 +65,13 @@ impl EarlierRun {
         Ok(Self {
             measured: measured.collect(),
             documents: read_documents(&results)?,
+            ..Self::default()
         })
+    }
+
+    /// Whether there is something to report without any job.
+    pub(super) fn has_results(&self) -> bool {
+        !self.documents.is_empty() || !self.eval_files.is_empty()
     }
 
     /// Copies the results into a folder beside the plan file, one file each, as a job would have left them. The plan's
@@ -68,11 +81,16 @@ impl EarlierRun {
         for (index, document) in self.documents.iter().enumerate() {
             files::write_json(&folder.join(format!("agg_{index}.json")), document)?;
         }
+        for (index, evaluation) in self.eval_files.iter().enumerate() {
+            for (name, bytes) in evaluation {
+                files::write(&folder.join(format!("eval_{index}")).join(name), bytes)?;
+            }
+        }
         Ok(())
     }
 }
 
-fn read_documents(results: &Path) -> Result<Vec<Value>, EarlierRunError> {
+pub(super) fn read_documents(results: &Path) -> Result<Vec<Value>, EarlierRunError> {
     if !results.is_file() {
         return Ok(Vec::new());
     }

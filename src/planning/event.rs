@@ -8,6 +8,7 @@ use super::changelog_files::ChangelogFiles;
 use super::earlier_run::{EarlierRun, LastRun, last_run};
 use super::event_facts::event_facts;
 use super::plan::{EventTrigger, JobDetails, PlanRequest, PlanningError, SweepRequest};
+use super::reuse::{Reuse, results_at_merge};
 use super::settings_file::SettingsFile;
 use crate::git::{self, Commit, GitError, Repository};
 use crate::matrix::plan::Options;
@@ -31,7 +32,7 @@ pub(super) async fn event_request(request: &PlanRequest, trigger: &EventTrigger,
     match decide(&event, &policy, &facts) {
         Decision::Skip { reason } => Ok(EventResult::NoRun { reason }),
         Decision::Refuse { reason } => Ok(EventResult::Refused { reason }),
-        Decision::Run(run) => sweep_request(request, trigger, repository, *run, warn).await,
+        Decision::Run(run) => sweep_request(request, trigger, repository, &policy, *run, warn).await,
     }
 }
 
@@ -39,6 +40,7 @@ async fn sweep_request(
     request: &PlanRequest,
     trigger: &EventTrigger,
     repository: Repository,
+    policy: &Policy,
     run: RunRequest,
     warn: Warn<'_>,
 ) -> Result<EventResult, PlanningError> {
@@ -71,6 +73,16 @@ async fn sweep_request(
         }
         Err(error) => return Err(error),
     };
+    let reused = match &earlier {
+        EarlierResults::MergedAs { commit, branch } if request.without.is_none() => {
+            match results_at_merge(commit, branch, policy, &request.changelog).await? {
+                Reuse::NotRequested => None,
+                Reuse::Results(reused) => Some(reused),
+                Reuse::Refused(reason) => return Ok(EventResult::Refused { reason }),
+            }
+        }
+        EarlierResults::MergedAs { .. } | EarlierResults::None | EarlierResults::LastRunOf(_) => None,
+    };
     let earlier = match (&request.without, earlier, change.head) {
         (Some(path), _, _) => Some(EarlierRun::load(path)?),
         (None, EarlierResults::LastRunOf(pull_request), Some(head)) => run_to_complete(pull_request, head, &mut reason).await?,
@@ -94,6 +106,7 @@ async fn sweep_request(
         fail_fast: sweep.fail_fast,
         mode: sweep.to_string(),
         earlier,
+        reused,
         reason,
     })))
 }

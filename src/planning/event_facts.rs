@@ -1,8 +1,9 @@
 //! Facts that the policy needs besides the event: from the clone, or from GitHub's API.
 
+use super::reuse::authorised_command;
 use crate::git::Repository;
 use crate::github::{self, Client, ClientSettings, GithubError, RepositoryName};
-use crate::matrix::policy::{Command, Event, Facts};
+use crate::matrix::policy::{Command, Event, Facts, PullRequest, primary};
 use crate::settings::Policy;
 
 /// Why GitHub's facts about a comment are not available.
@@ -19,8 +20,9 @@ pub(crate) enum EventFactsError {
 pub(super) async fn event_facts(event: &Event, policy: &Policy, repository: &Repository) -> Result<Facts, EventFactsError> {
     match event {
         // The pull request's own last commit counts; the checkout may be of GitHub's merge commit.
-        Event::PullRequest { pull_request, .. } => Ok(Facts {
+        Event::PullRequest { action, pull_request, .. } => Ok(Facts {
             head_message: message_of(repository, &pull_request.head),
+            is_reused: action == "synchronize" && is_reused(pull_request, policy).await?,
             ..Facts::default()
         }),
         Event::Comment {
@@ -37,13 +39,27 @@ pub(super) async fn event_facts(event: &Event, policy: &Policy, repository: &Rep
     }
 }
 
+/// Whether the results of the pull request are reused at its merge. Without a label of a sweep a push measures nothing anyway.
+async fn is_reused(pull_request: &PullRequest, policy: &Policy) -> Result<bool, EventFactsError> {
+    let has_sweep = matches!(primary(&pull_request.labels, policy), Ok(Some(_)));
+    if !has_sweep || pull_request.from_fork {
+        return Ok(false);
+    }
+    match connection()? {
+        Some((client, repository)) => Ok(authorised_command(&client, &repository, pull_request.number, policy)
+            .await?
+            .is_some()),
+        None => Ok(false),
+    }
+}
+
 fn message_of(repository: &Repository, revision: &str) -> Option<String> {
     let commit = repository.commit(revision).ok()?;
     repository.message(commit).ok()
 }
 
 /// The client and the repository of the environment; `None` without a token.
-fn connection() -> Result<Option<(Client, RepositoryName)>, EventFactsError> {
+pub(super) fn connection() -> Result<Option<(Client, RepositoryName)>, EventFactsError> {
     let Ok(settings) = ClientSettings::from_environment(|name| std::env::var(name).ok()) else {
         return Ok(None);
     };

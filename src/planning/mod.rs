@@ -15,11 +15,13 @@ mod event_facts;
 mod generator;
 mod plan;
 mod publish;
+mod reuse;
+mod reused_run;
 mod settings_file;
 mod source_file;
 mod validate;
 
-pub(crate) use artifact_names::{PLAN_ARTIFACT, PLAN_FILE, RESULTS_ARTIFACT};
+pub(crate) use artifact_names::{COLLECTED_ARTIFACT, EVAL_PREFIX, JOB_PREFIX, PLAN_ARTIFACT, PLAN_FILE, RESULT_PREFIX, RESULTS_ARTIFACT};
 pub(crate) use change::ChangeError;
 pub(crate) use changelog_files::{ChangelogFiles, ChangelogFilesError};
 pub(crate) use config_files::{ConfigFiles, ConfigFilesError};
@@ -31,6 +33,7 @@ pub(crate) use plan::{
     ChangedFiles, EventTrigger, KeysTrigger, PlanRequest, PlanResult, PlanningError, RefsTrigger, Trigger, between, plan,
 };
 pub(crate) use publish::{NoRun, PublishError, PublishOptions, Published, publish, publish_no_run};
+pub(crate) use reuse::ReuseError;
 pub(crate) use settings_file::{JudgingSettings, SettingsFile, SettingsFileError};
 pub(crate) use validate::{ValidateRequest, Validated, validate};
 

@@ -12,6 +12,8 @@ use super::earlier_run::{EarlierRun, EarlierRunError};
 use super::event::{EventResult, event_request};
 use super::event_facts::EventFactsError;
 use super::generator::{GeneratorError, GeneratorRequest};
+use super::reuse::ReuseError;
+use super::reused_run::ReusedRun;
 use super::settings_file::{SettingsFile, SettingsFileError};
 use crate::git::{Commit, GitError, Repository};
 use crate::matrix::plan::{self, ChangelogMetadata, Estimate, Options, Plan, PlanError, SearchSpace};
@@ -105,6 +107,8 @@ pub(crate) enum PlanningError {
     #[error(transparent)]
     EarlierRun(#[from] EarlierRunError),
     #[error(transparent)]
+    Reuse(#[from] ReuseError),
+    #[error(transparent)]
     Generator(#[from] GeneratorError),
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -123,6 +127,27 @@ pub(super) struct SweepRequest {
     pub(super) mode: String,
     pub(super) reason: String,
     pub(super) earlier: Option<EarlierRun>,
+    /// The run whose results are published instead of measured again.
+    pub(super) reused: Option<Box<ReusedRun>>,
+}
+
+impl SweepRequest {
+    /// Takes those results of the reused run that count for the plan, and says how many in the reason.
+    fn reuse(&mut self, planned: &Plan) -> Result<(), PlanningError> {
+        let Some(reused) = &self.reused else { return Ok(()) };
+        let earlier = reused.valid_for(planned).map_err(PlanError::Json)?;
+        let wanted: usize = planned.benchmarks.iter().map(|row| row.conc.as_slice().len()).sum();
+        self.reason.push_str(&format!(
+            " Results of run {} of pull request {} are published for {} of {wanted} points and {} of {} evaluations.",
+            reused.id,
+            reused.pull_request,
+            earlier.measured.len(),
+            earlier.evaluated.len(),
+            planned.evals.len(),
+        ));
+        self.earlier = Some(earlier);
+        Ok(())
+    }
 }
 
 /// What the jobs of a sweep get besides their rows.
@@ -166,7 +191,7 @@ impl SweepPlan {
 /// # Errors
 /// [`PlanningError`].
 pub(crate) async fn plan(request: &PlanRequest, warn: Warn<'_>) -> Result<PlanResult, PlanningError> {
-    let sweep = match &request.trigger {
+    let mut sweep = match &request.trigger {
         Trigger::Refs(trigger) => refs_request(request, trigger)?,
         Trigger::Event(trigger) => match event_request(request, trigger, warn).await? {
             EventResult::Sweep(sweep) => *sweep,
@@ -182,10 +207,18 @@ pub(crate) async fn plan(request: &PlanRequest, warn: Warn<'_>) -> Result<PlanRe
         Some(rows) => plan::plan_rows(rows.clone(), sweep.options, &sweep.filters)?,
         None => planned_rows(&sweep.change, &request.configs, sweep.options, &sweep.filters, warn)?,
     };
-    let remaining = sweep.earlier.as_ref().map(|earlier| {
-        let remaining = planned.clone().without(&earlier.measured);
-        search_space(&sweep.change, remaining, request.group_by_engine)
-    });
+    sweep.reuse(&planned)?;
+    let remaining = match &sweep.earlier {
+        Some(earlier) => {
+            let remaining = planned.clone().without(&earlier.measured).without_evals(&earlier.evaluated);
+            Some(search_space(
+                &sweep.change,
+                remaining.map_err(PlanError::Json)?,
+                request.group_by_engine,
+            ))
+        }
+        None => None,
+    };
     Ok(PlanResult::Sweep(Box::new(SweepPlan {
         whole: search_space(&sweep.change, planned, request.group_by_engine),
         remaining,
@@ -227,6 +260,7 @@ fn refs_request(request: &PlanRequest, trigger: &RefsTrigger) -> Result<SweepReq
         fail_fast: false,
         mode: mode_of(*options).to_owned(),
         earlier: request.without.as_deref().map(EarlierRun::load).transpose()?,
+        reused: None,
         reason: format!("Comparison of {base} with {head}."),
     })
 }
@@ -252,6 +286,7 @@ fn keys_request(request: &PlanRequest, trigger: &KeysTrigger) -> Result<Result<S
         fail_fast: false,
         mode: mode_of(*options).to_owned(),
         earlier: request.without.as_deref().map(EarlierRun::load).transpose()?,
+        reused: None,
         reason,
     }))
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::Warn;
 use super::durations::recorded_durations;
+use super::earlier_run::EarlierRun;
 use super::plan::{SweepPlan, SweepRequest};
 use crate::git::Commit;
 use crate::github::workflow::{WorkflowFileError, WorkflowFiles};
@@ -71,7 +72,9 @@ pub(crate) fn publish(
         jobs,
     };
     let jobs = &published.jobs;
-    let reason = if jobs.is_empty() {
+    let reason = if jobs.is_empty() && sweep.reused.is_some() && sweep.earlier.as_ref().is_some_and(EarlierRun::has_results) {
+        format!("{} Nothing is measured again.", sweep.reason)
+    } else if jobs.is_empty() {
         format!("{} But no job follows: {}.", sweep.reason, why_no_job(sweep))
     } else {
         sweep.reason.clone()
@@ -108,8 +111,14 @@ fn set_outputs(
         *plan_file = Some(PathBuf::from(DEFAULT_PLAN_FILE));
     }
     let plan_path = plan_file.as_deref().map_or_else(String::new, |path| path.display().to_string());
+    let has_results = !jobs.is_empty() || sweep.earlier.as_ref().is_some_and(EarlierRun::has_results);
     workflow.set_outputs([
         ("run", if jobs.is_empty() { "false" } else { "true" }),
+        ("report", if has_results { "true" } else { "false" }),
+        (
+            "reused-run",
+            &sweep.reused.as_ref().map_or_else(String::new, |reused| reused.id.to_string()),
+        ),
         ("matrix", outputs.matrix.as_deref().unwrap_or_default()),
         ("batches", &outputs.batches),
         ("count", &jobs.len().to_string()),
@@ -181,6 +190,8 @@ pub(crate) fn publish_no_run(no_run: NoRun, reason: &str, workflow: &WorkflowFil
     let search_space = serde_json::to_string(&SearchSpace::new(Plan::default(), metadata))?;
     workflow.set_outputs([
         ("run", "false"),
+        ("report", "false"),
+        ("reused-run", ""),
         ("matrix", EMPTY_MATRIX),
         ("batches", "[]"),
         ("count", "0"),

@@ -15,12 +15,12 @@ use crate::github::{self, BranchRuns, Client, DownloadError, GithubError, Reposi
 use crate::model::PointKey;
 use crate::system::untrusted;
 
-/// The artifact in which `imax action` stores the run that it collected.
-const COLLECTED: &str = "results_bmk";
+/// The artifacts in which `imax action` stores the run that it collected: the second one in versions up to 0.2.
+const COLLECTED: [&str; 2] = ["imax-results", "results_bmk"];
 /// The artifact with the plan.
 const PLAN_ARTIFACT: &str = "imax-plan";
-/// Prefix of the names of jobs' artifacts.
-const JOB_PREFIX: &str = "bmk_";
+/// Prefixes of the names of jobs' artifacts: results, and records.
+const JOB_PREFIXES: [&str; 2] = ["bmk_", "job_"];
 /// Maximum number of runs of a branch that are examined: most commits measure nothing, and the others only what they changed.
 const MAX_BRANCH_RUNS: usize = 30;
 /// Maximum number of runs that are examined until one has results. Each costs a request.
@@ -206,12 +206,15 @@ async fn measures_branch(
 /// The results of a workflow run: those that its report collected, otherwise those of its jobs; `None` if nothing was measured.
 async fn download(client: &Client, repository: &RepositoryName, id: u64, folder: &Path) -> Result<Option<Run>, BaselineError> {
     let folder = folder.join(id.to_string());
-    download_run(client, repository, id, &folder, &|name| name == COLLECTED).await?;
-    let collected = folder.join(COLLECTED);
-    if collected.join(RUN_FILE).is_file() {
-        return Ok(Some(load_run(&collected)?));
+    for name in COLLECTED {
+        download_run(client, repository, id, &folder, &|artifact| artifact == name).await?;
+        let collected = folder.join(name);
+        if collected.join(RUN_FILE).is_file() {
+            return Ok(Some(load_run(&collected)?));
+        }
     }
-    download_run(client, repository, id, &folder, &|name| name.starts_with(JOB_PREFIX)).await?;
+    let is_of_job = |name: &str| JOB_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+    download_run(client, repository, id, &folder, &is_of_job).await?;
     let run = gather(&folder, None)?.assembly.run;
     Ok(Some(run).filter(|run| !run.points.is_empty()))
 }

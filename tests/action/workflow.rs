@@ -129,8 +129,15 @@ fn push_with_a_changelog_entry_gives_summary_and_artifacts() {
         .collect();
     assert!(names.iter().any(|name| name == "imax-plan"), "{names:?}");
     // Twelve rows that are measured, and one that is evaluated.
-    assert_eq!(names.iter().filter(|name| name.starts_with("bmk_")).count(), 13, "{names:?}");
-    let results = unpack(&run.join("results_bmk/results_bmk.zip"), folder.path());
+    let count = |prefix: &str| names.iter().filter(|name| name.starts_with(prefix)).count();
+    assert_eq!([count("job_"), count("bmk_"), count("server_logs_")], [13, 12, 12], "{names:?}");
+    for name in ["eval_results_all", "run-stats", "changelog-metadata"] {
+        assert!(names.iter().any(|found| found == name), "no {name} in {names:?}");
+    }
+    // What reads this artifact takes every file of it for results.
+    let bare = unpack(&run.join("results_bmk/results_bmk.zip"), &folder.path().join("bare"));
+    assert_eq!(fs::read_dir(bare).unwrap().count(), 1);
+    let results = unpack(&run.join("imax-results/imax-results.zip"), folder.path());
     let points: Vec<serde_json::Value> = serde_json::from_slice(&fs::read(results.join("agg_bmk.json")).unwrap()).unwrap();
     assert_eq!(points.len(), 12);
     assert!(

@@ -17,3 +17,4 @@ mod links;
 mod refs;
 mod repository;
 mod retry;
+mod reuse;

@@ -20,7 +20,7 @@ fn raw(row: &Value) -> Value {
 }
 
 /// Results of these rows, collected into the folder `results` as the report's job does.
-fn collected(repository: &Repository, rows: &[Value]) {
+pub fn collected(repository: &Repository, rows: &[Value]) {
     for (index, row) in rows.iter().enumerate() {
         let folder = format!(".git/artifacts/{index}");
         repository.write(&format!("{folder}/row.txt"), &row.to_string());
@@ -103,7 +103,7 @@ fn without_a_run_is_refused() {
 const RUN: u64 = 41;
 
 /// An archive with one file.
-fn zipped(name: &str, text: &str) -> Vec<u8> {
+pub fn zipped(name: &str, text: &str) -> Vec<u8> {
     let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     archive.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
     archive.write_all(text.as_bytes()).unwrap();

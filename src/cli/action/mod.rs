@@ -20,7 +20,7 @@ use crate::planning::{PLAN_ARTIFACT, PLAN_FILE, SettingsFile};
 use crate::settings::HistoryAddress;
 use crate::system::{files, untrusted};
 pub(super) use job_environment::{JobEnvironment, JobEnvironmentError};
-use steps::{Artifact, PublishedChange, ReportOptions, Step};
+use steps::{Artifact, PublishedChange, ReportOptions, Step, Upload};
 
 /// Run a step of the composite action; its inputs come through the environment.
 #[derive(Debug, Args)]
@@ -130,9 +130,12 @@ pub(super) async fn run(action: ActionArgs) -> Result<Exit, Failure> {
         ActionCommand::Progress => steps::progress(additional),
         ActionCommand::Check => steps::check(additional),
     };
-    let Step { command_lines, artifact } = step;
-    if let Some(artifact) = artifact {
-        set_artifact_outputs(&artifact)?;
+    let Step { command_lines, upload } = step;
+    if let Some(upload) = upload {
+        set_artifact_outputs(&upload)?;
+        if command == ActionCommand::Report {
+            write_changelog_metadata(&upload.folder)?;
+        }
     }
     run_all(command_lines).await
 }
@@ -165,13 +168,38 @@ fn published_change(finished: Option<&WorkflowRun>) -> Result<PublishedChange, F
     })
 }
 
-/// Sets the outputs for the workflow's upload step. This is done before the commands run, so that a job's files are uploaded even if
+/// Sets the outputs for the workflow's upload steps. This is done before the commands run, so that a job's files are uploaded even if
 /// it is killed.
-fn set_artifact_outputs(artifact: &Artifact) -> Result<(), Failure> {
-    let Artifact { name, path } = artifact;
-    files::create_folder(path)?;
-    let path = path.to_string_lossy();
-    WorkflowFiles::from_environment().set_outputs([("artifact-name", name.as_str()), ("artifact-path", path.as_ref())])?;
+fn set_artifact_outputs(upload: &Upload) -> Result<(), Failure> {
+    let Upload { folder, artifacts } = upload;
+    files::create_folder(folder)?;
+    let folder = folder.to_string_lossy();
+    let mut outputs = vec![("artifact-folder".to_owned(), folder.clone().into_owned())];
+    for (index, Artifact { name, patterns }) in artifacts.iter().enumerate() {
+        let lines: Vec<String> = patterns.iter().map(|pattern| below(&folder, pattern)).collect();
+        outputs.push((format!("artifact-{}-name", index + 1), name.clone()));
+        outputs.push((format!("artifact-{}-path", index + 1), lines.join("\n")));
+    }
+    let outputs = outputs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    WorkflowFiles::from_environment().set_outputs(outputs)?;
+    Ok(())
+}
+
+/// A pattern of upload-artifact below a folder.
+fn below(folder: &str, pattern: &str) -> String {
+    match (pattern, pattern.strip_prefix('!')) {
+        ("", _) => folder.to_owned(),
+        (_, Some(left_out)) => format!("!{folder}/{left_out}"),
+        (_, None) => format!("{folder}/{pattern}"),
+    }
+}
+
+/// Writes what the plan says of the changelog, for the artifact `changelog-metadata`. Nothing where the workflow has no plan.
+fn write_changelog_metadata(folder: &Path) -> Result<(), Failure> {
+    let plan = untrusted::read_text(&Path::new(ARTIFACTS).join(PLAN_ARTIFACT).join(PLAN_FILE)).ok();
+    if let Some(metadata) = plan.as_deref().and_then(steps::changelog_metadata) {
+        files::write_json(&folder.join(steps::CHANGELOG_METADATA), &metadata)?;
+    }
     Ok(())
 }
 

@@ -2,22 +2,42 @@
 
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 use super::{ARTIFACTS, ROW_FILE};
 use crate::github::WorkflowRun;
 use crate::matrix::Row;
-use crate::planning::{PLAN_ARTIFACT, PLAN_FILE, RESULTS_ARTIFACT};
+use crate::planning::{COLLECTED_ARTIFACT, EVAL_PREFIX, JOB_PREFIX, PLAN_ARTIFACT, PLAN_FILE, RESULT_PREFIX, RESULTS_ARTIFACT};
 
-/// The artifact that the next step of the workflow uploads.
+/// An artifact that the next steps of the workflow upload.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Artifact {
     pub(super) name: String,
-    pub(super) path: PathBuf,
+    /// Patterns of upload-artifact below the folder of the step, one a line; `!` leaves files out.
+    pub(super) patterns: Vec<&'static str>,
+}
+
+impl Artifact {
+    fn new(name: impl Into<String>, patterns: &[&'static str]) -> Self {
+        Self {
+            name: name.into(),
+            patterns: patterns.to_vec(),
+        }
+    }
+}
+
+/// What the workflow uploads of a step.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Upload {
+    pub(super) folder: PathBuf,
+    /// The first one has files in any case.
+    pub(super) artifacts: Vec<Artifact>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Step {
     pub(super) command_lines: Vec<Vec<String>>,
-    pub(super) artifact: Option<Artifact>,
+    pub(super) upload: Option<Upload>,
 }
 
 fn words<const N: usize>(words: [&str; N]) -> Vec<String> {
@@ -35,24 +55,52 @@ pub(super) fn plan(folder: &Path, additional: Vec<String>) -> Step {
     line.extend(additional);
     Step {
         command_lines: vec![line],
-        artifact: Some(Artifact {
-            name: PLAN_ARTIFACT.to_owned(),
-            path: out,
+        upload: Some(Upload {
+            folder: out,
+            artifacts: vec![Artifact::new(PLAN_ARTIFACT, &[""])],
         }),
     }
 }
 
+/// Files of a job that have an artifact of their own.
+const RESULTS: &str = "agg_*.json";
+const LOGS: [&str; 2] = ["*.log", "multinode_server_logs.tar.gz"];
+const SCORES: [&str; 3] = ["meta_env.json", "results*.json", "sample*.jsonl"];
+
+/// Results, logs, scores and the rest are artifacts of their own, by the names that InferenceX's tools know: what collects results
+/// takes every JSON file of `bmk_*` for one, and the dashboard pairs `server_logs_KEY` with `bmk_KEY`.
 pub(super) fn run_row(folder: &Path, row: &Row, additional: Vec<String>) -> Step {
-    let name = artifact_name(row);
-    let out = folder.join(&name);
+    let key = job_key(row);
+    let out = folder.join(format!("{JOB_PREFIX}{key}"));
     let mut line = words(["run", "--row"]);
     line.push(text(&folder.join(ROW_FILE)));
     line.push("--out".to_owned());
     line.push(text(&out));
     line.extend(additional);
+    let logs = match row.is_evaluated_alone() {
+        true => "eval_server_logs_",
+        false => "server_logs_",
+    };
+    let rest = [
+        "",
+        "!agg_*.json",
+        "!*.log",
+        "!multinode_server_logs.tar.gz",
+        "!meta_env.json",
+        "!results*.json",
+        "!sample*.jsonl",
+    ];
     Step {
         command_lines: vec![line],
-        artifact: Some(Artifact { name, path: out }),
+        upload: Some(Upload {
+            folder: out,
+            artifacts: vec![
+                Artifact::new(format!("{JOB_PREFIX}{key}"), &rest),
+                Artifact::new(format!("{RESULT_PREFIX}{key}"), &[RESULTS]),
+                Artifact::new(format!("{logs}{key}"), &LOGS),
+                Artifact::new(format!("{EVAL_PREFIX}{key}"), &SCORES),
+            ],
+        }),
     }
 }
 
@@ -65,7 +113,7 @@ pub(super) fn progress(additional: Vec<String>) -> Step {
     line.extend(additional);
     Step {
         command_lines: vec![line],
-        artifact: None,
+        upload: None,
     }
 }
 
@@ -130,11 +178,11 @@ pub(super) fn publish_line(results: &str, history: &str, change: &PublishedChang
 
 /// The step of a job of its own: the results are those that the report stored.
 pub(super) fn publish(history: &str, change: &PublishedChange, additional: Vec<String>) -> Step {
-    let mut line = publish_line(&format!("{ARTIFACTS}/{RESULTS_ARTIFACT}"), history, change);
+    let mut line = publish_line(&format!("{ARTIFACTS}/{COLLECTED_ARTIFACT}"), history, change);
     line.extend(additional);
     Step {
         command_lines: vec![line],
-        artifact: None,
+        upload: None,
     }
 }
 
@@ -162,7 +210,7 @@ pub(super) struct ReportOptions<'a> {
 }
 
 pub(super) fn report(folder: &Path, additional: &[String], options: ReportOptions) -> Step {
-    let out = folder.join(RESULTS_ARTIFACT);
+    let out = folder.join(COLLECTED_ARTIFACT);
     let results = text(&out);
     let plan = format!("{ARTIFACTS}/{PLAN_ARTIFACT}/{PLAN_FILE}");
     let mut collect = words(["collect", ARTIFACTS, "--out", &results]);
@@ -203,11 +251,27 @@ pub(super) fn report(folder: &Path, additional: &[String], options: ReportOption
     }
     Step {
         command_lines,
-        artifact: Some(Artifact {
-            name: RESULTS_ARTIFACT.to_owned(),
-            path: out,
+        // Besides everything that was collected, the four artifacts that InferenceX's dashboard reads.
+        upload: Some(Upload {
+            folder: out,
+            artifacts: vec![
+                Artifact::new(COLLECTED_ARTIFACT, &[""]),
+                Artifact::new(RESULTS_ARTIFACT, &["agg_bmk.json"]),
+                Artifact::new("eval_results_all", &["agg_eval_all.json"]),
+                Artifact::new("run-stats", &["run_stats.json"]),
+                Artifact::new("changelog-metadata", &[CHANGELOG_METADATA]),
+            ],
         }),
     }
+}
+
+/// The file of the artifact `changelog-metadata`: what the plan says of the changelog.
+pub(super) const CHANGELOG_METADATA: &str = "changelog_metadata.json";
+
+/// The changelog's metadata in a plan file; `None` where it has none.
+pub(super) fn changelog_metadata(plan: &str) -> Option<Value> {
+    let mut plan: Value = serde_json::from_str(plan).ok()?;
+    Some(plan.pointer_mut("/search-space/changelog_metadata")?.take())
 }
 
 fn report_line(out: &Path, format: &str, file: &str) -> Vec<String> {
@@ -219,13 +283,13 @@ pub(super) fn check(additional: Vec<String>) -> Step {
     line.extend(additional);
     Step {
         command_lines: vec![line],
-        artifact: None,
+        upload: None,
     }
 }
 
-/// The artifact name of a row: a readable part, in which characters that GitHub does not allow are replaced, and a hash of the row,
+/// The key of a row's artifacts: a readable part, in which characters that GitHub does not allow are replaced, and a hash of the row,
 /// because names must be unique within a workflow run.
-fn artifact_name(row: &Row) -> String {
+fn job_key(row: &Row) -> String {
     use sha2::{Digest as _, Sha256};
     let concurrencies: Vec<String> = row.conc.as_slice().iter().map(ToString::to_string).collect();
     let words = format!("{} {} conc{}", row.exp_name, row.curve_key(), concurrencies.join("-"));
@@ -234,7 +298,7 @@ fn artifact_name(row: &Row) -> String {
     let json = serde_json::to_vec(row).unwrap_or_default();
     let mut hash = hex::encode(Sha256::digest(json));
     hash.truncate(8);
-    format!("bmk_{readable}_{hash}")
+    format!("{readable}_{hash}")
 }
 
 #[cfg(test)]
@@ -252,7 +316,7 @@ pub(super) mod tests {
 
     #[test]
     fn artifact_names_are_unique_and_valid() {
-        let names = [row(1, "a"), row(2, "a"), row(1, "b")].map(|row| artifact_name(&row));
+        let names = [row(1, "a"), row(2, "a"), row(1, "b")].map(|row| job_key(&row));
         assert!(names[0] != names[1] && names[0] != names[2], "{names:?}");
         for name in names {
             assert!(!name.contains(['"', ':', '<', '>', '|', '*', '?', '\\', '/', ' ']), "{name}");
@@ -265,7 +329,27 @@ pub(super) mod tests {
         let line = &step.command_lines[0];
         assert_eq!(line[..3], ["run", "--row", "/t/row.json"]);
         assert_eq!(line[line.len() - 2..], ["--seed", "7"]);
-        assert_eq!(step.artifact.unwrap().path.parent().unwrap(), Path::new("/t"));
+        let upload = step.upload.unwrap();
+        assert_eq!(upload.folder.parent().unwrap(), Path::new("/t"));
+        let key = job_key(&row(1, "a"));
+        let names: Vec<&str> = upload.artifacts.iter().map(|artifact| artifact.name.as_str()).collect();
+        assert_eq!(
+            names,
+            ["job_", "bmk_", "server_logs_", "eval_"].map(|prefix| format!("{prefix}{key}"))
+        );
+    }
+
+    /// What is not of the first artifact is of another one.
+    #[test]
+    fn every_file_of_a_job_is_in_an_artifact() {
+        let artifacts = run_row(Path::new("/t"), &row(1, "a"), Vec::new()).upload.unwrap().artifacts;
+        let left_out: Vec<&str> = artifacts[0]
+            .patterns
+            .iter()
+            .filter_map(|pattern| pattern.strip_prefix('!'))
+            .collect();
+        let stored: Vec<&str> = artifacts[1..].iter().flat_map(|artifact| artifact.patterns.clone()).collect();
+        assert_eq!(left_out, stored);
     }
 
     #[test]
@@ -287,7 +371,7 @@ pub(super) mod tests {
         };
         let lines = report(Path::new("/t"), &[], all).command_lines;
         assert_eq!(lines[3][2..], ["--plan", "imax-artifacts/imax-plan/plan.json", "--check-run"]);
-        assert_eq!(lines[4], ["notify", "/t/results_bmk", "--on", "regression"]);
+        assert_eq!(lines[4], ["notify", "/t/imax-results", "--on", "regression"]);
     }
 
     #[test]
@@ -348,12 +432,12 @@ pub(super) mod tests {
         let lines = report(Path::new("/t"), &[], options).command_lines;
         assert_eq!(
             lines.last().unwrap().join(" "),
-            "publish /t/results_bmk --to branch --commit abc --branch faster --kind pull-request --pull-request 7"
+            "publish /t/imax-results --to branch --commit abc --branch faster --kind pull-request --pull-request 7"
         );
         let step = publish("branch", &PublishedChange::default(), words(["--partial"]));
         assert_eq!(
             step.command_lines[0].join(" "),
-            "publish imax-artifacts/results_bmk --to branch --partial"
+            "publish imax-artifacts/imax-results --to branch --partial"
         );
     }
 }

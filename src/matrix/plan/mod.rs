@@ -29,7 +29,7 @@ pub use durations::{Durations, PastJob};
 pub use group::{Estimate, by_engine};
 pub use jobs::{Job, canary, jobs};
 pub use outputs::{MATRIX_LIMIT, OutputError, PlanFile, outputs};
-pub use search_space::{ChangelogMetadata, SearchSpace};
+pub use search_space::{ChangelogMetadata, SearchSpace, eval_identity};
 pub use summary::{Totals, summary};
 
 use coverage::Coverage;

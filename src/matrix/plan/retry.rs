@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::Plan;
+use super::{Plan, eval_identity};
 use crate::matrix::row::{Concurrencies, Row};
 use crate::model::{Concurrency, PointKey};
 
@@ -15,6 +15,22 @@ impl Plan {
             benchmarks: self.benchmarks.into_iter().filter_map(|row| remaining(row, measured)).collect(),
             evals: self.evals,
         }
+    }
+}
+
+impl Plan {
+    /// The plan without evaluated rows whose scores are there, by [`eval_identity`].
+    ///
+    /// # Errors
+    /// None in practice: a row always has a JSON form.
+    pub fn without_evals(self, evaluated: &HashSet<String>) -> Result<Self, serde_json::Error> {
+        let mut evals = Vec::new();
+        for row in self.evals {
+            if !evaluated.contains(&eval_identity(&row)?) {
+                evals.push(row);
+            }
+        }
+        Ok(Self { evals, ..self })
     }
 }
 

@@ -82,6 +82,16 @@ impl SearchSpace {
     }
 }
 
+/// The identity of an evaluated row, by which its score in one plan stands for the same row in another.
+///
+/// # Errors
+/// None in practice: a row always has a JSON form.
+pub fn eval_identity(row: &Row) -> Result<String, serde_json::Error> {
+    let concurrencies: Vec<String> = row.conc.as_slice().iter().map(ToString::to_string).collect();
+    let fingerprint = crate::matrix::fingerprint(&spelled_out(row.clone()))?;
+    Ok(format!("{fingerprint} {}", concurrencies.join(",")))
+}
+
 /// A row with the document's values for fields that are absent in a generated row. Recipe fingerprints are
 /// computed from generated rows, so this happens afterwards.
 fn spelled_out(mut row: Row) -> Row {

@@ -10,6 +10,7 @@ mod raw;
 use std::path::{Path, PathBuf};
 
 use crate::analysis::{self, Assembly, EvalScore, Problem, Run, RunDocument, RunDocumentError};
+use crate::model::PointKey;
 use crate::result::{AggError, Json, JsonError, Object, POINT_PART, RawPointError};
 use crate::store::artifacts::{self, ArtifactError};
 
@@ -117,6 +118,12 @@ pub(crate) fn load_run(path: &Path) -> Result<Run, GatherError> {
         return Err(GatherError::NoResults(path.to_owned()));
     }
     Ok(run)
+}
+
+/// The point of a normalised document; `None` for any other text.
+pub(crate) fn point_of_document(text: &str) -> Option<PointKey> {
+    let document = Json::parse_part(text, &POINT_PART).ok()?;
+    Some(measured(String::new(), document).ok()?.point.key)
 }
 
 fn load_folder(folder: &Path) -> Result<Run, GatherError> {

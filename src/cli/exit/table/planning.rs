@@ -6,7 +6,7 @@ use crate::planning::changelog_edit::EditError;
 use crate::planning::check::CheckError;
 use crate::planning::{
     ChangeError, ChangelogFilesError, ConfigFilesError, EarlierRunError, EventFactsError, GeneratorError, PlanningError, PublishError,
-    SettingsFileError,
+    ReuseError, SettingsFileError,
 };
 
 impl ExitOf for SelectError {
@@ -88,6 +88,17 @@ impl ExitOf for EarlierRunError {
             Self::TemporaryFolder(_) => Exit::Infrastructure,
             Self::Github(error) => error.exit(),
             Self::Download(error) => error.exit(),
+            Self::Plan(error) => error.exit(),
+        }
+    }
+}
+
+impl ExitOf for ReuseError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Facts(error) => error.exit(),
+            Self::Github(error) => error.exit(),
+            Self::Results(error) => error.exit(),
         }
     }
 }
@@ -109,6 +120,7 @@ impl ExitOf for PlanningError {
             Self::Settings(error) => error.exit(),
             Self::EventFacts(error) => error.exit(),
             Self::EarlierRun(error) => error.exit(),
+            Self::Reuse(error) => error.exit(),
             // The command line is an input of the event.
             Self::Generator(_) | Self::Event(_) | Self::Plan(_) => Exit::InvalidInput,
             Self::ReadEvent(_) | Self::StateBeforePush(_) | Self::WrongCheckout { .. } => Exit::Infrastructure,

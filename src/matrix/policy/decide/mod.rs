@@ -4,6 +4,8 @@ mod comment;
 mod dispatch;
 mod pull_request;
 
+pub(crate) use pull_request::{is_reusable, primary};
+
 use super::event::{Event, PullRequest};
 use super::run_request::{AgenticLoad, EarlierResults, RunRequest};
 use crate::settings::Policy;
