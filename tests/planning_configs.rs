@@ -293,6 +293,7 @@ fn the_choice_of_recipes_and_profiles_is_explained() {
        single_node/fixed_seq_len/demo_fp8_h200.sh (missing)
   profile of h200-a_0, h200-a_1: runners/h200-a.yaml, launcher docker
   profile of h200-b_0: built-in; runners has none, launcher local
+  3 rows can run on h200-a_0, h200-a_1, h200-b_0
 "
     );
     let said = run(folder.path(), &["check", "--explain", "--format", "json"]);

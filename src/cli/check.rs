@@ -13,7 +13,7 @@ use super::{Exit, Failure, terminal};
 use crate::github::annotations;
 use crate::job::{CandidateState, ProfileChoice, RecipeChoice, RecipeStyle};
 use crate::model::{Diagnostics, RunnerName, Severity};
-use crate::planning::check::{CheckRequest, Explained, Explanation, check, explain};
+use crate::planning::check::{CheckRequest, Checked, Explained, Explanation, RowCounts, RowVerdict, check, explain};
 use crate::report;
 
 /// Validate configs, runners, changelog, settings, recipes and runner profiles.
@@ -83,9 +83,12 @@ pub(super) fn run(args: CheckArgs) -> Result<Exit, Failure> {
             }
         };
     }
-    let found = check(&request)?;
+    let Checked { found, rows } = check(&request)?;
     match format {
-        Format::Human => print_findings(&found),
+        Format::Human => {
+            print_findings(&found);
+            print_rows(rows);
+        }
         Format::Json => output::emit(&report::json_of_diagnostics(&found).map_err(OutputError::Json)?)?,
         Format::Github => output::emit_commands(&annotations(&found))?,
         Format::Sarif => output::emit(&report::sarif_of_diagnostics(&found, env!("CARGO_PKG_VERSION")).map_err(OutputError::Json)?)?,
@@ -101,6 +104,15 @@ pub(super) fn print_findings(found: &Diagnostics) {
     }
     let warnings = found.iter().filter(|finding| finding.severity == Severity::Warning).count();
     output::say(&format!("{}, {}", counted(found.errors(), "error"), counted(warnings, "warning")));
+}
+
+/// How many rows can run, if some cannot.
+fn print_rows(rows: RowCounts) {
+    let RowCounts { rows, refused } = rows;
+    if refused > 0 {
+        let can = rows.saturating_sub(refused);
+        output::say(&format!("{can} of {} can run, {refused} would be refused", counted(rows, "row")));
+    }
 }
 
 fn counted(number: usize, noun: &str) -> String {
@@ -128,6 +140,7 @@ fn explanation_text(explanations: &[Explanation], request: &CheckRequest) -> Str
         config_key,
         recipes,
         profiles,
+        rows,
     } in explanations
     {
         let _ = writeln!(text, "{config_key}");
@@ -140,6 +153,9 @@ fn explanation_text(explanations: &[Explanation], request: &CheckRequest) -> Str
         for choice in profiles {
             write_profile(&mut text, choice, &request.profile_folder);
         }
+        for verdict in rows {
+            write_verdict(&mut text, verdict);
+        }
     }
     text
 }
@@ -147,7 +163,7 @@ fn explanation_text(explanations: &[Explanation], request: &CheckRequest) -> Str
 fn write_recipe(text: &mut String, choice: &RecipeChoice, folder: &Path) {
     let style = match choice.style {
         Some(RecipeStyle::EngineOnly) => "starts the engine, imax measures",
-        Some(RecipeStyle::SelfContained) => "self-contained, measures with benchmark_lib.sh",
+        Some(RecipeStyle::SelfContained) => "self-contained, measures itself",
         None => "no recipe",
     };
     let rows = counted(choice.rows, "row");
@@ -181,4 +197,18 @@ fn write_profile(text: &mut String, choice: &ProfileChoice, folder: &Path) {
     if let Some(problem) = &choice.problem {
         let _ = writeln!(text, "    {problem}");
     }
+}
+
+fn write_verdict(text: &mut String, verdict: &RowVerdict) {
+    let nodes: Vec<&str> = verdict.nodes.iter().map(RunnerName::as_str).collect();
+    let place = if nodes.is_empty() {
+        String::new()
+    } else {
+        format!(" on {}", nodes.join(", "))
+    };
+    let rows = counted(verdict.rows, "row");
+    let _ = match &verdict.problem {
+        None => writeln!(text, "  {rows} can run{place}"),
+        Some(problem) => writeln!(text, "  {rows} would be refused{place}: {problem}"),
+    };
 }

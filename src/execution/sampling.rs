@@ -1,5 +1,6 @@
 //! Samples of GPUs and of the host while an engine is measured, and their evaluation for each load: energy, utilisation, memory.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
@@ -7,6 +8,7 @@ use tokio::time::timeout;
 use super::blocking::blocking;
 use super::context::JobContext;
 use super::load_points::LoadedPoint;
+use super::workspace::result_folders;
 use crate::fleet::telemetry::{self, Exporter, HostSampler, Sampler, Wanted};
 use crate::job::{
     Energy, EnergyDoubt, GpuSample, GpuUsage, GpuVendor, HostSample, HostUse, Load, NodeFacts, RoleEnergy, RoleNodes, energy, gpu_usage,
@@ -24,6 +26,9 @@ const FIRST_SAMPLE_TIMEOUT: Duration = Duration::from_millis(1300);
 const NEXT_SAMPLE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Interval of checks for that sample.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The table of the GPUs' samples, by whomever it was written.
+const GPU_TABLE: &str = "gpu_metrics.csv";
 
 /// Running samplers. [`Sampling::finish`] stops them and returns their samples.
 #[derive(Debug)]
@@ -78,7 +83,7 @@ impl Sampling {
                     if let Some(remark) = seen.remark {
                         ctx.console.line(&remark);
                     }
-                    write_csv(ctx, "gpu_metrics.csv", &metrics_csv(&seen.samples));
+                    write_csv(ctx, GPU_TABLE, &metrics_csv(&seen.samples));
                     samples.gpus = seen.samples;
                 }
                 Err(problem) => ctx.console.line(&problem),
@@ -148,16 +153,20 @@ fn has_gpu_sampler(ctx: &JobContext) -> bool {
     has_gpus || !ctx.spec.profile.telemetry.dcgm.is_empty()
 }
 
-/// The samples that the recipe's own monitor wrote during this job, to the job's output folder or the repository. They are used if imax
-/// itself samples no GPUs.
+/// The samples that the recipe's own monitor wrote during this job, to the job's output folder or the workspace, from which they are copied.
+/// They are used if imax itself samples no GPUs.
 fn recipe_samples(ctx: &JobContext) -> Option<Vec<GpuSample>> {
-    let tables = [&ctx.folders.out, &ctx.folders.repository].map(|folder| folder.join("gpu_metrics.csv"));
+    let folders = result_folders(ctx);
+    let tables: Vec<PathBuf> = folders.iter().map(|folder| folder.join(GPU_TABLE)).collect();
     let path = tables.iter().find(|path| {
         let facts = path.symlink_metadata().and_then(|facts| facts.modified());
         let age = facts.ok().map(|time| time.elapsed());
         age.is_some_and(|age| age.is_ok_and(|age| age < ctx.start.instant.elapsed()))
     })?;
     let text = untrusted::read_text(path).ok()?;
+    if path.parent() != Some(ctx.folders.out.as_path()) {
+        write_csv(ctx, GPU_TABLE, &text);
+    }
     match read_metrics_csv(&text, &host::local_unix_s) {
         Ok(samples) => Some(samples),
         Err(error) => {

@@ -31,6 +31,7 @@ mod fixture;
 mod hooks;
 mod hostile_files;
 mod launch_scripts;
+mod launch_scripts_power;
 mod launch_scripts_slurm;
 mod llama;
 mod nvml;

@@ -13,7 +13,7 @@ use tokio::task::block_in_place;
 use self::prompt::{Answered, prompted};
 use super::check::print_findings;
 use super::{Exit, Failure, output};
-use crate::planning::check::{CheckRequest, check};
+use crate::planning::check::{CheckRequest, Checked, check};
 use crate::planning::{ChangelogFiles, ConfigFiles, SettingsFile};
 use crate::scaffold::{
     Answers, EngineKind, LauncherWish, Machine, ScaffoldFile, SweepTrigger, Wishes, choose, examine_machine, existing, files_of,
@@ -295,7 +295,7 @@ async fn files_may_be_written(
 
 /// Checks the repository, of which the written files may be only a part.
 fn checked(folder: &Path) -> Result<Exit, Failure> {
-    let found = check(&CheckRequest {
+    let Checked { found, rows: _ } = check(&CheckRequest {
         configs: ConfigFiles {
             folder: Some(folder.join("configs")),
             ..ConfigFiles::default()

@@ -54,6 +54,11 @@ pub trait LaunchRules: Sync {
     /// An invalid value, or a missing required one.
     fn check_section(&self, profile: ProfileHead<'_>, section: Option<Value>) -> Result<LaunchSettings, ProfileError>;
 
+    /// Files below the runner folder without which its jobs cannot start.
+    fn runner_files(&self, _settings: &LaunchSettings) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Whether its jobs need the image of a config entry.
     fn needs_image(&self, _settings: &LaunchSettings) -> bool {
         true

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::referenced_files::Folders;
+use super::rows::{RowVerdict, check_rows};
 use super::{CheckError, CheckRequest, read_catalog, read_in};
 use crate::config::{Catalog, Entry};
 use crate::fleet::launcher::launch_rules;
@@ -16,6 +18,8 @@ pub(crate) struct Explanation {
     pub config_key: ConfigKey,
     pub recipes: Vec<RecipeChoice>,
     pub profiles: Vec<ProfileChoice>,
+    /// Which rows `imax run` would run, and why not others.
+    pub rows: Vec<RowVerdict>,
 }
 
 /// The explanations of some configs.
@@ -70,9 +74,14 @@ fn explanation(request: &CheckRequest, entry: &Entry, catalog: &Catalog) -> Expl
         &|path| read_in(profile_folder, path),
         &launch_rules(),
     );
+    let folders = Folders {
+        recipes: recipe_folder,
+        profiles: profile_folder,
+    };
     Explanation {
         config_key: entry.key.clone(),
         recipes,
         profiles,
+        rows: check_rows(&rows, &catalog.runners, folders).verdicts,
     }
 }

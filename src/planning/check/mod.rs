@@ -3,6 +3,7 @@
 mod cost_and_score_files;
 mod explain;
 mod referenced_files;
+mod rows;
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +17,9 @@ use crate::system::untrusted;
 
 use cost_and_score_files::{check_hardware, check_thresholds};
 pub(crate) use explain::{Explained, Explanation, explain};
-use referenced_files::{Folders, check_changelog, check_image, check_profiles, check_recipes};
+use referenced_files::{Folders, check_changelog, check_image, check_profiles};
+use rows::check_rows;
+pub(crate) use rows::{RowCounts, RowVerdict};
 
 /// What to check. A folder or file that does not exist is skipped: a repository may keep it elsewhere.
 #[derive(Debug)]
@@ -40,20 +43,30 @@ pub(crate) enum CheckError {
     InvalidPattern(#[from] globset::Error),
 }
 
-/// All findings, warnings included.
+/// What was found.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    /// All findings, warnings included.
+    pub found: Diagnostics,
+    /// How many rows the configs have, and how many of them `imax run` would refuse.
+    pub rows: RowCounts,
+}
+
+/// Checks all files.
 ///
 /// # Errors
 /// [`CheckError`] if a folder cannot be listed.
-pub(crate) fn check(request: &CheckRequest) -> Result<Diagnostics, CheckError> {
+pub(crate) fn check(request: &CheckRequest) -> Result<Checked, CheckError> {
     let mut found = Diagnostics::new();
+    let mut rows = RowCounts::default();
     if let Some(catalog) = read_catalog(&request.configs, &mut found)? {
-        found.append(check_catalog(&catalog, request));
+        found.append(check_catalog(&catalog, request, &mut rows));
     }
     found.append(check_changelog(&request.changelog)?);
     found.append(request.settings.check());
     found.append(check_hardware(&request.configs));
     found.append(check_thresholds(&request.configs));
-    Ok(found)
+    Ok(Checked { found, rows })
 }
 
 /// The catalog; `None`, with findings added to `found`, if it is invalid or its files cannot be read.
@@ -73,7 +86,7 @@ fn read_catalog(configs: &ConfigFiles, found: &mut Diagnostics) -> Result<Option
     Ok(Catalog::read_valid(&configs, runners.as_ref(), found))
 }
 
-fn check_catalog(catalog: &Catalog, request: &CheckRequest) -> Diagnostics {
+fn check_catalog(catalog: &Catalog, request: &CheckRequest, counts: &mut RowCounts) -> Diagnostics {
     let mut found = config::lint(catalog);
     let folders = Folders {
         recipes: &request.recipe_folder,
@@ -84,7 +97,11 @@ fn check_catalog(catalog: &Catalog, request: &CheckRequest) -> Diagnostics {
             found.push(finding);
         }
         match matrix::expand(entry, &catalog.runners, &Expansion::default()) {
-            Ok(rows) => found.append(check_recipes(entry, &rows, &catalog.runners, folders)),
+            Ok(rows) => {
+                let checked = check_rows(&rows, &catalog.runners, folders);
+                counts.add(checked.counts);
+                found.append(checked.findings(entry));
+            }
             Err(refused) => found.append(refused),
         }
     }

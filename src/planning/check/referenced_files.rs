@@ -1,4 +1,4 @@
-//! Findings in the files that configs refer to, and in those that refer to configs: recipes, runner profiles, changelog.
+//! Findings in the files that configs refer to, and in those that refer to configs: runner profiles, changelog.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -6,59 +6,17 @@ use std::path::Path;
 use crate::changelog;
 use crate::config::{Entry, NO_IMAGE, Runners};
 use crate::fleet::launcher::launch_rules;
-use crate::job::{ProfileError, RunnerProfile, choose_recipe};
-use crate::matrix::Row;
-use crate::model::{Diagnostic, Diagnostics, Layout, Place};
+use crate::job::{ProfileError, RunnerProfile};
+use crate::model::{Diagnostic, Diagnostics, Place};
 use crate::planning::source_file::{read_source, unreadable};
 use crate::planning::{ChangelogFiles, ChangelogFilesError};
 use crate::system::optional_files::OptionalFiles;
-
-/// Single-node rows of an entry for which no recipe exists; one warning for each reason.
-pub(super) fn check_recipes(entry: &Entry, rows: &[Row], runners: &Runners, folders: Folders<'_>) -> Diagnostics {
-    let mut found = Diagnostics::new();
-    let folder = folders.recipes;
-    if !folder.is_dir() || runs_without_recipe(entry, runners, folders.profiles) {
-        return found;
-    }
-    let files = OptionalFiles::of(folder);
-    let mut reasons = BTreeSet::new();
-    // Multi-node rows have no recipe: `additional-settings` state what the engine's own tool starts.
-    for row in rows.iter().filter(|row| matches!(row.layout, Layout::SingleNode(_))) {
-        let choice = choose_recipe(row, &folder.display().to_string(), &|path| files.read(path), &|_| String::new());
-        if let Err(error) = choice {
-            reasons.insert(error.to_string());
-        }
-    }
-    let unreadable_files = files.into_errors();
-    // An unreadable file may be the recipe, so it is not known whether one is missing.
-    if unreadable_files.is_empty() {
-        for reason in reasons {
-            found.push(Diagnostic::warning("missing-recipe", reason).at(entry.place.clone()));
-        }
-    }
-    for error in &unreadable_files {
-        found.push(unreadable(error).related(entry.place.clone(), "the config that uses it"));
-    }
-    found
-}
 
 /// The folders of the files that configs refer to.
 #[derive(Clone, Copy)]
 pub(super) struct Folders<'a> {
     pub recipes: &'a Path,
     pub profiles: &'a Path,
-}
-
-/// Whether no runner of the entry's label starts its engine by a recipe.
-fn runs_without_recipe(entry: &Entry, runners: &Runners, profiles: &Path) -> bool {
-    let rules = launch_rules();
-    let runners = runners.labels.get(&entry.runner).map(Vec::as_slice).unwrap_or_default();
-    let needs_recipe = |prefix: &str| {
-        let profile = load_profile(prefix, &OptionalFiles::of(profiles)).ok();
-        let launcher = profile.and_then(|profile| rules.iter().find(|rules| rules.name() == profile.launch.name()));
-        launcher.is_none_or(|launcher| launcher.needs_recipe())
-    };
-    !runners.is_empty() && !runners.iter().any(|runner| needs_recipe(runner.profile_prefix()))
 }
 
 /// An entry without an image although a runner of its label needs one, or may need one because its profile is not known.
@@ -132,7 +90,10 @@ fn check_profile(name: &str, folder: &Path, runner: Option<&Place>) -> Vec<Diagn
         });
         return findings.collect();
     }
-    let finding = invalid_profile(loaded);
+    let finding = match &loaded {
+        Ok(profile) => missing_file(profile, folder),
+        Err(error) => Some(invalid_profile(error)),
+    };
     finding
         .into_iter()
         .map(|finding| match runner {
@@ -142,18 +103,29 @@ fn check_profile(name: &str, folder: &Path, runner: Option<&Place>) -> Vec<Diagn
         .collect()
 }
 
-fn invalid_profile(loaded: Result<RunnerProfile, ProfileError>) -> Option<Diagnostic> {
-    match loaded {
-        Ok(_) => None,
-        Err(error @ ProfileError::Missing { .. }) => Some(Diagnostic::warning("missing-profile", error.to_string())),
-        Err(
-            error @ (ProfileError::Yaml { .. }
-            | ProfileError::UnknownKey { .. }
-            | ProfileError::Value { .. }
-            | ProfileError::Circle { .. }
-            | ProfileError::Unreadable(_)
-            | ProfileError::UnsafeName(_)),
-        ) => Some(Diagnostic::error("profile", first_line(&error))),
+/// A file of the runner folder that a profile's jobs need and that is missing.
+fn missing_file(profile: &RunnerProfile, folder: &Path) -> Option<Diagnostic> {
+    let rules = launch_rules();
+    let launcher = rules.iter().find(|rules| rules.name() == profile.launch.name())?;
+    let files = launcher.runner_files(&profile.launch);
+    let missing = files.iter().find(|file| !folder.join(file).is_file())?;
+    let message = format!(
+        "runner profile {} needs {}, which does not exist",
+        profile.name,
+        folder.join(missing).display()
+    );
+    Some(Diagnostic::error("missing-script", message).help("write it, or name another launcher in the profile"))
+}
+
+fn invalid_profile(error: &ProfileError) -> Diagnostic {
+    match error {
+        ProfileError::Missing { .. } => Diagnostic::warning("missing-profile", error.to_string()),
+        ProfileError::Yaml { .. }
+        | ProfileError::UnknownKey { .. }
+        | ProfileError::Value { .. }
+        | ProfileError::Circle { .. }
+        | ProfileError::Unreadable(_)
+        | ProfileError::UnsafeName(_) => Diagnostic::error("profile", first_line(error)),
     }
 }
 

@@ -66,6 +66,11 @@ impl LaunchRules for Script {
         LaunchSettings::of(self, profile, &ScriptSettings::of(profile, typed_section(profile, section)?)?)
     }
 
+    fn runner_files(&self, settings: &LaunchSettings) -> Vec<String> {
+        let settings: Result<ScriptSettings, _> = settings.read();
+        settings.map(|settings| vec![settings.path]).unwrap_or_default()
+    }
+
     fn nodes_of_row(&self, _settings: &LaunchSettings, _row: &Row) -> Result<Option<NodesByRole>, String> {
         Ok(None)
     }
