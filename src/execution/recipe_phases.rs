@@ -35,15 +35,13 @@ pub(super) async fn wait_for_recipe(ctx: &JobContext, journal: &mut PhaseJournal
         current: begin(ctx, journal, Phase::Ready, Instant::now() + ctx.spec.recipe_deadline().duration()),
         journal,
     };
-    match stages.follow(engine).await {
-        Interruption::EngineExited(Ending::Exited(0)) => {
-            stages.end_well();
-            Ok(())
-        }
-        interruption => {
-            let Stages { journal, current, .. } = stages;
-            Err(end(ctx, journal, current, interruption.into()))
-        }
+    let interruption = stages.follow(engine).await;
+    if interruption == Interruption::EngineExited(Ending::Exited(0)) {
+        stages.end_well();
+        Ok(())
+    } else {
+        let Stages { journal, current, .. } = stages;
+        Err(end(ctx, journal, current, interruption.into()))
     }
 }
 

@@ -121,6 +121,16 @@ fn jobs_of_another_live_run_of_the_runner_are_left() {
 }
 
 #[test]
+fn job_in_which_imax_itself_runs_is_left() {
+    let own = "9|RUNNING|@ME@|h100-a_0\n";
+    let fixture = with_slurm(&format!("{ALLOCATE}{MEASURE}"), own).environment("SLURM_JOB_ID", "9");
+    let before = fixture.read("queue/jobs");
+    let ended = fixture.run();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(fixture.read("queue/jobs"), before, "{}", fixture.read("queue/cancelled"));
+}
+
+#[test]
 fn dead_job_leaves_its_allocation_to_the_clean_up() {
     let fixture = with_slurm(&format!("{ALLOCATE}touch held; exec sleep @MARK@"), "");
     let mut run = fixture.start();

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should panic")]
 
 use super::*;
+use crate::result::Gpus;
 
 fn conc(number: u32) -> Concurrency {
     Concurrency::new(number).unwrap()

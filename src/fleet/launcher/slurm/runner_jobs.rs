@@ -32,8 +32,13 @@ const QUEUE_INTERVAL: Duration = Duration::from_secs(5);
 pub(in crate::fleet::launcher) struct RunnerJobs {
     names: Vec<String>,
     cluster: Cluster,
-    /// Jobs that were there before the script and are not its.
+    /// Jobs with the names that are not the script's.
     others: BTreeSet<u64>,
+}
+
+/// The Slurm job in which this process runs, as runners of some sites do, often under the runner's name.
+fn own_job() -> Option<u64> {
+    std::env::var("SLURM_JOB_ID").ok()?.parse().ok()
 }
 
 /// What the state of a job stores about them.
@@ -50,7 +55,7 @@ impl RunnerJobs {
         Self {
             names,
             cluster: Cluster::of_script(job, configuration),
-            others: BTreeSet::new(),
+            others: own_job().into_iter().collect(),
         }
     }
 
