@@ -52,6 +52,7 @@ mod settings;
 mod sim;
 mod sweep;
 mod terminal;
+mod token;
 mod watchdog;
 
 use clap::{Parser, Subcommand};
@@ -106,6 +107,7 @@ enum Command {
     Export(export::ExportArgs),
     History(history::HistoryCommandArgs),
     Serve(Box<serve::ServeArgs>),
+    Token(token::TokenCommandArgs),
     Compare(compare::CompareArgs),
     Report(report::ReportArgs),
     Comment(comment::CommentArgs),
@@ -159,7 +161,8 @@ impl Command {
             | Self::Man(_)
             | Self::Demo(_)
             | Self::Nvml(_)
-            | Self::Watchdog(_) => false,
+            | Self::Watchdog(_)
+            | Self::Token(_) => false,
         }
     }
 }
@@ -252,6 +255,7 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Publish(args) => publish::run(*args).await,
         Command::Import(args) => import::run(args).await,
         Command::Export(args) => export::run(args).await,
+        Command::Token(args) => token::run(args).await,
         Command::Serve(args) => serve::run(*args).await,
         Command::History(args) => history::run(args).await,
         Command::Compare(args) => compare::run(args).await,

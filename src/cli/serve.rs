@@ -38,6 +38,12 @@ pub struct ServeArgs {
     /// Origins whose web pages may read, or *.
     #[arg(long, value_name = "ORIGIN", env = "IMAX_SERVE_CORS_ORIGIN", value_delimiter = ',')]
     cors_origin: Vec<String>,
+    /// Answer only requests with a token of imax token create.
+    #[arg(long, env = "IMAX_SERVE_CLOSED")]
+    closed: bool,
+    /// Accept writes with a token: runs, annotations, retractions. The history must be a database.
+    #[arg(long, env = "IMAX_SERVE_WRITES")]
+    writes: bool,
     /// Take the client's address from the last entry of X-Forwarded-For, which a proxy in front sets.
     #[arg(long, env = "IMAX_SERVE_BEHIND_PROXY")]
     behind_proxy: bool,
@@ -101,6 +107,8 @@ pub async fn run(args: ServeArgs) -> Result<Exit, Failure> {
         public,
         limits,
         cors_origin,
+        closed,
+        writes,
         behind_proxy,
         refresh,
     } = args;
@@ -115,8 +123,8 @@ pub async fn run(args: ServeArgs) -> Result<Exit, Failure> {
         limits: limits.into(),
         rules: AccessRules {
             cors_origins: cors_origin,
-            is_closed: false,
-            is_writable: false,
+            is_closed: closed,
+            is_writable: writes,
             is_behind_proxy: behind_proxy,
         },
         refresh: Duration::from_secs(refresh.get().into()),

@@ -50,6 +50,8 @@ pub(super) struct App {
     pub metrics: Metrics,
     pub rates: RateLimits,
     pub bodies: BodyCache,
+    /// The turn of the one who writes.
+    pub turn: tokio::sync::Mutex<()>,
 }
 
 /// The address of the client's end of the connection.

@@ -1,6 +1,6 @@
 //! Errors of requests as problem details (RFC 9457).
 
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -36,7 +36,17 @@ pub(super) enum ApiError {
     #[error("too many requests; try again in {retry_s} s")]
     RateLimited { retry_s: u64 },
     #[error("{0}")]
+    Unauthorized(&'static str),
+    #[error("{0}")]
+    Forbidden(String),
+    #[error("{0}")]
     Conflict(String),
+    #[error("the body is larger than {0} bytes, or was broken off")]
+    TooLarge(usize),
+    #[error("{0}")]
+    Unprocessable(String),
+    #[error("{0}")]
+    ReadOnly(&'static str),
     /// Details go to the log, because they may name files and addresses of the server.
     #[error("the history cannot be read; the server's log says why")]
     Database(#[source] DatabaseError),
@@ -97,10 +107,13 @@ impl ApiError {
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
-            Self::TooMany { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooMany { .. } | Self::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooSlow(_) | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+            Self::Forbidden(_) | Self::ReadOnly(_) => StatusCode::FORBIDDEN,
             Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Database(_) | Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -128,6 +141,9 @@ impl IntoResponse for ApiError {
             Self::Busy | Self::TooSlow(_) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
             }
+            Self::Unauthorized(_) => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"imax\""));
+            }
             Self::Method { allowed, .. } => {
                 headers.insert(axum::http::header::ALLOW, HeaderValue::from_static(allowed));
             }
@@ -137,7 +153,11 @@ impl IntoResponse for ApiError {
             | Self::NotFound(_)
             | Self::NotAcceptable
             | Self::TooMany { .. }
+            | Self::Forbidden(_)
             | Self::Conflict(_)
+            | Self::TooLarge(_)
+            | Self::Unprocessable(_)
+            | Self::ReadOnly(_)
             | Self::Database(_)
             | Self::Internal(_) => {}
         }

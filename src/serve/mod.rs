@@ -5,6 +5,7 @@ mod answer;
 mod apart;
 mod api;
 mod app;
+mod authorization;
 mod body_cache;
 mod conditional;
 mod cursor;
@@ -23,6 +24,7 @@ mod routes;
 mod security;
 mod selection_params;
 mod source;
+mod write;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -31,6 +33,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 pub(crate) use app::{AccessRules, Limits};
+pub(crate) use authorization::new_token;
 pub(crate) use listener::GRACE;
 pub(crate) use openapi::description;
 
@@ -104,6 +107,7 @@ pub(crate) async fn serve(request: ServeRequest, cancellation: &Cancellation, re
         rules,
         metrics: metrics::Metrics::default(),
         bodies: body_cache::BodyCache::default(),
+        turn: tokio::sync::Mutex::default(),
     });
     let router = routes::router(&app)?;
     let failed = |source| ServeError::Listen { address: listen, source };

@@ -8,17 +8,21 @@ use axum::response::IntoResponse as _;
 use axum::routing::get;
 use bytes::Bytes;
 use serde_json::Value;
+use utoipa::openapi::path::Parameter;
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Content, OpenApi as Description, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi, PartialSchema, ToSchema};
 
 use super::api::{
-    annotations, changes, cheapest, compare, evals, facets, files, frontier, hardware, points, projects, published, quarantine,
-    reliability, runs, series,
+    annotations, changes, cheapest, compare, corrections, evals, facets, files, frontier, hardware, ingest, pictures, points, projects,
+    published, quarantine, reliability, runs, series,
 };
 use super::error::{PROBLEM_TYPE, Problem};
 use super::format::Format;
 use super::{ServeError, docs_page, health, metrics};
+use crate::analysis::{RunKind, TokenKind};
+use crate::model::{FailureClass, Metric};
 use crate::store::database::{ColumnType, point_columns};
 
 #[derive(OpenApi)]
@@ -34,13 +38,16 @@ use crate::store::database::{ColumnType, point_columns};
     paths(
         projects::projects, runs::runs, runs::run, points::points, points::curves, series::series, compare::compare, frontier::frontier,
         cheapest::cheapest, facets::facets, evals::evals, reliability::reliability, changes::changes, annotations::annotations,
-        hardware::hardware, hardware::prices, files::file, published::mlperf, quarantine::quarantine, health::healthz, health::readyz,
+        hardware::hardware, hardware::prices, files::file, published::mlperf, quarantine::quarantine, pictures::badge, pictures::chart, ingest::ingest,
+        corrections::annotate, corrections::withdraw, corrections::retract, corrections::restore, corrections::audit, health::healthz, health::readyz,
         metrics::metrics,
     ),
     components(schemas(Problem)),
     tags(
         (name = "results", description = "What was measured"),
         (name = "costs", description = "What it costs"),
+        (name = "pictures", description = "Pictures for READMEs and release notes"),
+        (name = "writes", description = "Adding and correcting, with a token"),
         (name = "operation", description = "The server"),
     ),
     modifiers(&CommonResponses),
@@ -118,16 +125,67 @@ fn point() -> RefOr<Schema> {
     point_columns().iter().fold(ObjectBuilder::new(), add).into()
 }
 
+/// The values that a parameter may have, where they are few.
+fn values_of(name: &str) -> Option<Vec<String>> {
+    let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
+    Some(match name {
+        "kind" => owned(RunKind::ALL.map(RunKind::as_str).to_vec()),
+        "outcome" => {
+            let classes = FailureClass::ALL.iter().map(|class| class.as_str());
+            owned(std::iter::once("measured").chain(classes).collect())
+        }
+        "metric" => owned(Metric::ALL.map(Metric::id).to_vec()),
+        "by" => owned(vec!["date", "commit", "version", "image"]),
+        "tokens" => owned(TokenKind::ALL.map(TokenKind::as_str).to_vec()),
+        "sort" => {
+            let sortable = point_columns()
+                .iter()
+                .filter(|column| matches!(column.kind, ColumnType::Whole | ColumnType::Number | ColumnType::Date));
+            sortable
+                .flat_map(|column| [column.name.clone(), format!("-{}", column.name)])
+                .collect()
+        }
+        _ => return None,
+    })
+}
+
+/// The parameters of a query with the values that they may have.
+fn constrain(parameters: &mut [Parameter]) {
+    for parameter in parameters {
+        let Some(RefOr::T(Schema::Object(schema))) = &mut parameter.schema else {
+            continue;
+        };
+        if let Some(values) = values_of(&parameter.name) {
+            schema.enum_values = Some(values.into_iter().map(Value::from).collect());
+            schema.schema_type = SchemaType::Type(Type::String);
+        }
+    }
+}
+
 /// Responses that every route has.
 struct CommonResponses;
 
 impl Modify for CommonResponses {
     fn modify(&self, description: &mut Description) {
+        let token = SecurityScheme::Http(
+            HttpBuilder::new()
+                .scheme(HttpAuthScheme::Bearer)
+                .description(Some("A token of imax token create"))
+                .build(),
+        );
+        description.components.get_or_insert_default().add_security_scheme("token", token);
         for (path, item) in &mut description.paths.paths {
             let is_of_api = path.starts_with("/api/v1/");
-            for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+            for (operation, is_post) in [(&mut item.get, false), (&mut item.post, true)] {
+                let Some(operation) = operation else { continue };
+                constrain(operation.parameters.as_deref_mut().unwrap_or_default());
                 let responses = &mut operation.responses.responses;
-                if is_of_api {
+                if is_post {
+                    add(responses, "400", "A parameter or header is invalid", true);
+                    add(responses, "403", "The token does not allow it, or the server does not write", true);
+                    add(responses, "413", "The body is too large", true);
+                    add(responses, "422", "The body is invalid", true);
+                } else if is_of_api {
                     add_formats(responses);
                     add(responses, "304", "The client has the answer already", false);
                     add(responses, "400", "A parameter is invalid or unknown", true);
@@ -138,7 +196,7 @@ impl Modify for CommonResponses {
                 add(responses, "429", "Too many requests", true);
                 add(responses, "503", "The server is busy, or the query took too long", true);
                 for (status, response) in responses.iter_mut() {
-                    if let ("404", RefOr::T(response)) = (status.as_str(), response) {
+                    if let ("400" | "403" | "404" | "409" | "422", RefOr::T(response)) = (status.as_str(), response) {
                         response.content.insert(PROBLEM_TYPE.to_owned(), problem());
                     }
                 }

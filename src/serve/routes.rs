@@ -15,14 +15,17 @@ use tower_http::trace::TraceLayer;
 
 use super::apart::apart;
 use super::api::{
-    annotations, changes, cheapest, compare, evals, facets, files, frontier, hardware, points, projects, published, quarantine,
-    reliability, runs, series,
+    annotations, changes, cheapest, compare, corrections, evals, facets, files, frontier, hardware, ingest, pictures, points, projects,
+    published, quarantine, reliability, runs, series,
 };
 use super::app::{App, Shared};
+use super::authorization::closed;
 use super::conditional::conditional;
 use super::error::ApiError;
 use super::format::Format;
+use super::write::write;
 use super::{ServeError, health, metrics, openapi, rate_limit, security};
+use crate::store::database::Scope;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -51,15 +54,32 @@ pub(super) fn router(app: &Arc<App>) -> Result<Router, ServeError> {
         .route("/api/v1/files/{digest}", read(files::file))
         .route("/api/v1/mlperf", read(published::mlperf))
         .route("/api/v1/quarantine", read(quarantine::quarantine))
+        .route("/badge/{metric}", picture(pictures::badge))
+        .route("/chart/{metric}", picture(pictures::chart))
         .method_not_allowed_fallback(read_only)
-        .layer(middleware::from_fn_with_state(Arc::clone(app), conditional));
+        .layer(middleware::from_fn_with_state(Arc::clone(app), conditional))
+        .layer(middleware::from_fn_with_state(Arc::clone(app), closed));
+    let writes = Router::new()
+        .route("/api/v1/ingest", write("ingest", Scope::Ingest, ingest::ingest))
+        .route("/api/v1/annotations", write("annotate", Scope::Annotate, corrections::annotate))
+        .route(
+            "/api/v1/annotations/{id}/withdraw",
+            write("withdraw", Scope::Annotate, corrections::withdraw),
+        )
+        .route("/api/v1/runs/{run}/retract", write("retract", Scope::Review, corrections::retract))
+        .route("/api/v1/runs/{run}/restore", write("restore", Scope::Review, corrections::restore))
+        .route("/api/v1/audit", read(corrections::audit));
+    let probed = Router::new()
+        .route("/metrics", get(metrics::metrics))
+        .layer(middleware::from_fn_with_state(Arc::clone(app), closed));
     let description = openapi::pages(&openapi::description())?;
     let router = Router::new()
         .merge(reads)
+        .merge(writes)
+        .merge(probed)
         .merge(description)
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
-        .route("/metrics", get(metrics::metrics))
         .fallback(unknown)
         .layer(middleware::from_fn_with_state(Arc::clone(app), rate_limit::limit))
         .route_layer(middleware::from_fn_with_state(Arc::clone(app), metrics::count))
@@ -83,6 +103,15 @@ where
     get(move |State(app): Shared, format: Format, parameters: P| async move {
         apart(app.limits.query_time, move || handler(app, format, parameters)).await
     })
+}
+
+/// A route whose answers have one format.
+fn picture<P, F>(handler: impl Fn(Arc<App>, P) -> F + Clone + Send + Sync + 'static) -> MethodRouter<Arc<App>>
+where
+    P: FromRequestParts<Arc<App>> + Send + 'static,
+    F: Future<Output = Result<Response, ApiError>>,
+{
+    get(move |State(app): Shared, parameters: P| async move { apart(app.limits.query_time, move || handler(app, parameters)).await })
 }
 
 async fn unknown(request: Request) -> ApiError {

@@ -71,14 +71,7 @@ impl Served {
     }
 
     pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
-        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.address);
-        for (name, value) in headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
-        }
-        if !body.is_empty() {
-            head.push_str(&format!("Content-Length: {}\r\n", body.len()));
-        }
-        self.raw(&[head.as_bytes(), b"\r\n", body].concat())
+        send_to(&self.address, method, path, headers, body)
     }
 
     pub fn connect(&self) -> TcpStream {
@@ -87,13 +80,8 @@ impl Served {
         socket
     }
 
-    /// The answer to bytes. A server that refuses them may close the connection before it has read them all.
     pub fn raw(&self, bytes: &[u8]) -> Answer {
-        let mut socket = self.connect();
-        let _ = socket.write_all(bytes);
-        let mut answer = Vec::new();
-        let _ = socket.read_to_end(&mut answer);
-        Answer::of(&answer)
+        raw_to(&self.address, bytes)
     }
 
     pub fn signal(&self, signal: Signal) {
@@ -103,6 +91,28 @@ impl Served {
     pub fn finish(mut self) -> Finished {
         self.running.take().unwrap().finish()
     }
+}
+
+/// A request to an address.
+pub fn send_to(address: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    if !body.is_empty() {
+        head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+    }
+    raw_to(address, &[head.as_bytes(), b"\r\n", body].concat())
+}
+
+/// The answer to bytes. A server that refuses them may close the connection before it has read them all.
+fn raw_to(address: &str, bytes: &[u8]) -> Answer {
+    let mut socket = TcpStream::connect(address).unwrap();
+    socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    let _ = socket.write_all(bytes);
+    let mut answer = Vec::new();
+    let _ = socket.read_to_end(&mut answer);
+    Answer::of(&answer)
 }
 
 impl Drop for Served {

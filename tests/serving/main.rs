@@ -23,3 +23,4 @@ mod homes;
 mod hostile;
 mod lifetime;
 mod reads;
+mod writes;

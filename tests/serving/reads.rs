@@ -249,6 +249,41 @@ fn cheapest_configuration_meets_the_objectives() {
 }
 
 #[test]
+fn badge_and_chart_are_pictures_without_scripts() {
+    let fixture = Fixture::new();
+    let served = Served::start(&sqlite(&fixture), &[]);
+    let badge = served.send(
+        "GET",
+        "/badge/throughput-per-gpu.svg?filter=conc=64",
+        &[("Accept", "image/svg+xml")],
+        b"",
+    );
+    assert_eq!(
+        (badge.status, badge.header("content-type")),
+        (200, Some("image/svg+xml")),
+        "{}",
+        badge.text()
+    );
+    assert!(badge.text().contains(">5,569 tok/s/GPU<"), "{}", badge.text());
+    assert!(badge.header("etag").is_some());
+    let chart = served.get("/chart/ttft.svg");
+    assert_eq!(chart.text().matches("<polyline").count(), 3, "{}", chart.text());
+    for picture in [&badge, &chart] {
+        let text = picture.text();
+        assert!(text.starts_with("<svg ") && text.ends_with("</svg>"));
+        assert!(!text.contains("<script") && !text.contains("href"));
+    }
+    for (path, status) in [
+        ("/badge/throughput-per-gpu.svg", 400),
+        ("/badge/ttft.svg?filter=conc=3", 404),
+        ("/badge/odd.svg", 400),
+        ("/chart/ttft.png", 404),
+    ] {
+        assert_eq!(served.get(path).status, status, "{path}");
+    }
+}
+
+#[test]
 fn facets_count_what_a_filter_would_select() {
     let fixture = Fixture::new();
     let served = Served::start(&sqlite(&fixture), &[]);

@@ -17,7 +17,7 @@ use crate::serve::form::Form;
 use crate::serve::format::Format;
 use crate::serve::openapi::ObjectList;
 use crate::serve::selection_params::SelectionParams;
-use crate::store::database::{AsOf, PointColumn, PointRow, PointSort, point_column};
+use crate::store::database::{AsOf, PointColumn, PointRow, PointSelection, PointSort, point_column};
 use crate::store::export::Cell;
 
 /// Points of one statement.
@@ -39,16 +39,16 @@ pub(in crate::serve) struct SeriesParams {
 
 /// A value of a run.
 #[derive(Debug, Clone, Serialize)]
-struct SeriesValue {
+pub(in crate::serve) struct SeriesValue {
     /// By date, commit, version or image; null where that is not known.
-    x: Option<String>,
-    run: i64,
-    date: String,
-    commit: String,
-    image: Option<String>,
-    value: f64,
-    low: Option<f64>,
-    high: Option<f64>,
+    pub x: Option<String>,
+    pub run: i64,
+    pub date: String,
+    pub commit: String,
+    pub image: Option<String>,
+    pub value: f64,
+    pub low: Option<f64>,
+    pub high: Option<f64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,44 +70,19 @@ pub(in crate::serve) async fn series(
     format: Format,
     Form(selection, shown): Form<SelectionParams, SeriesParams>,
 ) -> Result<Response, ApiError> {
-    let (mut selection, as_of) = selection.parse()?;
+    let (selection, as_of) = selection.parse()?;
     let metric = metric(shown.metric.as_deref())?;
     let by = by(shown.by.as_deref())?;
-    selection.without_pull_requests = selection.kind.is_none();
-    selection.outcome = Some("measured".to_owned());
-    let columns = columns(metric)?;
-    let (Some(started), most) = (point_column("started"), MOST_VALUES.min(app.limits.points)) else {
-        return Err(ApiError::Invalid("no dates".to_owned()));
-    };
-    let sort = PointSort::By {
-        column: started,
-        descending: false,
-    };
-    let mut reader = app.reader().await?;
     let levels = match (&selection.branch, as_of) {
-        (Some(branch), AsOf::Now) => reader.kept_levels(&selection, branch).await?,
+        (Some(branch), AsOf::Now) => {
+            let mut reader = app.reader().await?;
+            let levels = reader.kept_levels(&selection, branch).await?;
+            reader.give_back();
+            levels
+        }
         (Some(_), AsOf::Time(_)) | (None, _) => Vec::new(),
     };
-    let keys = reader.curve_keys(&selection).await?;
-    let mut points = reader.read_points(selection, columns, sort, None, as_of).await?;
-    let mut found: BTreeMap<PointKey, Vec<PointRow>> = BTreeMap::new();
-    let mut read = 0;
-    loop {
-        let page = points.page(&mut reader, PAGE).await?;
-        if page.is_empty() {
-            break;
-        }
-        read += page.len();
-        if read > most {
-            return Err(ApiError::TooMany { most, what: "points" });
-        }
-        for row in page {
-            if let Some(key) = key_of(&keys, &row) {
-                found.entry(key).or_default().push(row);
-            }
-        }
-    }
-    reader.give_back();
+    let found = read(&app, selection, as_of, metric).await?;
     let mut series = Vec::new();
     let mut rows = Vec::new();
     for (key, points) in found {
@@ -138,6 +113,62 @@ pub(in crate::serve) async fn series(
         Format::Json => answer::list(format, &series, None),
         Format::Csv | Format::Ndjson | Format::Parquet => answer::list(format, &answer::values(&rows)?, None),
     }
+}
+
+/// The values of a metric by points, over time.
+///
+/// # Errors
+/// [`ApiError::TooMany`], and those of the history.
+pub(in crate::serve) async fn collect(
+    app: &App,
+    selection: PointSelection,
+    as_of: AsOf,
+    metric: Metric,
+) -> Result<Vec<(PointKey, Vec<SeriesValue>)>, ApiError> {
+    let found = read(app, selection, as_of, metric).await?;
+    let series = found.into_iter().map(|(key, points)| (key, values(&points, By::Date)));
+    Ok(series.filter(|(_, values)| !values.is_empty()).collect())
+}
+
+/// The rows of points, the oldest first.
+async fn read(
+    app: &App,
+    mut selection: PointSelection,
+    as_of: AsOf,
+    metric: Metric,
+) -> Result<BTreeMap<PointKey, Vec<PointRow>>, ApiError> {
+    selection.without_pull_requests = selection.kind.is_none();
+    selection.outcome = Some("measured".to_owned());
+    let columns = columns(metric)?;
+    let (Some(started), most) = (point_column("started"), MOST_VALUES.min(app.limits.points)) else {
+        return Err(ApiError::Invalid("no dates".to_owned()));
+    };
+    let sort = PointSort::By {
+        column: started,
+        descending: false,
+    };
+    let mut reader = app.reader().await?;
+    let keys = reader.curve_keys(&selection).await?;
+    let mut points = reader.read_points(selection, columns, sort, None, as_of).await?;
+    let mut found: BTreeMap<PointKey, Vec<PointRow>> = BTreeMap::new();
+    let mut read = 0;
+    loop {
+        let page = points.page(&mut reader, PAGE).await?;
+        if page.is_empty() {
+            break;
+        }
+        read += page.len();
+        if read > most {
+            return Err(ApiError::TooMany { most, what: "points" });
+        }
+        for row in page {
+            if let Some(key) = key_of(&keys, &row) {
+                found.entry(key).or_default().push(row);
+            }
+        }
+    }
+    reader.give_back();
+    Ok(found)
 }
 
 /// A value in a format of rows.

@@ -17,6 +17,7 @@ mod retention;
 mod retract;
 mod schema;
 mod series;
+mod token_table;
 mod verify;
 
 use std::time::{Duration, Instant};
@@ -36,6 +37,7 @@ pub(crate) use published_table::StoredPublished;
 pub(crate) use read::{AsOf, RunFilter, RunSummary};
 pub(crate) use retract::Retraction;
 pub(crate) use series::{NewestCurve, PointSeries, SeriesFilter};
+pub(crate) use token_table::{NewAuditEntry, NewToken, Scope, Token};
 pub(crate) use verify::verify;
 
 use crate::analysis::RowError;
