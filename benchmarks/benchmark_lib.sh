@@ -1,16 +1,21 @@
 # shellcheck shell=bash
 # Functions for recipes that start an engine, wait for it and load it by themselves. Each is a call of imax: the recipe
 # stays as it is, the work is done by the same code as for recipes that only start their engine.
-# `imax run` sets IMAX_BIN; outside of it the program is taken from PATH.
+# `imax run` sets IMAX_BIN; outside of it the program is taken from PATH. A container that a launch script starts has neither: there it
+# is in the repository, where `imax run` puts it for that time.
 
 # Recipes read these without a default. The first keeps Python's files, which containers write as root, out of the checkout.
 export PYTHONDONTWRITEBYTECODE=1
 export PORT="${PORT:-8888}"
 GPU_METRICS_CSV="${GPU_METRICS_CSV:-gpu_metrics.csv}"
 export GPU_METRICS_CSV
-# Where the repository is: at /workspace in a container.
-if [[ -z "${INFMAX_CONTAINER_WORKSPACE:-}" ]]; then
-  INFMAX_CONTAINER_WORKSPACE="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+# Where the repository is: at /workspace in a container, which GITHUB_WORKSPACE of the runner does not lead to.
+for _imax_place in "${INFMAX_CONTAINER_WORKSPACE:-}" "${GITHUB_WORKSPACE:-}" /workspace "$(dirname "${BASH_SOURCE[0]}")/.."; do
+  [[ ! -d "$_imax_place" ]] || break
+done
+INFMAX_CONTAINER_WORKSPACE="$(cd "$_imax_place" && pwd)"
+if ! command -v "${IMAX_BIN:-imax}" >/dev/null && [[ -x "$INFMAX_CONTAINER_WORKSPACE/.imax/imax" ]]; then
+  export IMAX_BIN="$INFMAX_CONTAINER_WORKSPACE/.imax/imax"
 fi
 # A replay of sessions has the whole context of its model, whatever the environment says.
 [[ "${IS_AGENTIC:-0}" != 1 && "${SCENARIO_TYPE:-}" != agentic-coding ]] || unset MAX_MODEL_LEN
@@ -311,7 +316,7 @@ append_command() {
 
 # run_eval [--framework lm-eval] [--port PORT] [--concurrent-requests N] [--num-fewshot N] [--limit N] [--tasks FILE,...]: evaluates
 # the engine and writes results_*.json, samples_*.jsonl and meta_env.json to IMAX_OUT. `--framework lm-eval` names the form of
-# the results; the work is done by imax. Tasks: IMAX_EVAL_TASKS, or benchmarks/evals/gsm8k.yaml. EVAL_CONCURRENT_REQUESTS has the
+# the results; the work is done by imax. Tasks: IMAX_EVAL_TASKS, or benchmarks/evals/gsm8k.yaml, or the shipped one. EVAL_CONCURRENT_REQUESTS has the
 # concurrency, or several, each with results of its own; EVAL_LIMIT the number of questions.
 run_eval() {
   local arguments=() port="$PORT" concs="${EVAL_CONCURRENT_REQUESTS:-${CONC:-32}}" limit="${IMAX_EVAL_LIMIT:-${EVAL_LIMIT:-}}"
@@ -328,7 +333,11 @@ run_eval() {
     esac
     shift 2
   done
-  IFS=, read -ra files <<<"${tasks:-$(dirname "${BASH_SOURCE[0]}")/evals/gsm8k.yaml}"
+  if [[ -z "$tasks" ]]; then
+    tasks="$(dirname "${BASH_SOURCE[0]}")/evals/gsm8k.yaml"
+    [[ -e "$tasks" ]] || tasks=gsm8k
+  fi
+  IFS=, read -ra files <<<"$tasks"
   [[ -z "$limit" || "$limit" == full ]] || arguments+=(--limit "$limit")
   arguments+=(--base-url "http://127.0.0.1:$port" --model "$MODEL" --tasks "${files[@]}")
   read -ra concs <<<"$concs"

@@ -16,6 +16,7 @@
 //!   `collect`: the phases, in order; `self_contained` replaces those from `ready` to `evals` for recipes of that style, with
 //!   `recipe_phases`, `workspace`, `job_results`, `replay_results`, `recipe_evals`, `recipe_logs` and `package_power` for the files that
 //!   recipes and launch scripts write;
+//! - `lent_binary`: imax itself, for its library in the containers of launch scripts;
 //! - `engine`, `supervision`, `interruption`: the running engine, and how a phase is interrupted by its exit, a deadline or a signal;
 //! - `watchdog`: a child process that stops the job if this process is killed;
 //! - `hooks`, `sampling`, `secret_scan`: commands of the profile around a job, samples of GPUs and host, removal of secrets from files;
@@ -42,6 +43,7 @@ mod interruption;
 mod job_end;
 mod job_results;
 mod launch;
+mod lent_binary;
 mod load_points;
 mod load_preparation;
 mod load_settings;
@@ -141,6 +143,7 @@ pub async fn execute(request: ExecutionRequest, cancellation: &Cancellation) -> 
     let ctx = context(request, spec, folders, checkout, port, start, cancellation)?;
     announce(&ctx, cleared);
     let watchdog = start_watchdog(&ctx);
+    let _lent = lent_binary::lend(&ctx);
     let mut progress = Progress::new(ctx.spec.profile.deadlines);
     let span = info_span!("job", id = %ctx.spec.id, row = %ctx.spec.row.curve_key());
     let failure = Box::pin(attempts::run_attempts(&ctx, &mut progress).instrument(span)).await;

@@ -14,13 +14,15 @@ use crate::system::untrusted;
 
 /// `RESULT_DIR` of a launch script, below the workspace; see `environment`.
 const RESULTS: &str = "results";
+/// Where launch scripts of jobs over several nodes collect the same of each concurrency, below the workspace.
+const NODE_RESULTS: &str = "LOGS/agentic";
 /// AIPerf's folder in `RESULT_DIR`.
 const ARTIFACTS: &str = "aiperf_artifacts";
 /// AIPerf's summary.
 const SUMMARY: &str = "profile_export_aiperf.json";
 /// Files that InferenceX's workflow does not keep: all prompts and all answers, many GB.
 const LEFT_OUT: [&str; 2] = ["inputs.json", "profile_export_raw.jsonl"];
-/// The most that is kept of a result folder, bytes.
+/// The most that is kept of the result folders, bytes.
 const MAX_FOLDER: u64 = 16 << 30;
 /// The same of a cancelled job, which has to end within seconds.
 const MAX_CANCELLED: u64 = 16 << 20;
@@ -82,26 +84,27 @@ fn threshold(ctx: &JobContext) -> Result<f64, JobFailure> {
     })
 }
 
-/// Copies the result folder of a launch script to `results` in the output folder, also of a replay that failed. Files that cannot be
+/// Copies the result folders of a launch script into the output folder, also those of a replay that failed. Files that cannot be
 /// copied are named; they are not worth the job.
 pub(super) fn keep_results(ctx: &JobContext, began: SystemTime) {
-    let mut folders = workspaces(ctx).into_iter().map(|folder| folder.join(RESULTS));
-    let Some(folder) = folders.find(|folder| folder.is_dir()) else {
-        return;
-    };
-    let target = ctx.folders.out.join(RESULTS);
     let mut left = if ctx.cancellation.is_cancelled() {
         MAX_CANCELLED
     } else {
         MAX_FOLDER
     };
-    for file in files_below(&folder, began) {
-        let to = target.join(&file);
-        let parent = to.parent().unwrap_or(&target);
-        let copied = files::create_folder(parent).and_then(|()| WrittenFile::new(&folder, file).copy_to(&to, left));
-        match copied {
-            Ok(length) => left -= length.min(left),
-            Err(error) => ctx.console.line(&format!("warning: not kept of the result folder: {error}")),
+    for name in [RESULTS, NODE_RESULTS] {
+        let mut folders = workspaces(ctx).into_iter().map(|folder| folder.join(name));
+        let Some(folder) = folders.find(|folder| folder.is_dir()) else {
+            continue;
+        };
+        for file in files_below(&folder, began) {
+            let to = ctx.folders.out.join(name).join(&file);
+            let parent = to.parent().unwrap_or(&ctx.folders.out);
+            let copied = files::create_folder(parent).and_then(|()| WrittenFile::new(&folder, file).copy_to(&to, left));
+            match copied {
+                Ok(length) => left -= length.min(left),
+                Err(error) => ctx.console.line(&format!("warning: not kept of the result folder: {error}")),
+            }
         }
     }
 }

@@ -166,3 +166,22 @@ wait_for_ready --endpoint http://127.0.0.1:1/ --log engine.log --pid "$!"
     assert_eq!(fixture.read("command.txt"), "serve --name a\\ b \n--more \n");
     fixture.assert_nothing_runs();
 }
+
+/// A container of a launch script has the repository, and of imax only what is in it.
+#[test]
+fn library_finds_imax_in_the_repository() {
+    let fixture = fixture(&RECIPE.replace("imax sim", "\"$IMAX_BIN\" sim"));
+    std::fs::remove_file(fixture.path("runners/h100-a.yaml")).unwrap();
+    let script = "git check-ignore -q .imax/imax && touch ignored; \
+                  env -u IMAX_BIN -u IMAX_OUT PATH=/usr/bin:/bin bash \"benchmarks/${MODEL_PREFIX}_${PRECISION}_h100_${FRAMEWORK}.sh\"";
+    fixture.write("runners/launch_h100-a.sh", script);
+    let made = std::process::Command::new("git")
+        .args(["init", "-q"])
+        .arg(fixture.path(""))
+        .status()
+        .unwrap();
+    assert!(made.success());
+    assert_measured(&fixture);
+    assert!(fixture.path("ignored").exists(), "the checkout is dirty");
+    assert!(!fixture.path(".imax").exists(), "the program is still in the repository");
+}
