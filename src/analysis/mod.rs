@@ -25,9 +25,10 @@ pub use conditions::Conditions;
 pub use cost::{CostError, CostGap, CostModel, HardwareCost, PerMillion, PointCost, PowerSource, hardware_schema};
 pub use evals::{EvalChange, EvalKey, EvalScore, eval_changes};
 pub use history::{
-    Cell, ColumnKind, DEFAULT_PROJECT, EvalRow, History, HistoryError, HistoryRun, INTERVAL_COLUMNS, METRIC_COLUMNS, NamedRun,
-    PointColumns, PointRow, Quarantined, RowError, RunContext, RunHeader, RunIdentity, RunKind, RunRows, RunsFileError, TableWriter,
-    merge_revisions, read_history, read_run, run_of_rows, runs_of_parquet, runs_to_parquet, value_columns,
+    Cell, ColumnKind, DEFAULT_PROJECT, EvalRow, GivenVerdict, History, HistoryError, HistoryRun, INTERVAL_COLUMNS, JobSummary,
+    METRIC_COLUMNS, NamedRun, PhaseTime, PointColumns, PointDistributions, PointRow, Quarantined, RecordRow, RowError, RunContext,
+    RunHeader, RunIdentity, RunKind, RunRecord, RunRows, RunsFileError, Sketch, TableWriter, TimeSlice, merge_revisions, read_history,
+    read_run, run_of_rows, runs_of_parquet, runs_to_parquet, slices, value_columns, verdicts_of_report,
 };
 pub use levels::{LEVEL_METHOD, Level, MetricLevels, Reading, levels};
 pub use raw_pairs::pair_raw_points;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Conditions, EvalScore};
+use super::{Conditions, EvalScore, RunRecord};
 use crate::model::PointKey;
 use crate::result::{Point, PointOutcome};
 
@@ -19,6 +19,9 @@ pub struct Run {
     /// The scores of evaluations.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub evals: Vec<EvalScore>,
+    /// Its jobs, and how the values of its points were distributed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub records: Vec<RunRecord>,
     /// When, where and with what it was measured, as far as job records say.
     #[serde(default, skip_serializing_if = "Conditions::is_empty")]
     pub conditions: Conditions,

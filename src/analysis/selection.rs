@@ -219,6 +219,8 @@ pub fn select(run: &mut Run, comparison: Option<&mut Comparison>, filters: &[Fil
     let score = |key: &EvalKey| matches(filters, |field| field.of_score(key));
     run.points.retain(|point| is_selected(&point.key, filters));
     run.evals.retain(|eval| score(&eval.key));
+    run.records
+        .retain(|record| record.point().is_none_or(|point| is_selected(point, filters)));
     if let Some(comparison) = comparison {
         comparison.points.retain(|point| is_selected(&point.point, filters));
         comparison

@@ -7,9 +7,10 @@ use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
 use super::{Exit, Failure, output};
-use crate::analysis::{RunContext, RunKind};
+use crate::analysis::{RunContext, RunKind, verdicts_of_report};
 use crate::github;
 use crate::model::with_causes;
+use crate::store::artifacts;
 use crate::store::history::HistoryTarget;
 use crate::store::publish::{PublishError, PublishRequest, Published, RunDescription, Sources, publish};
 
@@ -49,9 +50,20 @@ pub struct PublishArgs {
     /// The repository of the run, owner/name.
     #[arg(long, visible_alias = "repo", value_name = "REPOSITORY", env = "GITHUB_REPOSITORY")]
     repository: Option<String>,
+    /// Keep the verdicts of a comparison with the run: what imax report or imax compare --format json printed. They stay as they were given.
+    #[arg(long, value_name = "FILE")]
+    verdicts: Option<PathBuf>,
     /// The pull request that was measured.
     #[arg(long, value_name = "NUMBER")]
     pull_request: Option<u64>,
+}
+
+/// A file has no verdicts.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: no report with a comparison, expected what imax report --baseline … --format json prints: {source}", path.display())]
+pub(super) struct VerdictsError {
+    path: PathBuf,
+    source: serde_json::Error,
 }
 
 /// The history to write, and how to write it.
@@ -206,8 +218,16 @@ pub async fn run(args: PublishArgs) -> Result<Exit, Failure> {
         run_id,
         attempt,
         repository,
+        verdicts,
         pull_request,
     } = args;
+    let verdicts = match verdicts {
+        None => Vec::new(),
+        Some(path) => {
+            let text = artifacts::read_text(&path)?;
+            verdicts_of_report(&text).map_err(|source| VerdictsError { path, source })?
+        }
+    };
     let event = std::env::var("GITHUB_EVENT_NAME").ok();
     let context = RunContext {
         project: target.project(),
@@ -226,6 +246,7 @@ pub async fn run(args: PublishArgs) -> Result<Exit, Failure> {
         run_id,
         date: date.unwrap_or_else(Utc::now),
         context,
+        verdicts,
     };
     let sources = Sources::Runs {
         paths: runs,

@@ -1,5 +1,6 @@
 //! The report for programs: the run, and the comparison if there is one.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -15,7 +16,7 @@ const SCHEMA: &str = "imax-report/1";
 struct Document<'a> {
     schema: &'static str,
     headline: String,
-    run: &'a Run,
+    run: Cow<'a, Run>,
     #[serde(skip_serializing_if = "Option::is_none")]
     comparison: Option<&'a Comparison>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -78,6 +79,16 @@ struct Named<'a> {
     report: Document<'a>,
 }
 
+/// A run as reports have it: its records are for histories, and larger than all the rest.
+fn without_records(run: &Run) -> Cow<'_, Run> {
+    if run.records.is_empty() {
+        return Cow::Borrowed(run);
+    }
+    let mut run = run.clone();
+    run.records.clear();
+    Cow::Owned(run)
+}
+
 fn document<'a>(view: &'a View) -> Document<'a> {
     let rows = view.groups.iter().flat_map(|group| &group.rows);
     let costs = rows.filter_map(|row| {
@@ -92,7 +103,7 @@ fn document<'a>(view: &'a View) -> Document<'a> {
     Document {
         schema: SCHEMA,
         headline: view.headline(),
-        run: view.run,
+        run: without_records(view.run),
         comparison: view.comparison,
         groups: groups.collect(),
         costs: costs.collect(),

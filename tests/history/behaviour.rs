@@ -117,6 +117,104 @@ pub fn report_job_that_runs_again_adds_nothing(home: &Home) {
     home.verify();
 }
 
+pub fn jobs_and_distributions_are_kept(home: &Home) {
+    home.fixture.measured("run/4", &row(4), 4000.0);
+    let mut raw = home.fixture.json("run/4/raw.json");
+    raw["input_lens"] = json!([1000, 1000]);
+    raw["output_lens"] = json!([3, 3]);
+    raw["ttfts"] = json!([0.1, 0.2]);
+    raw["itls"] = json!([[0.01, 0.01], [0.02, 0.02]]);
+    let seconds = (0..1500).map(|second| json!({ "second": second, "completed": 1, "chunks": 2, "in_flight": 4 }));
+    raw["imax"] = json!({ "seconds": seconds.collect::<Vec<_>>() });
+    home.fixture.write("run/4/raw.json", &raw.to_string());
+    home.fixture
+        .write("run/8/job.json", &failed_job(&row(8), "server", "it died").to_string());
+    assert_eq!(publish(home, "run", "77", "1", DAY), counts([1, 0, 0], [2, 0, 0]));
+    assert_eq!(publish(home, "run", "77", "1", DAY), counts([0, 1, 0], [0, 2, 0]));
+
+    let show = ["history", "records", "1", "--history", &home.address, "--json"];
+    let records = home.json(&show);
+    let job = &records["jobs"][0];
+    assert_eq!(
+        (&job["outcome"], &job["reason"], &job["concurrencies"]),
+        (&json!("server"), &json!("it died"), &json!([8]))
+    );
+    let found = &records["distributions"][0];
+    assert_eq!(
+        (&found["point"]["conc"], &found["ttft"]["count"], &found["itl"]["count"]),
+        (&json!(4), &json!(2), &json!(4))
+    );
+    let p99 = found["ttft"]["p99"].as_f64().unwrap();
+    assert!((0.098..0.102).contains(&p99), "{p99}");
+    let slices = found["slices"].as_array().unwrap();
+    assert_eq!(
+        (slices.len(), &slices[0]["seconds"], &slices[0]["completed"]),
+        (500, &json!(3), &json!(3))
+    );
+    let filtered = [&show[..], &["--filter", "conc=16"]].concat();
+    assert_eq!(home.json(&filtered)["distributions"], json!([]));
+    let table = home.output(&show[..5]);
+    assert!(table.contains("it died") && table.contains("TTFT p50 ms"), "{table}");
+
+    // They are part of what is exported, and a correction of them is one of the run.
+    let export = home.output(&["export", "--history", &home.address, "--format", "json"]);
+    home.fixture.write("export.json", &export);
+    home.output(&["import", "export.json", "--to", "copy.db"]);
+    assert_eq!(home.output(&["export", "--history", "copy.db", "--format", "json"]), export);
+    raw["ttfts"] = json!([0.1, 0.3]);
+    home.fixture.write("run/4/raw.json", &raw.to_string());
+    assert_eq!(publish(home, "run", "77", "1", DAY), counts([0, 0, 1], [0, 2, 0]));
+    home.verify();
+}
+
+pub fn verdicts_stay_as_they_were_given(home: &Home) {
+    home.fixture.measured("run/4", &row(4), 3000.0);
+    home.fixture.measured("base/4", &row(4), 4000.0);
+    home.fixture.measured("slow/4", &row(4), 2000.0);
+    let given = |base: &str| {
+        let report = home.output(&["report", "run", "--baseline", base, "--base-name", base, "--format", "json"]);
+        home.fixture.write("report.json", &report);
+        let publish = [
+            "publish",
+            "run",
+            "--to",
+            &home.address,
+            "--commit",
+            "a",
+            "--date",
+            DAY,
+            "--json",
+            "--verdicts",
+            "report.json",
+        ];
+        home.json(&publish)["runs"].clone()
+    };
+    assert_eq!(given("base")["new"], json!(1));
+    let verdicts = || {
+        let records = home.json(&["history", "records", "1", "--history", &home.address, "--json"]);
+        let verdicts = records["verdicts"].as_array().unwrap().iter();
+        verdicts
+            .map(|given| (given["base"].clone(), given["comparison"]["verdict"].clone()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(verdicts(), [(json!("base"), json!("worse"))]);
+    // Another comparison is another verdict.
+    assert_eq!(given("slow")["revised"], json!(1));
+    let mut both = verdicts();
+    both.sort_by_key(|(base, _)| base.to_string());
+    assert_eq!(both, [(json!("base"), json!("worse")), (json!("slow"), json!("better"))]);
+    let table = home.output(&["history", "records", "1", "--history", &home.address]);
+    assert!(table.contains("worse") && table.contains("slow"), "{table}");
+    home.fixture.write("other.json", "{}");
+    let refused = home.imax(&["publish", "run", "--to", &home.address, "--commit", "a", "--verdicts", "other.json"]);
+    assert_eq!(refused.code, 3);
+    assert!(
+        refused.stderr.contains("other.json: no report with a comparison"),
+        "{}",
+        refused.stderr
+    );
+}
+
 pub fn unknown_dimension_is_quarantined(home: &Home) {
     for conc in [4, 8, 16] {
         home.fixture.measured(&format!("run/{conc}"), &row(conc), 4000.0);

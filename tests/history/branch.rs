@@ -96,6 +96,8 @@ macro_rules! behaves_as_databases_do {
 behaves_as_databases_do!(
     same_content_is_no_change_and_other_content_a_revision,
     attempts_of_a_workflow_run_are_runs_of_their_own,
+    jobs_and_distributions_are_kept,
+    verdicts_stay_as_they_were_given,
     report_job_that_runs_again_adds_nothing,
     retracted_run_counts_no_more,
     comparison_is_that_of_a_folder,

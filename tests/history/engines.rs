@@ -96,6 +96,8 @@ behaviours!(
     behaviour::same_content_is_no_change_and_other_content_a_revision,
     behaviour::earlier_state_is_read_byte_for_byte,
     behaviour::attempts_of_a_workflow_run_are_runs_of_their_own,
+    behaviour::jobs_and_distributions_are_kept,
+    behaviour::verdicts_stay_as_they_were_given,
     behaviour::report_job_that_runs_again_adds_nothing,
     behaviour::unknown_dimension_is_quarantined,
     behaviour::retracted_run_counts_no_more,

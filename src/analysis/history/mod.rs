@@ -4,8 +4,10 @@
 mod context;
 mod documents;
 mod parquet;
+mod records;
 mod revisions;
 mod rows;
+mod sketch;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,11 +17,13 @@ use serde::{Deserialize, Serialize};
 pub use context::{RunContext, RunKind};
 pub use documents::{Quarantined, read_history, read_run};
 pub use parquet::{Cell, ColumnKind, NamedRun, RunsFileError, TableWriter, runs_of_parquet, runs_to_parquet};
+pub use records::{GivenVerdict, JobSummary, PhaseTime, PointDistributions, RunRecord, TimeSlice, slices, verdicts_of_report};
 pub use revisions::merge_revisions;
 pub use rows::{
-    DEFAULT_PROJECT, EvalRow, INTERVAL_COLUMNS, METRIC_COLUMNS, PointColumns, PointRow, RowError, RunHeader, RunIdentity, RunRows,
-    run_of_rows, value_columns,
+    DEFAULT_PROJECT, EvalRow, INTERVAL_COLUMNS, METRIC_COLUMNS, PointColumns, PointRow, RecordRow, RowError, RunHeader, RunIdentity,
+    RunRows, run_of_rows, value_columns,
 };
+pub use sketch::Sketch;
 
 use super::{Conditions, Origin, Run};
 use crate::model::{CurveKey, PointKey};
@@ -229,6 +233,7 @@ impl History {
         Run {
             points: points.cloned().collect(),
             problems: Vec::new(),
+            records: Vec::new(),
             // Its points come from several runs.
             conditions: Conditions::default(),
             evals: run

@@ -1,8 +1,9 @@
 //! A run that was stored several times: what was stored later replaces what it names and leaves the rest, as in a database.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::HistoryRun;
+use super::{HistoryRun, RunRecord};
+use crate::model::Digest;
 
 /// Puts revisions of the same run together. The runs are in the order in which they count, each with what identifies it; the result is in
 /// the order of first appearance.
@@ -34,5 +35,8 @@ fn replace(earlier: &mut HistoryRun, mut later: HistoryRun) {
         .filter(|score| later.run.evals.iter().all(|new| new.key != score.key))
         .collect();
     later.run.evals.extend(kept);
+    let named: BTreeSet<Digest> = later.run.records.iter().map(RunRecord::key).collect();
+    let records = std::mem::take(&mut earlier.run.records).into_iter();
+    later.run.records.extend(records.filter(|record| !named.contains(&record.key())));
     *earlier = later;
 }

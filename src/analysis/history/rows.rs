@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{HistoryRun, RunKind};
+use super::{HistoryRun, RunKind, RunRecord};
 use crate::analysis::{EvalScore, Run};
 use crate::model::{Digest, FailureClass, Metric, PointKey};
 use crate::result::{Measurement, MetricInterval, Point, PointFailure, PointOutcome, Provenance, USUAL_NUMBERS};
@@ -115,6 +115,16 @@ pub struct EvalRow {
     pub digest: Digest,
 }
 
+/// A record with what a store needs to find it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecordRow {
+    pub record: RunRecord,
+    pub key: Digest,
+    pub digest: Digest,
+    /// The record as JSON.
+    pub document: String,
+}
+
 /// A run as rows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunRows {
@@ -123,6 +133,7 @@ pub struct RunRows {
     pub header: RunHeader,
     pub points: Vec<PointRow>,
     pub evals: Vec<EvalRow>,
+    pub records: Vec<RecordRow>,
 }
 
 /// Why a run cannot become rows, or rows not a run.
@@ -155,6 +166,10 @@ impl RunRows {
             .into_iter()
             .map(EvalRow::of)
             .collect::<Result<_, _>>()?;
+        let records = std::mem::take(&mut run.run.records)
+            .into_iter()
+            .map(RecordRow::of)
+            .collect::<Result<_, _>>()?;
         let document = json_of("the run", &run)?;
         Ok(Self {
             project: run.context.project.clone().unwrap_or_else(|| DEFAULT_PROJECT.to_owned()),
@@ -169,6 +184,7 @@ impl RunRows {
             },
             points,
             evals,
+            records,
         })
     }
 }
@@ -198,12 +214,23 @@ impl RunRows {
 ///
 /// # Errors
 /// [`RowError`] for a document that is not one of a run.
-pub fn run_of_rows(document: &str, mut points: Vec<Point>, mut evals: Vec<EvalScore>) -> Result<HistoryRun, RowError> {
+pub fn run_of_rows(
+    document: &str,
+    mut points: Vec<Point>,
+    mut evals: Vec<EvalScore>,
+    mut records: Vec<RunRecord>,
+) -> Result<HistoryRun, RowError> {
     let run: HistoryRun = serde_json::from_str(document).map_err(|source| RowError::Json { what: "the run", source })?;
     points.sort_by(|left, right| left.key.cmp(&right.key));
     evals.sort_by(|left, right| left.key.cmp(&right.key));
+    records.sort_by_cached_key(|record| (record.kind(), record.key()));
     Ok(HistoryRun {
-        run: Run { points, evals, ..run.run },
+        run: Run {
+            points,
+            evals,
+            records,
+            ..run.run
+        },
         ..run
     })
 }
@@ -235,6 +262,20 @@ impl EvalRow {
             key: Digest::of_json(json_of("the score's key", &score.key)?),
             digest: Digest::of_json(json_of("the score", &score)?),
             score,
+        })
+    }
+}
+
+impl RecordRow {
+    /// # Errors
+    /// [`RowError::Json`] for a record without a JSON form.
+    pub fn of(record: RunRecord) -> Result<Self, RowError> {
+        let document = json_of("the record", &record)?;
+        Ok(Self {
+            key: record.key(),
+            document: document.to_string(),
+            digest: Digest::of_json(document),
+            record,
         })
     }
 }

@@ -6,6 +6,7 @@ mod curves;
 mod list;
 mod published;
 mod quarantine;
+mod records;
 mod retract;
 mod series;
 mod show;
@@ -29,6 +30,7 @@ pub struct HistoryCommandArgs {
 enum HistoryCommand {
     List(list::ListArgs),
     Show(show::ShowArgs),
+    Records(records::RecordsArgs),
     Series(series::SeriesArgs),
     Curves(curves::CurvesArgs),
     Annotate(annotate::AnnotateArgs),
@@ -112,6 +114,7 @@ pub async fn run(args: HistoryCommandArgs) -> Result<Exit, Failure> {
     match args.command {
         HistoryCommand::List(args) => list::run(args).await,
         HistoryCommand::Show(args) => show::run(args).await,
+        HistoryCommand::Records(args) => records::run(args).await,
         HistoryCommand::Series(args) => series::run(args).await,
         HistoryCommand::Curves(args) => curves::run(args).await,
         HistoryCommand::Annotate(args) => annotate::annotate(args).await,

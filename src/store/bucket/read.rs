@@ -57,12 +57,20 @@ impl Bucket {
         for folder in FOLDERS {
             let prefix = self.address.path(folder);
             let first = self.store.list(Some(&prefix)).try_next().await;
-            match first.map_err(|error| self.error(folder, "list", &error))? {
+            match first.map_err(|error| self.list_error(folder, &error))? {
                 Some(found) => return Ok(Some(found.location.to_string())),
                 None => continue,
             }
         }
         Ok(None)
+    }
+
+    /// The library tells a bucket that is not there from other errors in words alone; a listing of one that is has no other 404.
+    fn list_error(&self, folder: &str, error: &object_store::Error) -> BucketError {
+        if error.to_string().contains("404 Not Found") {
+            return BucketError::NoBucket(self.address.to_string());
+        }
+        self.error(folder, "list", error)
     }
 
     async fn existing_manifest(&self) -> Result<Manifest, BucketError> {

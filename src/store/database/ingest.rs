@@ -221,8 +221,10 @@ impl Ingest<'_> {
         let counted = self.counts;
         let curves = self.store_points(project, run, &rows.points, source).await?;
         self.store_evals(run, rows).await?;
+        let has_new_records = self.store_records(run, &rows.records).await?;
         let after = self.counts;
-        let has_changed = after.points.new + after.points.revised > counted.points.new + counted.points.revised
+        let has_changed = has_new_records
+            || after.points.new + after.points.revised > counted.points.new + counted.points.revised
             || after.evals.new + after.evals.revised > counted.evals.new + counted.evals.revised;
         self.counts.runs.add(match header {
             Known::Unchanged if has_changed => Known::Revised,

@@ -13,6 +13,7 @@ mod point_selection;
 mod point_table;
 mod published_table;
 mod read;
+mod record_table;
 mod retention;
 mod retract;
 mod schema;

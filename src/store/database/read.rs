@@ -7,8 +7,8 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
 use super::point_table::{self, PointReader, PointRowError};
-use super::{Database, DatabaseError, eval_table};
-use crate::analysis::{History, HistoryRun, run_of_rows};
+use super::{Database, DatabaseError, eval_table, record_table};
+use crate::analysis::{History, HistoryRun, RunRecord, run_of_rows};
 
 /// Which state is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -179,16 +179,25 @@ impl Database {
         summaries.map_err(self.address.sql())
     }
 
-    /// A run with its points and scores.
+    /// A run with its points, scores and records.
     ///
     /// # Errors
     /// [`DatabaseError`], including for rows that another program changed.
     pub(crate) async fn run(&mut self, summary: &RunSummary) -> Result<HistoryRun, DatabaseError> {
-        let read = self.read_run(summary).await;
+        let read = self.read_run(summary, true).await;
         read.map_err(|error| error.at(&self.address))
     }
 
-    async fn read_run(&mut self, summary: &RunSummary) -> Result<HistoryRun, PointRowError> {
+    async fn records(&mut self, summary: &RunSummary) -> Result<Vec<RunRecord>, PointRowError> {
+        let rows = sqlx::query(record_table::SELECT_OF_RUN)
+            .bind(summary.id)
+            .bind(summary.change)
+            .fetch_all(&mut self.connection)
+            .await?;
+        rows.iter().map(record_table::read).collect()
+    }
+
+    async fn read_run(&mut self, summary: &RunSummary, with_records: bool) -> Result<HistoryRun, PointRowError> {
         // The text consists of constants.
         let statement = sqlx::AssertSqlSafe(point_table::select_of_run());
         let mut rows = sqlx::query(statement)
@@ -209,7 +218,8 @@ impl Database {
             .fetch_all(&mut self.connection)
             .await?;
         let evals: Result<Vec<_>, _> = rows.iter().map(|row| eval_table::read(row).map(|stored| stored.score)).collect();
-        Ok(run_of_rows(&summary.document, points, evals?)?)
+        let records = if with_records { self.records(summary).await? } else { Vec::new() };
+        Ok(run_of_rows(&summary.document, points, evals?, records)?)
     }
 
     /// The runs of a filter with their points, for noise estimates and baselines.
@@ -219,7 +229,9 @@ impl Database {
     pub(crate) async fn history(&mut self, filter: &RunFilter) -> Result<History, DatabaseError> {
         let mut runs = Vec::new();
         for summary in self.runs(filter).await? {
-            runs.push(self.run(&summary).await?);
+            // No comparison asks for records.
+            let read = self.read_run(&summary, false).await;
+            runs.push(read.map_err(|error| error.at(&self.address))?);
         }
         // Of runs with the same date, the one that is later in the list is newer.
         runs.reverse();

@@ -7,7 +7,7 @@ use super::engine::Address;
 use super::latest::ranked;
 use super::point_table::{self, PointRowError};
 use super::read::RunFilter;
-use super::{Access, Database, DatabaseError, RESTORE, eval_table};
+use super::{Access, Database, DatabaseError, RESTORE, eval_table, record_table};
 use crate::analysis::{EvalRow, PointRow};
 use crate::model::{CurveKey, Digest};
 
@@ -124,6 +124,15 @@ impl Database {
             .fetch_all(&mut self.connection)
             .await?;
         findings.extend(evals.iter().filter_map(|row| damaged_eval(run, row)));
+        let records = sqlx::query("SELECT digest, document FROM run_record WHERE run_id = $1")
+            .bind(run)
+            .fetch_all(&mut self.connection)
+            .await?;
+        for row in &records {
+            if !record_table::is_whole(row).unwrap_or(false) {
+                findings.push(changed(run, "a record is"));
+            }
+        }
         Ok(())
     }
 

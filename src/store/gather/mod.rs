@@ -6,6 +6,7 @@ mod evals;
 mod plan;
 mod points;
 mod raw;
+mod records;
 
 use std::path::{Path, PathBuf};
 
@@ -91,6 +92,7 @@ pub(crate) fn gather(folder: &Path, plan: Option<&Path>) -> Result<Gathered, Gat
         found,
         unreadable,
         conditions,
+        records,
     } = points_in(&files);
     let mut problems: Vec<Problem> = unreadable.into_iter().map(Problem::from).collect();
     let mut evals = Vec::new();
@@ -104,6 +106,10 @@ pub(crate) fn gather(folder: &Path, plan: Option<&Path>) -> Result<Gathered, Gat
     assembly.run.evals = evals.iter().filter_map(EvalScore::of_row).collect();
     assembly.run.problems.extend(problems);
     assembly.run.conditions = conditions;
+    assembly.run.records = records;
+    // The order of files is that of folders; of a point that was measured twice, one distribution is kept.
+    assembly.run.records.sort_by_cached_key(|record| (record.kind(), record.key()));
+    assembly.run.records.dedup_by_key(|record| record.key());
     Ok(Gathered { assembly, evals })
 }
 

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use rayon::iter::Either;
 use rayon::prelude::*;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::conditions::conditions_of;
-use super::{Unreadable, is_named};
-use crate::analysis::{Conditions, Found};
+use super::{Unreadable, is_named, records};
+use crate::analysis::{Conditions, Found, RunRecord};
 use crate::job::Outcome;
 use crate::matrix::Row;
 use crate::model::{Concurrency, FailureClass, PointKey};
@@ -25,6 +26,8 @@ pub(super) struct PointsIn {
     pub unreadable: Vec<Unreadable>,
     /// Conditions of the run, from the job records.
     pub conditions: Conditions,
+    /// Jobs, and distributions of the points that count.
+    pub records: Vec<RunRecord>,
 }
 
 /// The points in files, and what cannot be read. Files are read in parallel, because a sweep has thousands.
@@ -38,9 +41,11 @@ pub(super) fn points_in(files: &[PathBuf]) -> PointsIn {
             }),
         });
     let mut conditions = Conditions::default();
+    let mut records = Vec::new();
     let mut found = Vec::new();
     for (path, content) in read {
         conditions.add(content.conditions);
+        records.extend(content.record);
         found.extend(content.points.into_iter().map(|found| FoundIn { path, found }));
     }
     let unmeasured: BTreeSet<(Option<&Path>, PointKey)> = found
@@ -62,6 +67,7 @@ pub(super) fn points_in(files: &[PathBuf]) -> PointsIn {
         found: current.collect(),
         unreadable,
         conditions,
+        records,
     }
 }
 
@@ -86,6 +92,7 @@ struct FoundPoint {
 struct FileContent {
     points: Vec<FoundPoint>,
     conditions: Conditions,
+    record: Option<RunRecord>,
 }
 
 /// The content of a file; nothing if its name is not that of a result or a job record.
@@ -99,9 +106,16 @@ fn read_file(path: &Path) -> Result<FileContent, String> {
     let source = path.display().to_string();
     if !is_result {
         let record = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+        let document: Value = serde_json::from_str(&text).unwrap_or_default();
+        let points = recorded_points(&record, &source);
+        let keys: Vec<&PointKey> = points.iter().map(|found| &found.found.point.key).collect();
+        let concurrencies = keys.iter().map(|key| key.conc.get()).collect();
         return Ok(FileContent {
-            points: recorded_points(&record, &source),
-            conditions: conditions_of(&serde_json::from_str(&text).unwrap_or_default()),
+            conditions: conditions_of(&document),
+            record: keys
+                .first()
+                .and_then(|key| records::job(&document, key.curve.clone(), concurrencies)),
+            points,
         });
     }
     let document = Json::parse_part(&text, &POINT_PART).map_err(|error| error.to_string())?;
@@ -113,6 +127,7 @@ fn read_file(path: &Path) -> Result<FileContent, String> {
         return Ok(FileContent::default());
     }
     let found = measured(source, document).map_err(|error| error.to_string())?;
+    let record = records::raw_beside(path).and_then(|raw| records::distributions(&found.point.key, &raw));
     Ok(FileContent {
         points: vec![FoundPoint {
             found,
@@ -121,6 +136,7 @@ fn read_file(path: &Path) -> Result<FileContent, String> {
             is_unmeasured: false,
         }],
         conditions: Conditions::default(),
+        record,
     })
 }
 

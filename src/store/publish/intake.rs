@@ -7,7 +7,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::{Sources, foreign};
 use crate::analysis::{
-    HistoryError, HistoryRun, Problem, Quarantined, Run, RunContext, merge_revisions, read_history, read_run, runs_of_parquet,
+    HistoryError, HistoryRun, Problem, Quarantined, Run, RunContext, RunRecord, merge_revisions, read_history, read_run, runs_of_parquet,
 };
 use crate::model::Digest;
 use crate::result::{DUMP_TABLES, PublishedResult};
@@ -29,6 +29,8 @@ pub(crate) struct RunDescription {
     pub run_id: Option<String>,
     pub date: DateTime<Utc>,
     pub context: RunContext,
+    /// What was said about its points when it was compared.
+    pub verdicts: Vec<RunRecord>,
 }
 
 /// Why a source cannot be read.
@@ -248,7 +250,13 @@ fn describe(run: Run, description: &RunDescription) -> Result<HistoryRun, Intake
         run_id,
         date,
         context,
+        verdicts,
     } = description.clone();
+    let mut run = run;
+    // A report may be about more points than this part of a run.
+    let is_measured = |verdict: &RunRecord| verdict.point().is_some_and(|point| run.point(point).is_some());
+    let verdicts: Vec<RunRecord> = verdicts.into_iter().filter(is_measured).collect();
+    run.records.extend(verdicts);
     Ok(HistoryRun {
         branch,
         run_id,

@@ -37,7 +37,12 @@ pub(crate) fn addition(new: &NewRun, stored: Option<HistoryRun>) -> Result<Addit
         counts.evals.add(known(scores.get(&row.key), row.digest));
     }
     let header = known(stored.as_ref().map(|stored| &stored.header.digest), new.rows.header.digest);
-    let has_changed = counts.points.new + counts.points.revised + counts.evals.new + counts.evals.revised > 0;
+    let records: BTreeMap<Digest, Digest> = stored
+        .iter()
+        .flat_map(|stored| stored.records.iter().map(|row| (row.key, row.digest)))
+        .collect();
+    let has_new_records = new.rows.records.iter().any(|row| records.get(&row.key) != Some(&row.digest));
+    let has_changed = has_new_records || counts.points.new + counts.points.revised + counts.evals.new + counts.evals.revised > 0;
     let run = match header {
         Known::Unchanged if has_changed => Known::Revised,
         Known::New | Known::Unchanged | Known::Revised => header,

@@ -13,7 +13,7 @@ use super::schema::{POINT, SCORE, columns, interval_columns};
 use super::table::ColumnKind;
 use super::{MAX_ROWS, MAX_TEXT, NamedRun, RunsFileError};
 use crate::analysis::EvalScore;
-use crate::analysis::history::{INTERVAL_COLUMNS, METRIC_COLUMNS, PointColumns, run_of_rows};
+use crate::analysis::history::{INTERVAL_COLUMNS, METRIC_COLUMNS, PointColumns, RunRecord, run_of_rows};
 use crate::model::{PointKey, fenced, saturating};
 use crate::result::Point;
 
@@ -158,6 +158,14 @@ impl Group {
         columns.into_point(key).map_err(|source| RunsFileError::Row { row, source })
     }
 
+    fn record(&self, row: usize) -> Result<RunRecord, RunsFileError> {
+        serde_json::from_str(&self.required("document", row)?).map_err(|source| RunsFileError::Json {
+            row,
+            column: "document",
+            source,
+        })
+    }
+
     fn score(&self, row: usize) -> Result<EvalScore, RunsFileError> {
         serde_json::from_str(&self.required("document", row)?).map_err(|source| RunsFileError::Json {
             row,
@@ -175,6 +183,7 @@ struct Collected {
     open: Option<(String, String)>,
     points: Vec<Point>,
     scores: Vec<EvalScore>,
+    records: Vec<RunRecord>,
 }
 
 impl Collected {
@@ -187,6 +196,7 @@ impl Collected {
         match group.text("record", row).as_deref() {
             Some(POINT) => self.points.push(group.point(row)?),
             Some(SCORE) => self.scores.push(group.score(row)?),
+            Some(kind) if RunRecord::KINDS.contains(&kind) => self.records.push(group.record(row)?),
             None => {}
             Some(found) => {
                 return Err(RunsFileError::Record {
@@ -203,7 +213,8 @@ impl Collected {
             return Ok(());
         };
         let (points, scores) = (std::mem::take(&mut self.points), std::mem::take(&mut self.scores));
-        let run = run_of_rows(&document, points, scores).map_err(|source| RunsFileError::Row {
+        let records = std::mem::take(&mut self.records);
+        let run = run_of_rows(&document, points, scores, records).map_err(|source| RunsFileError::Row {
             row: self.runs.len(),
             source,
         })?;

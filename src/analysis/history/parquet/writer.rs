@@ -3,7 +3,7 @@
 use super::schema::{DESCRIBING, POINT, SCORE, columns};
 use super::table::{Cell, TableWriter};
 use super::{NamedRun, RunsFileError};
-use crate::analysis::history::{EvalRow, PointColumns, RowError, RunRows};
+use crate::analysis::history::{EvalRow, PointColumns, RecordRow, RowError, RunRows};
 use crate::model::{SpecDecoding, Workload};
 use crate::result::Point;
 
@@ -54,7 +54,10 @@ fn add_rows(rows: &mut Vec<Vec<Cell>>, named: &NamedRun) -> Result<(), RunsFileE
     for score in &run.evals {
         rows.push(score_cells(&about_run, score).map_err(refused)?);
     }
-    if run.points.is_empty() && run.evals.is_empty() {
+    for record in &run.records {
+        rows.push(record_cells(&about_run, record));
+    }
+    if run.points.is_empty() && run.evals.is_empty() && run.records.is_empty() {
         // A run of nothing is a row of nothing, so that it is not lost.
         rows.push(padded(about_run.to_vec()));
     }
@@ -114,6 +117,16 @@ fn point_cells(about_run: &[Cell], point: &Point) -> Result<Vec<Cell>, RowError>
     }
     cells.push(Cell::optional(columns.extra.as_deref()));
     Ok(padded(cells))
+}
+
+fn record_cells(about_run: &[Cell], row: &RecordRow) -> Vec<Cell> {
+    let mut cells = about_run.to_vec();
+    if let Some(record) = cells.get_mut(2) {
+        *record = Cell::text(row.record.kind());
+    }
+    cells.resize(DESCRIBING.len() - 1, Cell::NULL);
+    cells.push(Cell::text(&row.document));
+    padded(cells)
 }
 
 fn score_cells(about_run: &[Cell], row: &EvalRow) -> Result<Vec<Cell>, RowError> {

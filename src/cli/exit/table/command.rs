@@ -6,6 +6,7 @@ use crate::cli::init::InitError;
 use crate::cli::logging::LogFilterError;
 use crate::cli::output::OutputError;
 use crate::cli::plan::PlanArgsError;
+use crate::cli::publish::VerdictsError;
 use crate::cli::row::RowError;
 use crate::cli::row_choice::RowChoiceError;
 use crate::model::NameError;
@@ -25,6 +26,12 @@ impl ExitOf for LogFilterError {
 impl ExitOf for OutputError {
     fn exit(&self) -> Exit {
         Exit::Infrastructure
+    }
+}
+
+impl ExitOf for VerdictsError {
+    fn exit(&self) -> Exit {
+        Exit::InvalidInput
     }
 }
 
