@@ -87,6 +87,8 @@ pub mod cli;
 /// What this repository's own tests and benchmarks call besides the binary. Not an interface for others.
 #[doc(hidden)]
 pub mod testing {
+    pub mod parsers;
+
     pub use crate::config::Catalog;
     pub use crate::fleet::launcher::launch_rules;
     pub use crate::github::{

@@ -116,7 +116,7 @@ impl ComparedRunArgs {
 }
 
 async fn compare(baselines: &[Baseline], remote: &WorkflowRuns, evidence: EvidenceArgs, head: (&str, &Run)) -> Result<Comparison, Failure> {
-    let evidence = evidence.into_evidence()?;
+    let evidence = evidence.into_evidence(&[head.1])?;
     let compared = comparison::compare_with_baselines(baselines, remote, &evidence, head).await?;
     let BaselineComparison {
         comparison,
@@ -139,11 +139,11 @@ pub(super) fn say_expired(comparison: &Comparison) {
 }
 
 impl EvidenceArgs {
-    /// Reads the settings and returns the input of a comparison.
+    /// Reads the settings and returns the input of a comparison of these heads.
     ///
     /// # Errors
     /// Invalid input for invalid settings.
-    pub fn into_evidence(self) -> Result<Evidence, Failure> {
+    pub fn into_evidence(self, heads: &[&Run]) -> Result<Evidence, Failure> {
         let Self {
             history,
             history_runs,
@@ -152,13 +152,16 @@ impl EvidenceArgs {
             base_name,
             head_name,
         } = self;
-        let JudgingSettings { settings, remarks } = SettingsFile::from(settings).judging(github::base_sha()?.as_deref(), &output::say)?;
+        let judging = SettingsFile::from(settings).judging(github::base_sha()?.as_deref(), &output::say)?;
+        let low_scores = heads.iter().flat_map(|head| judging.low_scores(&head.evals)).collect();
+        let JudgingSettings { settings, remarks, .. } = judging;
         Ok(Evidence {
             history,
             history_runs,
             repeats: repeat,
             rules: settings.regressions,
             rule_remarks: remarks,
+            low_scores,
             today: chrono::Utc::now().date_naive(),
             base_name,
             head_name,

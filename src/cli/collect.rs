@@ -14,6 +14,7 @@ use super::{Exit, Failure, output, terminal};
 use crate::analysis::Run;
 use crate::github::{self, Downloaded};
 use crate::measure::{CollectedShards, collect_shards};
+use crate::model::with_causes;
 use crate::result::EvalSort;
 use crate::store;
 use crate::store::collect::{self, HistoryEntry, RunDownload};
@@ -172,6 +173,7 @@ pub async fn run(args: CollectArgs) -> Result<Exit, Failure> {
                 run_id,
                 folder: folder.unwrap_or_else(|| Path::new("imax-artifacts").join(run_id.to_string())),
                 names: artifact,
+                has_plan: plan.is_some(),
             };
             let downloaded_plan = download(repository.as_deref(), &request).await?;
             (request.folder, plan.or(downloaded_plan))
@@ -229,10 +231,18 @@ async fn download(repository: Option<&str>, request: &RunDownload) -> Result<Opt
         format!("downloading the artifacts of run {run}: {} s so far", elapsed.as_secs())
     });
     let artifacts = collect::download(&client, &repository, request).await?;
-    let Downloaded { fetched, kept, expired } = artifacts.downloaded;
+    let Downloaded {
+        fetched,
+        kept,
+        expired,
+        refused,
+    } = artifacts.downloaded;
     output::say(&format!("artifacts: {fetched} downloaded, {kept} already present"));
     for name in &expired {
         output::say(&format!("artifact {name} has expired, GitHub no longer stores it"));
+    }
+    for (_, error) in &refused {
+        output::say(&format!("warning: {}; its points count as not measured", with_causes(error)));
     }
     Ok(artifacts.plan)
 }

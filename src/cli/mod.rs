@@ -143,11 +143,11 @@ impl Command {
             | Self::History(_)
             | Self::Serve(_) => true,
             Self::Action(args) => args.uses_github(),
+            Self::Doctor(args) => args.uses_github(),
             Self::Init(_)
             | Self::Check(_)
             | Self::Matrix(_)
             | Self::Changelog(_)
-            | Self::Doctor(_)
             | Self::Run(_)
             | Self::Sweep(_)
             | Self::Ready(_)
@@ -242,7 +242,7 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Plan(args) => plan::run(args).await,
         Command::Matrix(args) => block_in_place(|| matrix::run(args)),
         Command::Changelog(args) => block_in_place(|| changelog::run(args)),
-        Command::Doctor(args) => block_in_place(|| doctor::run(args)),
+        Command::Doctor(args) => doctor::run(args).await,
         Command::Run(args) => Box::pin(run::run(*args)).await,
         Command::Sweep(args) => Box::pin(sweep::run(*args)).await,
         Command::Ready(args) => ready::run(args).await,

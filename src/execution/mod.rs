@@ -159,7 +159,7 @@ pub async fn execute(request: ExecutionRequest, cancellation: &Cancellation) -> 
 
 /// Without a watchdog the job runs all the same, because a later one can clean up after it.
 fn start_watchdog(ctx: &JobContext) -> Option<Watchdog> {
-    Watchdog::start(&ctx.spec.id)
+    Watchdog::start(&ctx.spec.id, &ctx.folders.out)
         .inspect_err(|error| {
             ctx.console.line(&format!(
                 "no watchdog: {error}; if imax is killed, `imax run --reap` stops what this job started"

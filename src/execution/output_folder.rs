@@ -39,6 +39,9 @@ const JOB_FILES: [(&str, &str); 16] = [
     (".imax-", ""),
 ];
 
+/// Hidden files that a job renames or removes before it ends.
+const UNFINISHED: [&str; 2] = [".imax-", ".gpu_metrics"];
+
 /// The output folder, held by this run.
 #[derive(Debug)]
 pub(super) struct HeldFolder {
@@ -78,6 +81,21 @@ impl HeldFolder {
             }
         }
         Err(ExecutionError::FolderInUse(folder.to_owned()))
+    }
+}
+
+/// Removes what a run that was killed had not finished, unless another run has the folder by now.
+pub(super) fn remove_unfinished_files(folder: &Path) {
+    let Ok(_held) = HeldFolder::take(folder) else { return };
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let is_unfinished = name
+            .to_str()
+            .is_some_and(|name| name != LOCK && UNFINISHED.iter().any(|start| name.starts_with(start)));
+        if is_unfinished {
+            // What cannot be removed is removed by the next job in this folder.
+            let _ = fs::remove_file(entry.path());
+        }
     }
 }
 

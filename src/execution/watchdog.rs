@@ -15,6 +15,7 @@ use nix::unistd::{Pid, getppid};
 use tokio::task::block_in_place;
 use tokio::time::sleep;
 
+use super::output_folder::remove_unfinished_files;
 use crate::fleet::job_state::{JobState, StateFolder};
 use crate::fleet::reap::reap_job;
 use crate::model::JobId;
@@ -40,9 +41,9 @@ impl Watchdog {
     ///
     /// # Errors
     /// If the system refuses another process.
-    pub fn start(job: &JobId) -> io::Result<Self> {
+    pub fn start(job: &JobId, out: &Path) -> io::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.args(["watchdog", job.as_str()]).env_remove(RUNNER_TRACKING);
+        command.args(["watchdog", job.as_str()]).arg(out).env_remove(RUNNER_TRACKING);
         // A pipe to stdout or stderr that outlives the job would keep its reader waiting.
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         // In a process group of its own, so that Ctrl-C at a terminal does not reach it.
@@ -63,11 +64,12 @@ impl Drop for Watchdog {
     }
 }
 
-/// Waits for the end of stdin, which is the end of the job's `imax run`, and stops what the job has left.
+/// Waits for the end of stdin, which is the end of the job's `imax run`, and stops what the job has left. `out` is its
+/// output folder.
 ///
 /// # Errors
 /// If stdin cannot be read.
-pub async fn watch(job: &JobId, cancellation: &Cancellation) -> io::Result<()> {
+pub async fn watch(job: &JobId, out: &Path, cancellation: &Cancellation) -> io::Result<()> {
     let owner = getppid();
     block_in_place(await_end_of_stdin)?;
     // Signals to a whole session or cgroup reach the watchdog as well; they must not keep it from its work.
@@ -76,8 +78,9 @@ pub async fn watch(job: &JobId, cancellation: &Cancellation) -> io::Result<()> {
     let states = StateFolder::from_environment();
     // Before the launch there is no state, but hooks and tools may run.
     let written = states.all().into_iter().find(|state| state.job == *job);
-    let state = written.unwrap_or_else(|| JobState::of_this_process(job.clone(), Path::new(""), host::timestamp()));
+    let state = written.unwrap_or_else(|| JobState::of_this_process(job.clone(), out, host::timestamp()));
     let reaped = reap_job(state, &cancellation, Instant::now() + LIMIT).await;
+    remove_unfinished_files(out);
     if !reaped.is_finished() {
         return Ok(());
     }

@@ -47,15 +47,32 @@ pub struct Artifact {
 }
 
 /// The outcome of a download.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Downloaded {
     pub fetched: usize,
     /// How many artifacts were already present.
     pub kept: usize,
     /// The names of expired artifacts.
     pub expired: Vec<String>,
+    /// Artifacts that are damaged or hostile, by name. Nothing of them was unpacked.
+    pub refused: Vec<(String, DownloadError)>,
 }
 
+impl Downloaded {
+    /// For those who need every artifact.
+    ///
+    /// # Errors
+    /// The first artifact that was refused.
+    pub fn with_all(mut self) -> Result<Self, DownloadError> {
+        if self.refused.is_empty() {
+            Ok(self)
+        } else {
+            Err(self.refused.swap_remove(0).1)
+        }
+    }
+}
+
+/// Why artifacts are not there.
 #[derive(Debug, thiserror::Error)]
 pub enum DownloadError {
     #[error("{0}")]
@@ -84,6 +101,17 @@ pub enum DownloadError {
     Write { path: PathBuf, source: io::Error },
 }
 
+impl DownloadError {
+    /// Whether this artifact is the problem, and not GitHub or this machine: another one may be fine.
+    fn is_of_the_artifact(&self) -> bool {
+        match self {
+            Self::Name(_) | Self::TooLarge { .. } | Self::Digest { .. } | Self::Archive(_) => true,
+            Self::Of { source, .. } => source.is_of_the_artifact(),
+            Self::Github(_) | Self::Setup(_) | Self::State(_) | Self::OtherRun { .. } | Self::Write { .. } => false,
+        }
+    }
+}
+
 /// The state of a download.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct DownloadState {
@@ -108,10 +136,10 @@ struct ArtifactPage {
 }
 
 /// Downloads the artifacts of a run whose names are `wanted` into `folder`, each into a folder of its name. Of artifacts with the
-/// same name the newest is taken: a job that is run again uploads again.
+/// same name the newest is taken: a job that is run again uploads again. One that is damaged or hostile does not keep the others away.
 ///
 /// # Errors
-/// [`DownloadError`]; artifacts that were complete by then are kept and not downloaded again.
+/// [`DownloadError`] that concerns all; artifacts that were complete by then are kept and not downloaded again.
 pub async fn download_run(
     client: &Client,
     repository: &RepositoryName,
@@ -146,10 +174,21 @@ pub async fn download_run(
         }
     }
     let http = http_client().map_err(|error| DownloadError::Setup(error_text(&error)))?;
-    let fetches = missing.iter().map(|artifact| fetch(client, &http, repository, artifact, folder));
+    let http = &http;
+    let fetches = missing.iter().map(|artifact| async move {
+        let fetched = fetch(client, http, repository, artifact, folder).await;
+        fetched.map_err(|error| (artifact.name.clone(), error))
+    });
     let mut fetches = stream::iter(fetches).buffer_unordered(AT_ONCE);
     while let Some(fetched) = fetches.next().await {
-        let artifact = fetched?;
+        let artifact = match fetched {
+            Ok(artifact) => artifact,
+            Err((name, error)) if error.is_of_the_artifact() => {
+                report.refused.push((name, error));
+                continue;
+            }
+            Err((_, error)) => return Err(error),
+        };
         state.whole.insert(artifact.name.clone(), artifact.id);
         write_state(folder, &state)?;
         report.fetched += 1;

@@ -105,6 +105,7 @@ impl ChatTemplate {
         let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
         environment.set_syntax(syntax.map_err(|error| template_error(&error))?);
         environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+        environment.set_fuel(Some(MOST_INSTRUCTIONS));
         environment.add_filter("tojson", to_json);
         environment.add_function("raise_exception", |message: String| -> Result<Value, Error> {
             Err(Error::new(ErrorKind::InvalidOperation, message))
@@ -151,6 +152,12 @@ fn template_error(error: &Error) -> ChatTemplateError {
 
 /// The filter `tojson` as in transformers: unlike that of Jinja, it does not escape for HTML.
 #[expect(clippy::needless_pass_by_value, reason = "the form that a filter must have")]
+/// Most spaces of a level of JSON. A template is a file of others: a larger number would fill the memory.
+const MOST_INDENT: usize = 16;
+
+/// Most instructions of a rendering. Real templates take some hundreds for a message; nested loops over `range` would never end.
+const MOST_INSTRUCTIONS: u64 = 50_000_000;
+
 fn to_json(value: &Value, options: Kwargs) -> Result<Value, Error> {
     let indent: Option<usize> = options.get("indent")?;
     // The other options of Python's `json.dumps` change the formatting only. Templates use them for tool definitions, which are
@@ -163,6 +170,10 @@ fn to_json(value: &Value, options: Kwargs) -> Result<Value, Error> {
     let text = match indent {
         None => serde_json::to_string(value).map_err(invalid)?,
         Some(spaces) => {
+            if spaces > MOST_INDENT {
+                let message = format!("tojson: indent {spaces}, expected at most {MOST_INDENT}");
+                return Err(Error::new(ErrorKind::InvalidOperation, message));
+            }
             let spaces = vec![b' '; spaces];
             let mut bytes = Vec::new();
             let formatter = serde_json::ser::PrettyFormatter::with_indent(&spaces);
@@ -187,6 +198,16 @@ mod tests {
             text: text.to_owned(),
         };
         vec![said(Role::User, " hi "), said(Role::Assistant, "yes?"), said(Role::User, "bye")]
+    }
+
+    #[test]
+    fn templates_without_end_are_refused() {
+        for source in [
+            "{{ messages | tojson(indent=9223372036854775807) }}",
+            "{% for i in range(9999) %}{% for j in range(9999) %}{% set x = i %}{% endfor %}{% endfor %}",
+        ] {
+            assert!(render(source).is_err(), "{source}");
+        }
     }
 
     fn render(source: &str) -> Result<String, ChatTemplateError> {

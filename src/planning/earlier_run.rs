@@ -9,7 +9,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::artifact_names::{PLAN_ARTIFACT, PLAN_FILE, RESULTS_ARTIFACT};
-use crate::github::{self, Client, DownloadError, GithubError, Marker, PlanFileError, RepositoryName, commented_run, download_run};
+use crate::github::{
+    self, Client, DownloadError, Downloaded, GithubError, Marker, PlanFileError, RepositoryName, commented_run, download_run,
+};
 use crate::model::PointKey;
 use crate::store::artifacts::{self, ArtifactError};
 use crate::store::{GatherError, RESULTS_FILE, load_run};
@@ -151,7 +153,10 @@ async fn download_last_run(
     let Some(run) = commented_run(client, repository, pull_request, marker).await? else {
         return Ok(None);
     };
-    match download_run(client, repository, run, folder, &is_needed).await {
+    match download_run(client, repository, run, folder, &is_needed)
+        .await
+        .and_then(Downloaded::with_all)
+    {
         Ok(_) => Ok(Some(run)),
         // The run was deleted.
         Err(DownloadError::Github(GithubError::NotFound { .. })) => Ok(None),

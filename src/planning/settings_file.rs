@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use super::Warn;
 use super::source_file::read_source;
+use crate::analysis::EvalScore;
+use crate::eval::score::Score;
+use crate::eval::threshold::{Thresholds, Verdict};
 use crate::git::{Commit, GitError, Repository};
 use crate::model::{Diagnostics, SourceFile};
 use crate::settings::Settings;
@@ -27,6 +30,28 @@ pub(crate) struct JudgingSettings {
     pub settings: Settings,
     /// What the change says otherwise, a sentence each.
     pub remarks: Vec<String>,
+    /// The thresholds of the base, where the change has others: the jobs have judged their scores by those of the change.
+    thresholds: Option<Thresholds>,
+}
+
+impl JudgingSettings {
+    /// The scores that fail by the base's thresholds, a sentence each; none where the change leaves the thresholds alone.
+    #[must_use]
+    pub(crate) fn low_scores(&self, scores: &[EvalScore]) -> Vec<String> {
+        let Some(thresholds) = &self.thresholds else {
+            return Vec::new();
+        };
+        scores.iter().filter_map(|score| low_score(thresholds, score)).collect()
+    }
+}
+
+fn low_score(thresholds: &Thresholds, EvalScore { key, score, questions, .. }: &EvalScore) -> Option<String> {
+    // Without the number of questions there is no interval: the score alone decides.
+    let judged = Score::of_mean(*score, questions.unwrap_or(u64::from(u32::MAX)))?;
+    match thresholds.judge(&[&key.model_prefix], &key.task, &judged) {
+        Verdict::Fail { threshold } => Some(format!("{key}: {score:.3} is below the threshold of the base, {threshold}.")),
+        Verdict::Unjudged | Verdict::Pass { .. } | Verdict::Unsure { .. } => None,
+    }
 }
 
 /// Why there are no settings.
@@ -90,6 +115,7 @@ impl SettingsFile {
             return Ok(JudgingSettings {
                 settings: self.load(warn)?,
                 remarks: Vec::new(),
+                thresholds: None,
             });
         };
         let name = self.path.as_deref().unwrap_or(Path::new(DEFAULT_PATH)).display();
@@ -105,6 +131,7 @@ impl SettingsFile {
             return Ok(JudgingSettings {
                 settings: Settings::default(),
                 remarks,
+                thresholds: None,
             });
         };
         let settings = self.load_at(&repository, commit, warn)?;
@@ -119,12 +146,20 @@ impl SettingsFile {
         }
         let thresholds = repository.file(commit, THRESHOLDS)?.unwrap_or_default();
         let own = untrusted::read_checked_out(Path::new(THRESHOLDS)).unwrap_or_default();
-        if own != thresholds {
+        let thresholds = if own == thresholds {
+            None
+        } else {
             remarks.push(format!(
-                "This pull request changes {THRESHOLDS}, by which the jobs have judged its scores."
+                "This pull request changes {THRESHOLDS}. Its jobs were judged by that; its scores are judged by that of its base, {commit}, \
+                 as well, and the change counts after the merge."
             ));
-        }
-        Ok(JudgingSettings { settings, remarks })
+            Some(base_thresholds(commit, thresholds)?)
+        };
+        Ok(JudgingSettings {
+            settings,
+            remarks,
+            thresholds,
+        })
     }
 
     /// All findings in the file, warnings included.
@@ -137,6 +172,15 @@ impl SettingsFile {
         }
         found
     }
+}
+
+/// The thresholds of the base, which may have none.
+fn base_thresholds(commit: Commit, bytes: Vec<u8>) -> Result<Thresholds, Diagnostics> {
+    if bytes.is_empty() {
+        return Ok(Thresholds::default());
+    }
+    let source = SourceFile::from_bytes(format!("{commit}:{THRESHOLDS}"), bytes).map_err(|found| Diagnostics::from(*found))?;
+    Thresholds::read(&source)
 }
 
 /// The base commit of a pull request. A shallow checkout of GitHub's merge commit has it as the first parent only.

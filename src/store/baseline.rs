@@ -189,7 +189,9 @@ async fn measures_branch(
     folder: &Path,
 ) -> Result<bool, BaselineError> {
     let folder = folder.join(run.id.to_string());
-    download_run(client, repository, run.id, &folder, &|name| name == PLAN_ARTIFACT).await?;
+    download_run(client, repository, run.id, &folder, &|name| name == PLAN_ARTIFACT)
+        .await?
+        .with_all()?;
     // A workflow without a plan measures the commit that it runs on.
     let Ok(plan) = untrusted::read_text(&folder.join(PLAN)) else {
         return Ok(true);
@@ -207,14 +209,16 @@ async fn measures_branch(
 async fn download(client: &Client, repository: &RepositoryName, id: u64, folder: &Path) -> Result<Option<Run>, BaselineError> {
     let folder = folder.join(id.to_string());
     for name in COLLECTED {
-        download_run(client, repository, id, &folder, &|artifact| artifact == name).await?;
+        download_run(client, repository, id, &folder, &|artifact| artifact == name)
+            .await?
+            .with_all()?;
         let collected = folder.join(name);
         if collected.join(RUN_FILE).is_file() {
             return Ok(Some(load_run(&collected)?));
         }
     }
     let is_of_job = |name: &str| JOB_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
-    download_run(client, repository, id, &folder, &is_of_job).await?;
+    download_run(client, repository, id, &folder, &is_of_job).await?.with_all()?;
     let run = gather(&folder, None)?.assembly.run;
     Ok(Some(run).filter(|run| !run.points.is_empty()))
 }

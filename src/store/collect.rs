@@ -25,6 +25,8 @@ pub(crate) struct RunDownload {
     pub folder: PathBuf,
     /// Globs for the artifacts' names; empty for all artifacts.
     pub names: Vec<Glob>,
+    /// Whether the caller has the plan, so that points without a result are known.
+    pub has_plan: bool,
 }
 
 /// The artifacts of a workflow run on disk.
@@ -54,17 +56,20 @@ pub(crate) async fn download(
     repository: &RepositoryName,
     request: &RunDownload,
 ) -> Result<RunArtifacts, RunDownloadError> {
-    let RunDownload { run_id, folder, names } = request;
+    let RunDownload { run_id, folder, names, .. } = request;
     let globs = glob_set(names)?;
     let downloaded = download_run(client, repository, *run_id, folder, &|name| {
         globs.is_empty() || globs.is_match(name)
     })
     .await?;
-    let plan = folder.join(PLAN);
-    Ok(RunArtifacts {
-        downloaded,
-        plan: plan.is_file().then_some(plan),
-    })
+    let plan = Some(folder.join(PLAN)).filter(|plan| plan.is_file());
+    // The plan names the points of an artifact that was refused; without it they would be missing from every count.
+    let downloaded = if plan.is_some() || request.has_plan {
+        downloaded
+    } else {
+        downloaded.with_all()?
+    };
+    Ok(RunArtifacts { downloaded, plan })
 }
 
 fn glob_set(globs: &[Glob]) -> Result<GlobSet, globset::Error> {

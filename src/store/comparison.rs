@@ -23,6 +23,8 @@ pub(crate) struct Evidence {
     pub rules: Regressions,
     /// The sources of these settings other than the checkout, a sentence each.
     pub rule_remarks: Vec<String>,
+    /// Scores of the head that fail by thresholds that it does not choose itself, a sentence each.
+    pub low_scores: Vec<String>,
     /// The current day, for the expiry of accepted regressions.
     pub today: NaiveDate,
     /// Overrides the base's name in the report.
@@ -69,7 +71,10 @@ impl Evidence {
             runs: std::iter::once(head).chain(&repeats).collect(),
         };
         let mut comparison = analysis::compare(&base, &head, knowledge);
-        comparison.rules.splice(0..0, self.rule_remarks.iter().cloned());
+        comparison
+            .rules
+            .splice(0..0, self.rule_remarks.iter().chain(&self.low_scores).cloned());
+        comparison.low_scores.clone_from(&self.low_scores);
         Ok(comparison)
     }
 }

@@ -12,6 +12,8 @@ pub struct Node {
     pub span: Span,
     /// The number of nodes with all aliases expanded.
     pub(super) size: u64,
+    /// The number of levels below it, those of aliases included.
+    pub(super) depth: u32,
 }
 
 /// The value of a node.

@@ -1,6 +1,7 @@
 //! `imax collect --run-id` and the newest run of a branch, against a GitHub that keeps state.
 
 use imax::testing::{Client, ClientSettings, RepositoryName, newest_run};
+use serde_json::json;
 
 use crate::fixture::{Ended, Fixture, imax_in, row};
 use crate::github::{Fault, Github, REPOSITORY, TOKEN, WorkflowRun};
@@ -247,4 +248,24 @@ async fn newest_run_of_a_branch_skips_failures_and_forks() {
     assert_eq!(newest("main").await, Some(2));
     assert_eq!(newest("feat/x").await, Some(6));
     assert_eq!(newest("gone").await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_artifact_does_not_keep_the_others_away_where_the_plan_names_its_points() {
+    let desk = Desk::new().await;
+    let plan = json!({ "single_node": { "1k1k": [row(4), row(8)] }, "multi_node": {}, "evals": [] }).to_string();
+    {
+        let mut state = desk.github.state();
+        state.artifacts[0].digest = Some(format!("sha256:{}", "0".repeat(64)));
+        state.upload(RUN, "imax-plan", &[("plan.json", plan.as_bytes())]);
+    }
+    let ended = desk.collect(&[]).await;
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("warning: artifact bmk_4: digest mismatch"),
+        "{}",
+        ended.stderr
+    );
+    assert!(ended.stderr.contains("1 of 2 points measured"), "{}", ended.stderr);
+    assert_eq!(desk.collect(&["--complete"]).await.code, 1);
 }

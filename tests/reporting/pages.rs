@@ -329,3 +329,24 @@ fn page_follows_the_preferred_colour_scheme() {
         (&"rgb(20, 23, 28)".into(), &"rgb(230, 233, 238)".into())
     );
 }
+
+#[test]
+#[ignore = "needs chromium"]
+fn legends_render_no_markup() {
+    let fixture = Fixture::new();
+    for (conc, framework) in [(4, "<a href=\"https://evil.example/\">go</a>"), (8, "%{x} <b>loud</b>")] {
+        let mut row = row(conc);
+        row["framework"] = framework.into();
+        fixture.measured(&format!("run/{conc}"), &row, 1000.0 * f64::from(conc));
+    }
+    let (document, console) = opened(&written(fixture), "");
+    let legend = document
+        .split("class=\"legend\"")
+        .nth(1)
+        .unwrap_or_else(|| panic!("no legend: {console}"));
+    let legend = legend.split("</svg>").next().unwrap();
+    for text in ["&lt;a href=", "&lt;b&gt;loud&lt;/b&gt;", "%{x}"] {
+        assert!(legend.contains(text), "{text} in {legend}");
+    }
+    assert!(!legend.contains("<a ") && !legend.contains("font-weight: bold"), "{legend}");
+}

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::fixture::{Fixture, row};
+use crate::fixture::{Ended, Fixture, imax_in, row};
+use crate::harness::Repository;
 
 fn run(fixture: &Fixture, folder: &str, score: f64) {
     fixture.measured(&format!("{folder}/artifacts"), &row(4), 4000.0);
@@ -125,4 +126,42 @@ fn check_run_and_notification_name_the_task() {
     let event: Value = serde_json::from_str(ended.stdout.lines().last().unwrap()).unwrap();
     assert_eq!(event["less_accurate"][0]["task"], "gsm8k on demo fp8 h100 sim tp4-ep1 conc4");
     assert!(ended.stdout.lines().next().unwrap().contains("gsm8k"), "{}", ended.stdout);
+}
+
+/// The report of a pull request whose base has these thresholds, and which has its own; its score did not change.
+fn judged_by(base: &str, own: &str) -> Ended {
+    let repository = Repository::new();
+    repository.write("configs/eval-thresholds.yaml", base);
+    let commit = repository.commit("base");
+    repository.write("configs/eval-thresholds.yaml", own);
+    repository.commit("head");
+    let event = json!({ "pull_request": { "number": 7, "base": { "sha": commit } } });
+    repository.write(".git/event.json", &event.to_string());
+    let fixture = Fixture::new();
+    run(&fixture, "base", 0.85);
+    run(&fixture, "head", 0.85);
+    let (base, head) = (fixture.path("base/results"), fixture.path("head/results"));
+    let arguments = ["report", head.to_str().unwrap(), "--baseline", base.to_str().unwrap()];
+    let arguments: Vec<&str> = arguments
+        .into_iter()
+        .chain(["--format", "markdown", "--fail-on", "regression"])
+        .collect();
+    imax_in(repository.folder(), &arguments, &[("GITHUB_EVENT_PATH", ".git/event.json")])
+}
+
+#[test]
+fn thresholds_of_a_pull_request_are_those_of_its_base() {
+    let lowered = judged_by("default: { gsm8k: 0.9 }\n", "default: { gsm8k: 0.5 }\n");
+    assert_eq!(lowered.code, 5, "{}", lowered.stdout);
+    for part in ["gsm8k on demo", "is below the threshold of the base, 0.9", "counts after the merge"] {
+        assert!(lowered.stdout.contains(part), "{part}: {}", lowered.stdout);
+    }
+    // By its jobs a raised threshold has been judged already; by the base the score is good.
+    let raised = judged_by("default: { gsm8k: 0.5 }\n", "default: { gsm8k: 0.6 }\n");
+    assert_eq!(raised.code, 0, "{}", raised.stdout);
+    let untouched = judged_by("models: { demo: { gsm8k: 0.9 } }\n", "models: { demo: { gsm8k: 0.9 } }\n");
+    assert_eq!(untouched.code, 0, "{}", untouched.stdout);
+    assert!(!untouched.stdout.contains("eval-thresholds"), "{}", untouched.stdout);
+    let by_model = judged_by("models: { demo: { gsm8k: 0.9 } }\n", "default: { gsm8k: 0.1 }\n");
+    assert_eq!(by_model.code, 5, "{}", by_model.stdout);
 }

@@ -21,6 +21,7 @@ mod credentials;
 mod docker;
 mod doctor;
 mod doctor_gpus;
+mod doctor_repository;
 mod dry_run;
 mod earlier_results;
 mod evals;

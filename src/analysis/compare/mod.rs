@@ -75,6 +75,9 @@ pub struct Comparison {
     /// By which rules the verdicts differ from the usual ones, and where these come from; a sentence each. Text from outside.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<String>,
+    /// Scores that fail by the thresholds of the base of a pull request, a sentence each; part of `rules`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub low_scores: Vec<String>,
     /// The scores of evaluations that both runs have.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub evals: Vec<EvalChange>,
@@ -242,7 +245,10 @@ impl Comparison {
     /// Whether there is a regression that is not excepted.
     #[must_use]
     pub fn has_regression(&self) -> bool {
-        self.regressions().next().is_some() || self.curve_regressions().next().is_some() || self.is_less_accurate()
+        self.regressions().next().is_some()
+            || self.curve_regressions().next().is_some()
+            || self.is_less_accurate()
+            || !self.low_scores.is_empty()
     }
 
     /// The number of known regressions: points that got worse or failed and are excepted.
@@ -323,6 +329,7 @@ pub fn compare(base: &Side, head: &Side, knowledge: &Knowledge) -> Comparison {
         history_runs: knowledge.history.runs().len(),
         expired: expired.unwrap_or_default(),
         rules: knowledge.rules.in_words(),
+        low_scores: Vec::new(),
         evals: eval_changes(scores_of(base), scores_of(head)),
     }
 }

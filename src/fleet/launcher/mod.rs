@@ -29,7 +29,9 @@ use crate::model::{JobId, Secret, Variable};
 use crate::system::cancellation::Cancellation;
 use crate::system::process::{Ending, ProcessError, StopReport};
 
+pub(crate) use docker::read_registry_login;
 pub use launch_plan::{LaunchInput, LaunchPlan, launch_plan};
+pub(crate) use slurm::read_slurm_answers;
 
 /// All launchers, in the order in which messages name them.
 static KINDS: [&dyn LauncherKind; 5] = [&local::Local, &script::Script, &docker::Docker, &slurm::Slurm, &endpoint::Endpoint];

@@ -151,3 +151,13 @@ impl Sampler {
         samples.map(Seen::of)
     }
 }
+
+/// Reads bytes as what each kind of sampler gets from its tool, exporter or the kernel, for fuzzing.
+pub(crate) fn read_samples(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    drop(amd_smi::amd_smi_samples(&text, 1.0));
+    drop(dcgm::dcgm_samples(&text, "node", 1.0));
+    drop(nvidia_smi::samples(&text));
+    drop(amdgpu::GpuMetrics::parse(bytes));
+    let _ = (host::host_sample(1.0, 1.0, &text), host::proc_stat(&text));
+}

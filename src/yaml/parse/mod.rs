@@ -1,5 +1,5 @@
-//! Builds a tree from the events of the YAML parser. The cost of a document is bounded: nesting by the parser's own limits, and the
-//! expansion of aliases by a budget, so that no document of a few lines stands for millions of nodes.
+//! Builds a tree from the events of the YAML parser. The cost of a document is bounded: nesting by [`MAX_DEPTH`], and the expansion of
+//! aliases by a budget, so that no document of a few lines stands for millions of nodes.
 
 mod values;
 
@@ -19,6 +19,8 @@ const MAX_BYTES: usize = 8 * 1024 * 1024;
 /// Most nodes that a document may have, written and once every alias is followed: twenty times the largest real config. It
 /// keeps the tree, which takes about a hundred bytes a node, below 100 MB.
 pub(super) const MAX_NODES: u64 = 600_000;
+/// Most levels of a document, aliases included: five times the deepest real config. Parser, readers and the release of the tree recurse.
+const MAX_DEPTH: u32 = 64;
 
 /// The tree of a text with one document; an empty text is [`Value::Null`]. All errors are added to `found`.
 pub fn parse(source: &Arc<SourceFile>, found: &mut Diagnostics) -> Option<Node> {
@@ -45,6 +47,7 @@ pub(super) fn parse_part(source: &Arc<SourceFile>, part: &Part<'_>, found: &mut 
         anchors: HashMap::new(),
         opaque: Vec::new(),
         nodes: 0,
+        open: 0,
         failed: false,
     };
     let root = builder.stream();
@@ -74,6 +77,8 @@ struct Builder<'a> {
     opaque: Vec<std::ops::Range<usize>>,
     /// The number of written nodes so far.
     nodes: u64,
+    /// The number of lists and mappings that have begun and not ended.
+    open: u32,
     failed: bool,
 }
 
@@ -152,6 +157,7 @@ impl<'a> Builder<'a> {
                         value: Value::Null,
                         span: Span::START,
                         size: 1,
+                        depth: 0,
                     };
                     return Some(root.unwrap_or(empty));
                 }
@@ -196,22 +202,29 @@ impl<'a> Builder<'a> {
                     Some(tag) => self.tagged(&text, &tag, tag_at),
                     None => self.untagged(&text, style, at),
                 };
-                Some(self.finish(value, at, 1, anchor))
+                Some(self.finish(value, at, (1, 0), anchor))
             }
+            Event::SequenceStart(..) | Event::MappingStart(..) if self.open >= MAX_DEPTH => self.too_deep(at),
             Event::SequenceStart(_, anchor, tag) => {
                 self.only_tagged("seq", tag.as_deref(), tag_at);
-                self.sequence(at, anchor)
+                self.open += 1;
+                let node = self.sequence(at, anchor);
+                self.open -= 1;
+                node
             }
             Event::MappingStart(_, anchor, tag) => {
                 self.only_tagged("map", tag.as_deref(), tag_at);
-                self.mapping(at, anchor)
+                self.open += 1;
+                let node = self.mapping(at, anchor);
+                self.open -= 1;
+                node
             }
             Event::Alias(anchor) => {
                 if let Some(node) = self.anchors.get(&anchor) {
                     return Some(Arc::clone(node));
                 }
                 self.error(at, "alias", "an alias inside the value it refers to", "write the value out");
-                Some(self.finish(Value::Null, at, 1, 0))
+                Some(self.finish(Value::Null, at, (1, 0), 0))
             }
             _ => {
                 self.error(at, "yaml", "missing value", "");
@@ -220,8 +233,14 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn finish(&mut self, value: Value, span: Span, size: u64, anchor: usize) -> Arc<Node> {
-        let node = Arc::new(Node { value, span, size });
+    fn too_deep(&mut self, at: Span) -> Option<Arc<Node>> {
+        self.refuse(too_large(self.source, at, &format!("more than {MAX_DEPTH} levels deep"), MAX_DEPTH));
+        None
+    }
+
+    /// Size and depth are those with all aliases expanded.
+    fn finish(&mut self, value: Value, span: Span, (size, depth): (u64, u32), anchor: usize) -> Arc<Node> {
+        let node = Arc::new(Node { value, span, size, depth });
         if anchor != 0 {
             self.anchors.insert(anchor, Arc::clone(&node));
         }
@@ -230,22 +249,26 @@ impl<'a> Builder<'a> {
 
     fn sequence(&mut self, start: Span, anchor: usize) -> Option<Arc<Node>> {
         let mut list = Vec::new();
-        let mut size = 1_u64;
+        let (mut size, mut depth) = (1_u64, 0);
         loop {
             let (event, at, raw) = self.next()?;
             if event == Event::SequenceEnd {
                 let whole = Span { end: at.end, ..start };
-                return Some(self.finish(Value::Sequence(list), whole, size, anchor));
+                return Some(self.finish(Value::Sequence(list), whole, (size, depth), anchor));
             }
             let node = self.node(event, at, &raw)?;
             size = size.saturating_add(node.size);
+            depth = depth.max(node.depth + 1);
+            if depth > MAX_DEPTH {
+                return self.too_deep(at);
+            }
             list.push(node);
         }
     }
 
     fn mapping(&mut self, start: Span, anchor: usize) -> Option<Arc<Node>> {
         let mut written = Vec::new();
-        let mut size = 1_u64;
+        let (mut size, mut depth) = (1_u64, 0);
         loop {
             let (event, at, raw) = self.next()?;
             if event == Event::MappingEnd {
@@ -255,7 +278,7 @@ impl<'a> Builder<'a> {
                 // Merge keys multiply nodes as aliases do, and merged entries are really copied.
                 let merged = mapping.entries.len().saturating_sub(own);
                 self.nodes = self.nodes.saturating_add(saturating::to_u64(merged));
-                return Some(self.finish(Value::Mapping(mapping), whole, size, anchor));
+                return Some(self.finish(Value::Mapping(mapping), whole, (size, depth), anchor));
             }
             let merges = matches!(&event, Event::Scalar(text, ScalarStyle::Plain, _, None) if text == "<<");
             let key = self.node(event, at, &raw)?;
@@ -265,6 +288,10 @@ impl<'a> Builder<'a> {
             let (event, at, raw) = self.next()?;
             let value = self.node(event, at, &raw)?;
             size = size.saturating_add(key.size).saturating_add(value.size);
+            depth = depth.max(key.depth + 1).max(value.depth + 1);
+            if depth > MAX_DEPTH {
+                return self.too_deep(at);
+            }
             written.push(if merges {
                 Written::Merge(value)
             } else {
@@ -368,6 +395,26 @@ mod tests {
         let (node, found) = read(&text);
         assert!(node.is_none());
         assert_eq!(found, ["f:1:1 too-large"]);
+    }
+
+    #[test]
+    fn depth_is_bounded_as_written_and_by_aliases() {
+        let chain = |levels: usize| {
+            let level = |index: usize| format!("a{index}: &a{index} [*a{}]\n", index - 1);
+            format!("a0: &a0 []\n{}", (1..levels).map(level).collect::<String>())
+        };
+        for (text, is_fine) in [
+            ("[".repeat(60) + &"]".repeat(60), true),
+            ("[".repeat(70) + &"]".repeat(70), false),
+            ("[k: ".repeat(1_000), false),
+            ("- ".repeat(1_000), false),
+            (chain(60), true),
+            (chain(100_000), false),
+        ] {
+            let (node, found) = read(&text);
+            assert_eq!(node.is_some(), is_fine, "{} bytes: {found:?}", text.len());
+            assert!(is_fine || found.iter().any(|one| one.ends_with("too-large")), "{found:?}");
+        }
     }
 
     #[test]

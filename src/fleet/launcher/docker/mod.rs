@@ -39,6 +39,7 @@ use crate::matrix::Row;
 use crate::system::cancellation::Cancellation;
 use crate::system::environment;
 use client::{REQUEST_TIMEOUT, connect, daemon_version, remove_containers, remove_labelled};
+pub(crate) use login::read_registry_login;
 use options::GpuRequest;
 use plan::{ContainerPlan, container_plan};
 use settings::{DockerDocument, DockerSettings, docker_settings, without_excluded};

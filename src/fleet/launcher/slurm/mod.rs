@@ -282,6 +282,18 @@ fn write_secrets(path: &Path, text: &str) -> Result<(), SlurmError> {
     })
 }
 
+/// Reads a text as the answer of each of Slurm's commands, for fuzzing.
+pub(crate) fn read_slurm_answers(text: &str) {
+    drop(answer::submitted(text));
+    drop(answer::parse_queue(text));
+    drop(answer::parse_named(text, "imax-1", 0));
+    drop(answer::parse_steps(text));
+    drop(answer::parse_job(text).map(|view| verdict::end_of(1, &view, Some(text))));
+    drop(answer_json::parse_queue_json(text, 7));
+    drop(answer_json::parse_accounting_json(text, 7));
+    let _ = (answer::node_address(text), answer::canceller_of(text));
+}
+
 #[cfg(test)]
 mod tests {
     use crate::fleet::launcher::launch_rules;

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::job::GpuSample;
 
 /// Samples of all GPUs in an answer, which may begin with warnings. Empty for anything else.
-pub(super) fn amd_smi_samples(text: &str, at_unix_s: f64) -> Vec<GpuSample> {
+pub fn amd_smi_samples(text: &str, at_unix_s: f64) -> Vec<GpuSample> {
     let lines = text.split_inclusive('\n').scan(0, |at, line| {
         let begin = *at;
         *at += line.len();

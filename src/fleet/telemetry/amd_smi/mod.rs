@@ -10,7 +10,7 @@ use crate::job::{GpuSample, sampled_until};
 use crate::system::cancellation::Cancellation;
 use crate::system::host::unix_seconds;
 use crate::system::tool::answer_of;
-use answer::amd_smi_samples;
+pub(super) use answer::amd_smi_samples;
 
 /// Timeout of amd-smi, a Python program that is slow on nodes with many GPUs.
 const LIMIT: Duration = Duration::from_secs(10);

@@ -12,7 +12,7 @@ const HEADER: usize = 4;
 
 /// Values of a GPU. Those that it does not report are absent.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct GpuMetrics {
+pub struct GpuMetrics {
     /// Power of the socket, watts: instantaneous (MI300 and later), or averaged (before).
     pub power_w: Option<f64>,
     /// Energy of the socket since an arbitrary time, joules. Some GPUs count in 32 bits, which wrap around within minutes.
@@ -22,7 +22,7 @@ pub(super) struct GpuMetrics {
 
 /// The table is truncated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum GpuMetricsError {
+pub enum GpuMetricsError {
     /// It is shorter than its declared size.
     #[error("gpu_metrics has {found} bytes, expected {expected}")]
     Truncated { found: usize, expected: usize },

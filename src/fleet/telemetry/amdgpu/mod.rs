@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use super::periodic::Periodic;
 use crate::job::{GpuSample, sampled_until};
 use crate::system::host::unix_seconds;
-use gpu_metrics::{GpuMetrics, throttle_faults};
+pub(super) use gpu_metrics::GpuMetrics;
+use gpu_metrics::throttle_faults;
 
 /// PCI vendor id of AMD.
 const AMD: &str = "0x1002";

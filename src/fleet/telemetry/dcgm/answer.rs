@@ -7,7 +7,7 @@ use crate::job::GpuSample;
 use crate::model::MetricSample;
 
 /// Samples of all GPUs in an exporter's answer. `node` is the name for exporters that do not report their host.
-pub(super) fn dcgm_samples(text: &str, node: &str, at_unix_s: f64) -> Vec<GpuSample> {
+pub fn dcgm_samples(text: &str, node: &str, at_unix_s: f64) -> Vec<GpuSample> {
     let mut samples: BTreeMap<(String, u32), GpuSample> = BTreeMap::new();
     // Prefer the instantaneous power, if exported, to the average.
     let mut instant: BTreeMap<(String, u32), f64> = BTreeMap::new();

@@ -9,7 +9,7 @@ use crate::job::{GpuSample, ScrapeUrl, sampled_until};
 use crate::system::cancellation::Cancellation;
 use crate::system::host::unix_seconds;
 use crate::system::http_client::{Question, send_blocking};
-use answer::dcgm_samples;
+pub(super) use answer::dcgm_samples;
 
 /// Timeout of a scrape.
 const LIMIT: Duration = Duration::from_secs(2);

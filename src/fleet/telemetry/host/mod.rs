@@ -7,7 +7,7 @@ use std::fs;
 use super::periodic::Periodic;
 use crate::job::HostSample;
 use crate::system::host::unix_seconds;
-use proc_files::{host_sample, proc_stat};
+pub(super) use proc_files::{host_sample, proc_stat};
 
 #[derive(Debug)]
 pub struct HostSampler(Periodic<HostSample>);

@@ -5,7 +5,7 @@ use crate::model::saturating;
 
 /// CPU time of all CPUs since boot, in the kernel's ticks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ProcStat {
+pub struct ProcStat {
     busy: u64,
     all: u64,
 }
@@ -24,7 +24,7 @@ impl ProcStat {
 }
 
 /// The first line of `/proc/stat` (proc(5)): user, nice, system, idle, iowait, irq, softirq, steal; guests are in user.
-pub(super) fn proc_stat(text: &str) -> Option<ProcStat> {
+pub fn proc_stat(text: &str) -> Option<ProcStat> {
     let fields = text.lines().next()?.strip_prefix("cpu ")?.split_whitespace();
     let ticks: Vec<u64> = fields.take(8).map_while(|field| field.parse().ok()).collect();
     let [_, _, _, idle, iowait, ..] = ticks.as_slice() else {
@@ -38,7 +38,7 @@ pub(super) fn proc_stat(text: &str) -> Option<ProcStat> {
 }
 
 /// A sample from the CPU use and the text of `/proc/meminfo`.
-pub(super) fn host_sample(at_unix_s: f64, cpu_percent: f64, meminfo: &str) -> Option<HostSample> {
+pub fn host_sample(at_unix_s: f64, cpu_percent: f64, meminfo: &str) -> Option<HostSample> {
     let (total, available) = (mib(meminfo, "MemTotal")?, mib(meminfo, "MemAvailable")?);
     Some(HostSample {
         at_unix_s,

@@ -163,6 +163,12 @@ async fn run_helper(program: String, server: String, cancellation: Cancellation)
     asked.await.map_err(|error| error.to_string())?
 }
 
+/// Reads bytes as a file of logins and as the answer of a helper, for fuzzing.
+pub(crate) fn read_registry_login(bytes: &[u8]) {
+    drop(file::parse(bytes));
+    drop(file::parse_helper(&String::from_utf8_lossy(bytes)));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,181 @@
+//! What happens to a job, and what must follow.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use rustix::process::{Resource, Rlimit, prlimit};
+
+use crate::container_engine::Daemon;
+use crate::fixture::watchdog_of;
+use crate::harness::{Finished, Running};
+use crate::launcher::{Job, Launcher, Traces};
+use crate::stopwatch::Stopwatch;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disturbance {
+    Interrupt,
+    Terminate,
+    Hangup,
+    /// A second signal, soon after the first.
+    TwoSignals,
+    /// SIGKILL of `imax run`; its watchdog is left.
+    Kill,
+    /// SIGKILL of the watchdog, then a signal to `imax run`.
+    KillWatchdog,
+    /// SIGSTOP and SIGCONT of `imax run`, then a signal.
+    Pause,
+    /// SIGSTOP of the engine, then a signal to `imax run`: the engine cannot end by itself.
+    PauseEngine,
+    /// SIGKILL of the engine, as by the kernel's out-of-memory killer.
+    KillEngine,
+    KillContainer,
+    /// No more memory for `imax run`, then a signal.
+    NoMemory,
+    /// No file may grow, then a signal.
+    NoFileSpace,
+}
+
+impl Disturbance {
+    /// What can happen to a job of a launcher.
+    pub fn of(launcher: Launcher) -> Vec<Self> {
+        let everywhere = [
+            Self::Interrupt,
+            Self::Terminate,
+            Self::Hangup,
+            Self::TwoSignals,
+            Self::Kill,
+            Self::KillWatchdog,
+            Self::Pause,
+            Self::NoMemory,
+            Self::NoFileSpace,
+        ];
+        let further: &[Self] = match launcher {
+            Launcher::Local => &[Self::PauseEngine, Self::KillEngine],
+            Launcher::Docker => &[Self::KillContainer],
+            Launcher::Slurm => &[Self::KillEngine],
+        };
+        everywhere.into_iter().chain(further.iter().copied()).collect()
+    }
+
+    /// Disturbs a job and asserts how it ends. `again` is the time until a second signal.
+    pub fn strike(self, job: Job, again: Duration) {
+        let Job {
+            launcher,
+            fixture,
+            mut run,
+            id,
+        } = job;
+        let codes: &[Option<i32>] = match self {
+            Self::Interrupt | Self::TwoSignals => &[Some(130)],
+            Self::Terminate | Self::Hangup | Self::KillWatchdog | Self::Pause | Self::PauseEngine => &[Some(143)],
+            Self::Kill => &[None],
+            // The engine's death is a failure of what is measured, and before it is ready as well.
+            Self::KillEngine | Self::KillContainer => &[Some(1), Some(4)],
+            // It may end in order, report the failed write, or abort.
+            Self::NoMemory | Self::NoFileSpace => &[Some(143), Some(4), Some(70), None],
+        };
+        let stopwatch = Stopwatch::start();
+        match self {
+            Self::Interrupt => run.signal(Signal::SIGINT),
+            Self::Terminate => run.signal(Signal::SIGTERM),
+            Self::Hangup => run.signal(Signal::SIGHUP),
+            Self::TwoSignals => {
+                run.signal(Signal::SIGINT);
+                std::thread::sleep(again);
+                if !run.has_ended() {
+                    run.signal(Signal::SIGTERM);
+                }
+            }
+            Self::Kill => run.signal(Signal::SIGKILL),
+            Self::KillWatchdog => {
+                kill(Pid::from_raw(watchdog_of(&run)), Signal::SIGKILL).unwrap();
+                run.signal(Signal::SIGTERM);
+            }
+            Self::Pause => {
+                run.signal(Signal::SIGSTOP);
+                std::thread::sleep(again);
+                run.signal(Signal::SIGTERM);
+                run.signal(Signal::SIGCONT);
+            }
+            Self::PauseEngine => {
+                for process in fixture.process_numbers() {
+                    let _ = kill(Pid::from_raw(process), Signal::SIGSTOP);
+                }
+                run.signal(Signal::SIGTERM);
+            }
+            Self::KillEngine => {
+                run.await_line("phase ready");
+                crate::harness::wait_until("the engine runs", || !fixture.process_numbers().is_empty());
+                while !run.has_ended() && !fixture.process_numbers().is_empty() {
+                    for process in fixture.process_numbers() {
+                        let _ = kill(Pid::from_raw(process), Signal::SIGKILL);
+                    }
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+            }
+            Self::KillContainer => {
+                run.await_line("phase ready");
+                Daemon::docker().ask(&["kill", &id]);
+            }
+            Self::NoMemory => {
+                limit(&run, Resource::As);
+                std::thread::sleep(again);
+                if !run.has_ended() {
+                    run.signal(Signal::SIGTERM);
+                }
+            }
+            Self::NoFileSpace => {
+                limit(&run, Resource::Fsize);
+                std::thread::sleep(again);
+                run.signal(Signal::SIGTERM);
+            }
+        }
+        let ended = run.finish();
+        assert!(
+            codes.contains(&ended.code),
+            "{self:?}: exit code {:?}, expected {codes:?}\n{}",
+            ended.code,
+            ended.stderr
+        );
+        if self.is_cancellation() {
+            stopwatch.assert_cancelled_in_time(&ended.stderr);
+        }
+        note(&ended);
+        let traces = Traces {
+            launcher,
+            fixture: &fixture,
+            id: &id,
+        };
+        traces.assert_none();
+    }
+
+    fn is_cancellation(self) -> bool {
+        match self {
+            Self::Interrupt | Self::Terminate | Self::Hangup | Self::TwoSignals | Self::KillWatchdog | Self::Pause | Self::PauseEngine => {
+                true
+            }
+            Self::Kill | Self::KillEngine | Self::KillContainer | Self::NoMemory | Self::NoFileSpace => false,
+        }
+    }
+}
+
+/// The last phase that the job printed: where it was.
+fn note(ended: &Finished) {
+    let phase = ended
+        .stderr
+        .lines()
+        .rev()
+        .find(|line| line.starts_with("phase "))
+        .unwrap_or("before the first phase");
+    let _ = writeln!(std::io::stderr(), "  ended with {:?}, last {phase}", ended.code);
+}
+
+fn limit(run: &Running, resource: Resource) {
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    prlimit(rustix::process::Pid::from_raw(run.id().as_raw()), resource, none).unwrap();
+}
