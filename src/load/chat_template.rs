@@ -3,6 +3,8 @@
 //! dictionaries, `raise_exception`, `strftime_now`, the special tokens, and no tools.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, Utc};
 use minijinja::syntax::SyntaxConfig;
@@ -11,6 +13,7 @@ use minijinja::{Environment, Error, ErrorKind, context};
 use serde::Deserialize;
 
 use super::prompt::Message;
+use crate::model::saturating;
 
 /// A chat template that has been checked by rendering it once.
 pub struct ChatTemplate {
@@ -18,6 +21,8 @@ pub struct ChatTemplate {
     source: String,
     bos_token: String,
     eos_token: String,
+    /// The numbers that `range` gave in the current rendering.
+    range_numbers: Arc<AtomicU64>,
 }
 
 /// Why a template cannot be used.
@@ -105,7 +110,11 @@ impl ChatTemplate {
         let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
         environment.set_syntax(syntax.map_err(|error| template_error(&error))?);
         environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
-        environment.set_fuel(Some(MOST_INSTRUCTIONS));
+        let items = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&items);
+        environment.add_function("range", move |lower: isize, upper: Option<isize>, step: Option<isize>| {
+            counted_range(&counted, lower, upper, step)
+        });
         environment.add_filter("tojson", to_json);
         environment.add_function("raise_exception", |message: String| -> Result<Value, Error> {
             Err(Error::new(ErrorKind::InvalidOperation, message))
@@ -122,6 +131,7 @@ impl ChatTemplate {
             source: source.replace("{% generation %}", "").replace("{% endgeneration %}", ""),
             bos_token: bos_token.to_owned(),
             eos_token: eos_token.to_owned(),
+            range_numbers: items,
         };
         template.render(&[Message::of_user("a")])?;
         Ok(template)
@@ -140,6 +150,7 @@ impl ChatTemplate {
             tools => Value::from(()),
             documents => Value::from(()),
         };
+        self.range_numbers.store(0, Ordering::Relaxed);
         self.environment
             .render_str(&self.source, variables)
             .map_err(|error| template_error(&error))
@@ -155,8 +166,20 @@ fn template_error(error: &Error) -> ChatTemplateError {
 /// Most spaces of a level of JSON. A template is a file of others: a larger number would fill the memory.
 const MOST_INDENT: usize = 16;
 
-/// Most instructions of a rendering. Real templates take some hundreds for a message; nested loops over `range` would never end.
-const MOST_INSTRUCTIONS: u64 = 50_000_000;
+/// Most numbers that a rendering may ask of `range`, all calls together: nested loops over it would not end in a lifetime. Real templates
+/// count messages. The library's own limit is for one call, and its limit of instructions (`fuel`) needs features that templates of
+/// models do not.
+const MOST_NUMBERS: u64 = 100_000;
+
+fn counted_range(counted: &AtomicU64, lower: isize, upper: Option<isize>, step: Option<isize>) -> Result<Value, Error> {
+    let numbers = minijinja::functions::range(lower, upper, step)?;
+    let length = numbers.len().map_or(0, saturating::to_u64);
+    if counted.fetch_add(length.max(1), Ordering::Relaxed) >= MOST_NUMBERS {
+        let message = format!("more than {MOST_NUMBERS} numbers of range() in a conversation");
+        return Err(Error::new(ErrorKind::InvalidOperation, message));
+    }
+    Ok(numbers)
+}
 
 fn to_json(value: &Value, options: Kwargs) -> Result<Value, Error> {
     let indent: Option<usize> = options.get("indent")?;
