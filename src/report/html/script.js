@@ -60,10 +60,9 @@ const MOST_LABELS = { narrow: 24, wide: 80 };
 // A phone would cut a longer name without a sign of it.
 const shortened = (name, narrow) => (narrow && name.length > 44 ? name.slice(0, 43) + '…' : name);
 
-// plotly.js reads a subset of HTML in every text, links included, and `%{...}` in templates. Names come from configs and files of others:
-// they are shown as they are written.
-const plain = text => text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
-const inTemplate = text => plain(text).replace(/%\{/g, '%&#123;');
+// plotly.js replaces `%{...}` in templates. Names come from configs and files of others: they are shown as they are written. The HTML
+// that it would interpret has been escaped before (plot.rs).
+const inTemplate = text => text.replace(/%\{/g, '%&#123;');
 
 function traces(points, narrow) {
   const labels = points.length <= (narrow ? MOST_LABELS.narrow : MOST_LABELS.wide) ? '+text' : '';
@@ -75,12 +74,12 @@ function traces(points, narrow) {
     const symbol = symbols[Math.floor(index / colours.length) % symbols.length];
     const before = of.filter(point => state.x in point.base && state.y in point.base);
     if (before.length) {
-      found.push({ type: 'scatter', mode: 'lines+markers', name: plain(curve) + ' (base)', legendgroup: curve, showlegend: false, opacity: 0.55,
+      found.push({ type: 'scatter', mode: 'lines+markers', name: curve + ' (base)', legendgroup: curve, showlegend: false, opacity: 0.55,
         x: before.map(point => point.base[state.x]), y: before.map(point => point.base[state.y]),
         hovertemplate: '<b>' + inTemplate(curve) + '</b> in the base<br>%{x:.4s} · %{y:.4s}<extra></extra>',
         line: { color: colour, width: 1.5, dash: 'dot' }, marker: { color: colour, symbol: symbol + '-open', size: 7 } });
     }
-    found.push({ type: 'scatter', mode: 'lines+markers' + labels, name: plain(shortened(curve, narrow)), legendgroup: curve, textposition: 'top right', textfont: { size: 10 },
+    found.push({ type: 'scatter', mode: 'lines+markers' + labels, name: shortened(curve, narrow), legendgroup: curve, textposition: 'top right', textfont: { size: 10 },
       x: of.map(point => point.values[state.x]), y: of.map(point => point.values[state.y]), text: of.map(point => String(point.conc)),
       hovertext: of.map(point => point.hover), hovertemplate: '<b>' + inTemplate(curve) + '</b><br>%{hovertext}<extra></extra>',
       error_x: errorBars(of, state.x, colour), error_y: errorBars(of, state.y, colour),
