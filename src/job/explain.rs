@@ -77,10 +77,16 @@ fn recipe_choice(row: &Row, folder: &str, read: &dyn Fn(&str) -> Option<String>)
         state: state(&name.path),
         path: name.path,
     });
+    // One of srt-slurm is named by the row, after all names that a script could have.
+    let of_srt_slurm = chosen.as_ref().ok().filter(|recipe| !recipe.is_script());
+    let of_srt_slurm = of_srt_slurm.map(|recipe| Candidate {
+        path: recipe.path.clone(),
+        state: CandidateState::Chosen,
+    });
     RecipeChoice {
         runner: row.runner.clone(),
         rows: 1,
-        candidates: candidates.collect(),
+        candidates: candidates.chain(of_srt_slurm).collect(),
         style: chosen.as_ref().ok().map(|recipe| recipe.style),
         problem: chosen.err().map(|error| error.to_string()),
     }

@@ -4,9 +4,9 @@
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use super::fixture::Fixture;
+use super::fixture::{Fixture, kill_alone, kill_with_watchdog};
 use super::launch_scripts::{raw_result, with_script};
-use crate::harness::wait_until;
+use crate::harness::{Running, wait_until};
 
 /// A queue of lines `id|state|user|name`. `squeue` lists those with a name or an id, `scancel` removes those of a user with a name, or one
 /// by its id, and `salloc` adds one.
@@ -130,18 +130,31 @@ fn job_in_which_imax_itself_runs_is_left() {
     assert_eq!(fixture.read("queue/jobs"), before, "{}", fixture.read("queue/cancelled"));
 }
 
-#[test]
-fn dead_job_leaves_its_allocation_to_the_clean_up() {
+/// A run whose script holds an allocation.
+fn holding() -> (Fixture, Running) {
     let fixture = with_slurm(&format!("{ALLOCATE}touch held; exec sleep @MARK@"), "");
     let mut run = fixture.start();
     run.await_line("phase ready");
     fixture.await_file("held");
-    run.signal(Signal::SIGKILL);
-    run.finish();
-    assert_ne!(fixture.read("queue/jobs"), "");
+    (fixture, run)
+}
+
+#[test]
+fn dead_job_leaves_its_allocation_to_the_clean_up() {
+    let (fixture, run) = holding();
+    kill_with_watchdog(run);
+    assert!(fixture.read("queue/jobs").starts_with("42|"));
     let reaped = fixture.reap();
     assert_eq!(reaped.code, Some(0), "{}", reaped.stderr);
-    assert!(reaped.stderr.contains("Slurm jobs named h100-a_0"), "{}", reaped.stderr);
+    assert!(reaped.stderr.contains("removed Slurm jobs named h100-a_0"), "{}", reaped.stderr);
+    assert_eq!((fixture.read("queue/jobs").as_str(), fixture.states()), ("", 0));
+    fixture.await_no_processes();
+}
+
+#[test]
+fn watchdog_of_a_killed_run_cancels_its_allocation() {
+    let (fixture, run) = holding();
+    kill_alone(run);
     assert_eq!((fixture.read("queue/jobs").as_str(), fixture.states()), ("", 0));
     fixture.await_no_processes();
 }

@@ -5,6 +5,7 @@ mod cluster;
 mod containers;
 mod endings;
 mod images;
+mod launch_script;
 mod leftovers;
 mod measured;
 mod shards;
