@@ -21,7 +21,7 @@ fn results(score: f64) -> String {
     .to_string()
 }
 
-fn meta(more: Value) -> String {
+fn meta(more: &Value) -> String {
     let mut meta = json!({ "is_multinode": false, "framework": "sim", "precision": "fp8", "tp": 1, "conc": 2, "infmax_model_prefix": "demo", "hw": "h100" });
     meta.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     meta.to_string()
@@ -37,7 +37,7 @@ fn fixture(recipe: &str) -> Fixture {
     });
     fixture.write("utils/evals/thresholds.yaml", THRESHOLDS);
     fixture.write("evaluated.json", &results(0.95));
-    fixture.write("meta.json", &meta(json!({})));
+    fixture.write("meta.json", &meta(&json!({})));
     fixture
 }
 
@@ -117,7 +117,7 @@ fn batch_without_one_of_its_concurrencies_fails() {
     let fixture = fixture(batch);
     fixture.write(
         "meta.json",
-        &meta(json!({ "eval_concs": [2, 8], "completed_eval_concs": [2], "failed_eval_concs": [8] })),
+        &meta(&json!({ "eval_concs": [2, 8], "completed_eval_concs": [2], "failed_eval_concs": [8] })),
     );
     let ended = fixture.run();
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
