@@ -40,6 +40,7 @@ fn folder_and_sqlite_answer_alike() {
 }
 
 #[test]
+#[ignore = "needs PostgreSQL"]
 fn two_servers_in_front_of_one_postgresql_are_as_one() {
     let fixture = Fixture::new();
     let server = Server::start();

@@ -86,6 +86,7 @@ fn ingest_is_stored_once_in_sqlite() {
 }
 
 #[test]
+#[ignore = "needs PostgreSQL"]
 fn ingest_through_two_servers_is_stored_once_in_postgresql() {
     let fixture = Fixture::new();
     let server = Server::start();
