@@ -62,7 +62,8 @@ enum Set {
 ///
 /// Points are paired by their whole keys; what one side lacks is listed in `unpaired` with the reason. Verdicts are those of `imax compare`.
 #[utoipa::path(get, path = "/api/v1/compare", tag = "results", params(CompareParams),
-    responses((status = 200, description = "The comparison; in other formats than JSON its points, one row for each metric", body = Object)))]
+    responses((status = 200, description = "The comparison; in other formats than JSON its points, one row for each metric", body = Object),
+        (status = 404, description = "There is no such run")))]
 pub(in crate::serve) async fn compare(
     app: Arc<App>,
     format: Format,
