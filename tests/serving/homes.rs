@@ -120,7 +120,6 @@ fn history_that_is_not_there_is_named() {
     for (history, code, words) in [
         ("none.db", 3, "none.db: no such history"),
         ("nowhere", 3, "nowhere: no such history"),
-        ("s3://bucket/history", 2, ""),
     ] {
         let ended = fixture.imax(&["serve", "--history", history, "--listen", "127.0.0.1:0"], &[]);
         assert_eq!(ended.code, code, "{history}: {}", ended.stderr);

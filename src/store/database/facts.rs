@@ -7,7 +7,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::eval_table;
-use super::point_selection::{Conditions, PointSelection, RUN_TABLES};
+use super::point_selection::{Conditions, PointSelection, TableOrder};
 use super::point_table::PointRowError;
 use super::series::date;
 use super::{Address, AsOf, Database, DatabaseError};
@@ -140,9 +140,9 @@ impl Database {
         let conditions = Conditions::of(selection, change);
         let (mut curves, list) = self.selected_curves(selection).await?;
         let sql = format!(
-            "SELECT k.curve_id, k.load, c.hardware, c.framework, p.outcome, count(*), max(v.started_ms) FROM point p \
-             JOIN point_key k ON k.id = p.point_key_id JOIN curve c ON c.id = k.curve_id {RUN_TABLES} WHERE {}{} \
+            "SELECT k.curve_id, k.load, c.hardware, c.framework, p.outcome, count(*), max(v.started_ms) FROM {} WHERE {}{} \
              GROUP BY k.curve_id, k.load, c.hardware, c.framework, p.outcome",
+            TableOrder::RunsFirst.tables(),
             conditions.sql,
             list.unwrap_or_default()
         );
@@ -176,8 +176,8 @@ impl Database {
         let change = self.change_at(as_of).await?;
         let conditions = Conditions::of(selection, change);
         let sql = format!(
-            "SELECT k.curve_id, k.load, count(*) FROM point p JOIN point_key k ON k.id = p.point_key_id \
-             JOIN curve c ON c.id = k.curve_id {RUN_TABLES} WHERE {} GROUP BY k.curve_id, k.load",
+            "SELECT k.curve_id, k.load, count(*) FROM {} WHERE {} GROUP BY k.curve_id, k.load",
+            TableOrder::RunsFirst.tables(),
             conditions.sql
         );
         let rows = conditions.query(sql).fetch_all(&mut self.connection).await;

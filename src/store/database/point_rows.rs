@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
-use super::point_selection::{Argument, Conditions, PointSelection, RUN_TABLES, SelectedCurves, curve_key};
+use super::point_selection::{Argument, Conditions, PointSelection, SelectedCurves, TableOrder, curve_key};
 use super::series::date;
 use super::{AsOf, Database, DatabaseError};
 use crate::analysis::{INTERVAL_COLUMNS, METRIC_COLUMNS};
@@ -146,6 +146,7 @@ pub(crate) struct PointReader {
     selection: PointSelection,
     sort: PointSort,
     conditions: Conditions,
+    order: TableOrder,
     curves: SelectedCurves,
     after: Option<PointCursor>,
     is_at_end: bool,
@@ -214,6 +215,8 @@ impl PointSort {
             CursorKey::Number(number) => conditions.bind(Argument::Number(number)),
         };
         let absent = if self.is_always_there() {
+            // A bound that an index can serve, which the alternatives below cannot.
+            conditions.sql.push_str(&format!(" AND {expression} {sign}= ${value}"));
             String::new()
         } else {
             format!(" OR {expression} IS NULL")
@@ -252,18 +255,14 @@ impl Database {
             (AsOf::Time(_), _) => self.change_at(as_of).await?,
         };
         let mut conditions = Conditions::of(&selection, change);
-        let curves = if selection.filters.is_empty() {
-            SelectedCurves::default()
-        } else {
-            let (curves, list) = self.selected_curves(&selection).await?;
-            conditions.sql.push_str(&list.unwrap_or_default());
-            curves
-        };
+        let (curves, filters, order) = self.filter_condition(&selection).await?;
+        conditions.sql.push_str(&filters);
         Ok(PointReader {
             columns,
             selection,
             sort,
             conditions,
+            order,
             curves,
             after,
             is_at_end: false,
@@ -296,9 +295,9 @@ impl PointReader {
         }
         let expressions: String = self.columns.iter().map(|column| format!(", {}", column.expression)).collect();
         let sql = format!(
-            "SELECT p.id, k.curve_id, k.load, {}{expressions} FROM point p JOIN point_key k ON k.id = p.point_key_id \
-             JOIN curve c ON c.id = k.curve_id {RUN_TABLES} WHERE {} ORDER BY {} LIMIT {most}",
+            "SELECT p.id, k.curve_id, k.load, {}{expressions} FROM {} WHERE {} ORDER BY {} LIMIT {most}",
             self.sort.expression(),
+            self.order.tables(),
             conditions.sql,
             self.sort.order()
         );

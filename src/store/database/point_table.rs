@@ -147,7 +147,7 @@ pub(super) fn select_newest(condition: &str) -> String {
 }
 
 /// The columns in the order in which [`PointReader`] takes them, and `run_id`.
-fn columns() -> String {
+pub(super) fn columns() -> String {
     let columns: String = value_columns().split(", ").fold(String::new(), |mut text, column| {
         let _ = write!(text, ", p.{column}");
         text
@@ -155,7 +155,7 @@ fn columns() -> String {
     format!("p.id, p.digest, c.document, k.load{columns}, p.run_id AS run_id")
 }
 
-pub(super) fn columns_and_tables() -> String {
+fn columns_and_tables() -> String {
     format!(
         "{} FROM point p JOIN point_key k ON k.id = p.point_key_id JOIN curve c ON c.id = k.curve_id",
         columns()
