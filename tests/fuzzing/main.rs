@@ -84,8 +84,18 @@ impl Report {
     }
 }
 
+/// The stack of the threads of the program. Frames of an unoptimised build are several times as large.
+const STACK: usize = if cfg!(debug_assertions) { 32 << 20 } else { 2 << 20 };
+
 #[test]
 fn parsers_bear_damaged_files() {
+    let thread = std::thread::Builder::new().stack_size(STACK).spawn(fuzz_all).unwrap();
+    if let Err(panic) = thread.join() {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+fn fuzz_all() {
     execution::hide_panics();
     let seed: u64 = std::env::var("IMAX_FUZZ_SEED").map_or(1, |seed| seed.parse().expect("IMAX_FUZZ_SEED: expected a number"));
     let wanted = std::env::var("IMAX_FUZZ_PARSERS").unwrap_or_default();
