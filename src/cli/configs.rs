@@ -12,10 +12,10 @@ pub(super) struct ConfigArgs {
     #[arg(long, value_name = "FOLDER")]
     config_dir: Option<PathBuf>,
     /// Master configs, instead of those of the folder
-    #[arg(long, value_name = "FILE", num_args = 1..)]
+    #[arg(long, value_name = "FILE", num_args = 1.., alias = "master-config")]
     config_files: Vec<PathBuf>,
     /// The runner file, instead of the folder's
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", alias = "runners-config")]
     runner_config: Option<PathBuf>,
 }
 

@@ -4,7 +4,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use tokio::task::block_in_place;
 
+use super::doctor_fleet::{self, FleetArgs};
 use super::row::read_row;
 use super::terminal::stdout_style;
 use super::{Exit, Failure, output};
@@ -13,12 +15,11 @@ use crate::github::{self, SecurityFinding, SecurityGrade, examine_repository};
 use crate::job::Grade;
 use crate::report::{Mark, TextStyle, wrapped_text};
 use crate::system::cancellation::Cancellation;
-use tokio::task::block_in_place;
 
 /// Examine this node: GPUs, driver, disk, port, model hub, services, clock, leftovers; or a repository: who can start jobs on its runners.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  imax doctor --profile h100 --format json\n  imax doctor --repository octo-org/benchmarks\n\nExits with 0 if a job can run here, also with warnings, and with 4 if it cannot."
+    after_help = "Examples:\n  imax doctor --profile h100 --format json\n  imax doctor --repository octo-org/benchmarks\n  GH_TOKEN=... imax doctor --fleet --repository octo-org/benchmarks\n\nExits with 0 if a job can run here, also with warnings, and with 4 if it cannot."
 )]
 pub struct DoctorArgs {
     /// Runner profile, instead of the one that the runner's name selects; `local` is built in.
@@ -52,12 +53,14 @@ pub struct DoctorArgs {
     /// Output format.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
+    #[command(flatten)]
+    fleet: FleetArgs,
 }
 
 impl DoctorArgs {
     /// Whether GitHub's API is called.
     pub(super) fn uses_github(&self) -> bool {
-        self.repository.is_some()
+        self.repository.is_some() || self.fleet.fleet
     }
 }
 
@@ -81,6 +84,7 @@ fn request(args: DoctorArgs) -> Result<(ExaminationRequest, Format), Failure> {
         port,
         repository: _,
         format,
+        fleet: _,
     } = args;
     let row = row.as_deref().map(|row| read_row(Some(row))).transpose()?;
     let request = ExaminationRequest {
@@ -100,6 +104,10 @@ fn request(args: DoctorArgs) -> Result<(ExaminationRequest, Format), Failure> {
 /// # Errors
 /// For an invalid profile or row; where GitHub does not answer.
 pub async fn run(args: DoctorArgs) -> Result<Exit, Failure> {
+    if args.fleet.fleet {
+        let is_json = args.format == Format::Json;
+        return doctor_fleet::run(args.fleet, args.repository, is_json).await;
+    }
     match &args.repository {
         Some(repository) => examine_settings(repository, args.format).await,
         None => block_in_place(|| examine_node(args)),

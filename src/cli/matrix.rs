@@ -60,7 +60,7 @@ struct FullSweepArgs {
     #[arg(long, value_name = "NAME", num_args = 1..)]
     framework: Vec<String>,
     /// Runner labels
-    #[arg(long, value_name = "LABEL", num_args = 1..)]
+    #[arg(long, value_name = "LABEL", num_args = 1.., alias = "runner")]
     runner_type: Vec<String>,
     /// Sequence lengths, such as 1k1k or 8k1k
     #[arg(long, value_name = "LENGTHS", num_args = 1..)]
@@ -125,7 +125,7 @@ struct RunnerModelSweepArgs {
     #[command(flatten)]
     evals: EvalArgs,
     /// The runner label
-    #[arg(long, value_name = "LABEL")]
+    #[arg(long, value_name = "LABEL", alias = "runner")]
     runner_type: String,
     /// Prefixes of config keys
     #[arg(long, value_name = "PREFIX", num_args = 1..)]

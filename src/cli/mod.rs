@@ -2,6 +2,7 @@
 //! stderr, and every command ends with one of the documented exit codes.
 
 mod action;
+mod approve;
 mod baseline;
 mod bench;
 mod changelog;
@@ -15,6 +16,7 @@ mod credentials;
 mod demo;
 mod dialect;
 mod doctor;
+mod doctor_fleet;
 mod eval;
 mod exit;
 mod export;
@@ -92,8 +94,9 @@ enum Command {
     Check(check::CheckArgs),
     Matrix(matrix::MatrixArgs),
     Plan(plan::PlanArgs),
+    Approve(approve::ApproveArgs),
     Changelog(changelog::ChangelogCommandArgs),
-    Doctor(doctor::DoctorArgs),
+    Doctor(Box<doctor::DoctorArgs>),
     Run(Box<run::RunArgs>),
     Sweep(Box<sweep::SweepArgs>),
     Ready(ready::ReadyArgs),
@@ -142,6 +145,7 @@ impl Command {
             | Self::Export(_)
             | Self::History(_)
             | Self::Serve(_) => true,
+            Self::Approve(_) => true,
             Self::Action(args) => args.uses_github(),
             Self::Doctor(args) => args.uses_github(),
             Self::Init(_)
@@ -233,6 +237,7 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Init(args) => init::run(*args).await,
         Command::Demo(args) => Box::pin(demo::run(args)).await,
         Command::Action(args) => action::run(args).await,
+        Command::Approve(args) => approve::run(args).await,
         Command::Nvml(args) => block_in_place(|| nvml::run(&args)),
         Command::Watchdog(args) => watchdog::run(args).await,
         Command::Check(args) => block_in_place(|| check::run(args)),
@@ -242,7 +247,7 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Plan(args) => plan::run(args).await,
         Command::Matrix(args) => block_in_place(|| matrix::run(args)),
         Command::Changelog(args) => block_in_place(|| changelog::run(args)),
-        Command::Doctor(args) => doctor::run(args).await,
+        Command::Doctor(args) => doctor::run(*args).await,
         Command::Run(args) => Box::pin(run::run(*args)).await,
         Command::Sweep(args) => Box::pin(sweep::run(*args)).await,
         Command::Ready(args) => ready::run(args).await,

@@ -11,6 +11,7 @@ use super::row_choice::{ChosenRow, RowChoiceArgs};
 use super::{Exit, Failure, job_plan, output};
 use crate::eval::answer_text::{AnswerText, THINK_END};
 use crate::execution::{EvalOptions, ExecutionRequest, LoadOverrides, execute, plan_job};
+use crate::planning::{ConfigFiles, check_runner};
 use crate::system::cancellation::Cancellation;
 
 /// Execute one matrix row on this machine.
@@ -151,6 +152,9 @@ impl TryFrom<RunArgs> for Task {
             });
         }
         let ChosenRow { row, runner } = choice.row()?;
+        if let (Some(name), None) = (&runner_name, &profile) {
+            check_runner(&row, name, &ConfigFiles::default())?;
+        }
         let request = Box::new(ExecutionRequest {
             row,
             out,

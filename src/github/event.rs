@@ -26,7 +26,10 @@ pub(super) fn pull_request_of_event(text: &str) -> Result<Option<u64>, EventErro
         event.pointer("/check_run/pull_requests/0/number"),
         event.pointer("/check_suite/pull_requests/0/number"),
     ];
-    Ok(pointers.into_iter().flatten().find_map(Value::as_u64))
+    let of_event = pointers.into_iter().flatten().find_map(Value::as_u64);
+    // workflow_dispatch of a fork's approved commit: only who has write access sets inputs.
+    let of_input = || event.pointer("/inputs/pull-request")?.as_str()?.parse().ok();
+    Ok(of_event.or_else(of_input))
 }
 
 /// The head commit of an event's pull request, for which `GITHUB_SHA` names a merge; `None` for events with the right commit in
@@ -42,7 +45,12 @@ pub(super) fn head_sha_of_event(text: &str) -> Result<Option<String>, EventError
         "/check_run/head_sha",
         "/check_suite/head_sha",
     ];
+    // The approved commit of a fork.
+    let of_input = event
+        .pointer("/inputs/pull-request")
+        .and_then(|_| event.pointer("/inputs/head-ref")?.as_str());
     let found = pointers.iter().find_map(|pointer| event.pointer(pointer)?.as_str());
+    let found = found.or(of_input).filter(|commit| !commit.is_empty());
     Ok(found.map(str::to_owned))
 }
 
@@ -61,8 +69,11 @@ pub(super) fn finished_run_of_event(text: &str) -> Result<Option<WorkflowRun>, E
 /// [`EventError`] for a text that is not JSON.
 pub(super) fn base_sha_of_event(text: &str) -> Result<Option<String>, EventError> {
     let event: Value = serde_json::from_str(text)?;
-    let found = event.pointer("/pull_request/base/sha").and_then(Value::as_str);
-    Ok(found.map(str::to_owned))
+    let of_input = event
+        .pointer("/inputs/pull-request")
+        .and_then(|_| event.pointer("/inputs/base-ref"));
+    let found = event.pointer("/pull_request/base/sha").or(of_input).and_then(Value::as_str);
+    Ok(found.filter(|base| !base.is_empty()).map(str::to_owned))
 }
 
 #[cfg(test)]
@@ -78,6 +89,8 @@ mod tests {
             (r#"{"workflow_run": {"pull_requests": [{"number": 9}]}}"#, Some(9)),
             (r#"{"workflow_run": {"pull_requests": []}}"#, None),
             (r#"{"ref": "refs/heads/main"}"#, None),
+            (r#"{"inputs": {"pull-request": "10"}}"#, Some(10)),
+            (r#"{"inputs": {"pull-request": ""}}"#, None),
         ] {
             assert_eq!(pull_request_of_event(event).unwrap(), number, "{event}");
         }

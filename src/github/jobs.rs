@@ -29,6 +29,9 @@ pub struct WorkflowJob {
     pub completed_at: Option<String>,
     #[serde(default)]
     pub html_url: Option<String>,
+    /// The runner that runs it.
+    #[serde(default)]
+    pub runner_name: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -2,7 +2,7 @@
 
 mod webhook;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::model::Secret;
 use crate::report::{Mark, Notification};
@@ -51,6 +51,9 @@ impl MessageFormat {
     }
 }
 
+/// Characters of a message, Discord's limit.
+const DISCORD_LIMIT: usize = 2000;
+
 #[derive(Debug)]
 pub(crate) struct Receiver {
     format: MessageFormat,
@@ -61,6 +64,19 @@ impl Receiver {
     /// The receiver's name in messages, such as `slack`.
     pub(crate) fn name(&self) -> &'static str {
         self.webhook.name
+    }
+
+    /// Sends a text, without a verdict.
+    ///
+    /// # Errors
+    /// [`WebhookError`].
+    pub(crate) async fn send_text(&self, text: &str, sent_at: &str) -> Result<(), WebhookError> {
+        let body = match self.format {
+            MessageFormat::Slack => json!({ "text": text }),
+            MessageFormat::Discord => json!({ "content": text.chars().take(DISCORD_LIMIT).collect::<String>() }),
+            MessageFormat::Event => json!({ "event": "imax.fleet", "text": text, "sent_at": sent_at }),
+        };
+        webhook::send(&self.webhook, &body, &RetryPolicy::default()).await
     }
 
     /// Sends a message.

@@ -13,7 +13,7 @@ use super::settings_file::SettingsFile;
 use crate::git::{self, Commit, GitError, Repository};
 use crate::matrix::plan::Options;
 use crate::matrix::policy::{AgenticLoad, Decision, EarlierResults, Event, RunRequest, Scope, decide};
-use crate::settings::{Mode, Policy};
+use crate::settings::{Mode, Settings};
 use crate::system::files;
 
 pub(super) enum EventResult {
@@ -27,12 +27,12 @@ pub(super) async fn event_request(request: &PlanRequest, trigger: &EventTrigger,
     let payload = files::read_text(&trigger.payload).map_err(PlanningError::ReadEvent)?;
     let event = Event::parse(&trigger.name, &payload)?;
     let repository = Repository::discover(Path::new(".")).map_err(ChangeError::Git)?;
-    let policy = policy_for(&event, &trigger.settings, &repository, warn)?;
-    let facts = event_facts(&event, &policy, &repository).await?;
-    match decide(&event, &policy, &facts) {
+    let settings = settings_for(&event, &trigger.settings, &repository, warn)?;
+    let facts = event_facts(&event, &settings.policy, &repository).await?;
+    match decide(&event, &settings.policy, &facts) {
         Decision::Skip { reason } => Ok(EventResult::NoRun { reason }),
         Decision::Refuse { reason } => Ok(EventResult::Refused { reason }),
-        Decision::Run(run) => sweep_request(request, trigger, repository, &policy, *run, warn).await,
+        Decision::Run(run) => sweep_request(request, trigger, repository, &settings, *run, warn).await,
     }
 }
 
@@ -40,7 +40,7 @@ async fn sweep_request(
     request: &PlanRequest,
     trigger: &EventTrigger,
     repository: Repository,
-    policy: &Policy,
+    settings: &Settings,
     run: RunRequest,
     warn: Warn<'_>,
 ) -> Result<EventResult, PlanningError> {
@@ -52,6 +52,8 @@ async fn sweep_request(
         earlier,
         filter,
         mut environment,
+        labels,
+        pull_request,
         mut reason,
         ..
     } = run;
@@ -75,7 +77,7 @@ async fn sweep_request(
     };
     let reused = match &earlier {
         EarlierResults::MergedAs { commit, branch } if request.without.is_none() => {
-            match results_at_merge(commit, branch, policy, &request.changelog).await? {
+            match results_at_merge(commit, branch, &settings.policy, &request.changelog).await? {
                 Reuse::NotRequested => None,
                 Reuse::Results(reused) => Some(reused),
                 Reuse::Refused(reason) => return Ok(EventResult::Refused { reason }),
@@ -101,7 +103,12 @@ async fn sweep_request(
         generated,
         options,
         filters: vec![filter, request.filter.clone()],
-        job: JobDetails { environment },
+        job: JobDetails {
+            environment,
+            labels,
+            pull_request,
+            queue: settings.queue.clone(),
+        },
         canary: sweep.canary,
         fail_fast: sweep.fail_fast,
         mode: sweep.to_string(),
@@ -123,9 +130,9 @@ fn options_of(run: &RunRequest) -> Options {
     }
 }
 
-/// The policy of the checkout. For code from a fork it is that of the target branch: a fork must not choose the labels that
+/// The settings of the checkout. For code from a fork it is that of the target branch: a fork must not choose the labels that
 /// let its code onto a runner.
-fn policy_for(event: &Event, settings: &SettingsFile, repository: &Repository, warn: Warn<'_>) -> Result<Policy, PlanningError> {
+fn settings_for(event: &Event, settings: &SettingsFile, repository: &Repository, warn: Warn<'_>) -> Result<Settings, PlanningError> {
     let settings = match event {
         Event::PullRequest { pull_request, .. } if pull_request.from_fork => {
             settings.load_at(repository, commit_of(repository, &pull_request.base)?, warn)?
@@ -145,7 +152,7 @@ fn policy_for(event: &Event, settings: &SettingsFile, repository: &Repository, w
         | Event::Release { .. }
         | Event::Other(_) => settings.load(warn)?,
     };
-    Ok(settings.policy)
+    Ok(settings)
 }
 
 fn has_input(inputs: &[(String, String)], name: &str) -> bool {

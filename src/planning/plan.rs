@@ -19,6 +19,7 @@ use crate::git::{Commit, GitError, Repository};
 use crate::matrix::plan::{self, ChangelogMetadata, Estimate, Options, Plan, PlanError, SearchSpace};
 use crate::matrix::policy::EventError;
 use crate::matrix::{Row, RowFilter};
+use crate::settings::Queue;
 use crate::system::files::FileError;
 
 #[derive(Debug)]
@@ -155,6 +156,10 @@ impl SweepRequest {
 pub(super) struct JobDetails {
     /// Variables of the rows' jobs.
     pub(super) environment: Vec<(String, String)>,
+    /// Labels of the pull request.
+    pub(super) labels: Vec<String>,
+    pub(super) pull_request: Option<u64>,
+    pub(super) queue: Queue,
 }
 
 /// The result of planning.

@@ -6,6 +6,7 @@ use super::Warn;
 use super::durations::recorded_durations;
 use super::earlier_run::EarlierRun;
 use super::plan::{SweepPlan, SweepRequest};
+use super::priorities::{PrioritiesError, prioritise};
 use crate::git::Commit;
 use crate::github::workflow::{WorkflowFileError, WorkflowFiles};
 use crate::matrix::plan::{self, ChangelogMetadata, Job, MATRIX_LIMIT, OutputError, Plan, PlanFile, SearchSpace, Totals};
@@ -47,6 +48,8 @@ pub(crate) enum PublishError {
     Write(#[from] FileError),
     #[error(transparent)]
     JobRecords(#[from] ArtifactError),
+    #[error(transparent)]
+    Priorities(#[from] PrioritiesError),
 }
 
 /// Publishes a plan.
@@ -65,7 +68,8 @@ pub(crate) fn publish(
         None => None,
     };
     let sweep = &plan.sweep;
-    let jobs = plan::jobs(plan.to_run().rows());
+    let mut jobs = plan::jobs(plan.to_run().rows());
+    prioritise(&mut jobs, &sweep.job.queue, &sweep.job)?;
     let published = Published {
         totals: Totals::of(sweep.change.added.len(), &jobs),
         search_space: serde_json::to_string(plan.to_run())?,

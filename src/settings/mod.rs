@@ -3,6 +3,7 @@
 
 mod history;
 mod policy;
+mod queue;
 mod regressions;
 mod schema;
 
@@ -13,6 +14,7 @@ use crate::yaml::{self, Node, Reader, Value};
 
 pub use history::HistoryAddress;
 pub use policy::{Mode, Policy, Sweep};
+pub use queue::Queue;
 pub use regressions::{Exception, Regressions};
 pub use schema::schema;
 
@@ -20,6 +22,8 @@ pub use schema::schema;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Settings {
     pub policy: Policy,
+    /// Which runners take the jobs of rows.
+    pub queue: Queue,
     /// What counts as a regression.
     pub regressions: Regressions,
     /// Where the action keeps runs, and what it compares with.
@@ -27,7 +31,7 @@ pub struct Settings {
 }
 
 /// The sections.
-const FIELDS: [&str; 3] = ["policy", "regressions", "history"];
+const FIELDS: [&str; 4] = ["policy", "regressions", "history", "queue"];
 
 impl Settings {
     /// Parses the document. The diagnostics next to the settings are warnings. An empty document has the defaults.
@@ -50,7 +54,9 @@ fn read(reader: &mut Reader<'_>, root: &Node) -> Option<Settings> {
     let policy = object.get("policy").map(|node| policy::read(reader, node));
     let regressions = object.get("regressions").map(|node| regressions::read(reader, node));
     let history = object.get("history").map(|node| history::read(reader, node));
+    let queue = object.get("queue").map(|node| queue::read(reader, node));
     Some(Settings {
+        queue: queue.unwrap_or_else(|| Some(Queue::default()))?,
         policy: policy.unwrap_or_else(|| Some(Policy::default()))?,
         regressions: regressions.unwrap_or_else(|| Some(Regressions::default()))?,
         history: history.unwrap_or(Some(None))?,

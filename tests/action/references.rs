@@ -5,7 +5,8 @@ use std::fs;
 use crate::harness::project;
 use crate::release::SLUG;
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
+    ".github/workflows/fork.yml",
     ".github/workflows/report.yml",
     ".github/workflows/sweep.yml",
     ".github/workflows/rows.yml",

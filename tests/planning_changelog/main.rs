@@ -11,6 +11,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod approve;
 mod edits;
 mod events;
 mod links;

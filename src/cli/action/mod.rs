@@ -43,6 +43,9 @@ pub(super) struct ActionArgs {
     /// For `report`: what to compare with; empty for the event's target branch, `none` for no comparison
     #[arg(long, env = "IMAX_ACTION_BASELINE", default_value = "")]
     baseline: String,
+    /// For `approve`: the file of the workflow to dispatch
+    #[arg(long, env = "IMAX_ACTION_WORKFLOW", default_value = "")]
+    workflow: String,
     /// For `report`: whether the run is added to the history that imax.yaml names
     #[arg(long, env = "IMAX_ACTION_PUBLISH", default_value = "")]
     publish: String,
@@ -51,6 +54,7 @@ pub(super) struct ActionArgs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum ActionCommand {
     Plan,
+    Approve,
     Run,
     Progress,
     Report,
@@ -67,7 +71,7 @@ impl ActionArgs {
     /// Whether the step calls GitHub's API. Steps that run code of the commit do not.
     pub(super) fn uses_github(&self) -> bool {
         match self.command {
-            ActionCommand::Plan | ActionCommand::Progress | ActionCommand::Report | ActionCommand::Publish => true,
+            ActionCommand::Plan | ActionCommand::Approve | ActionCommand::Progress | ActionCommand::Report | ActionCommand::Publish => true,
             ActionCommand::Run | ActionCommand::Check => false,
         }
     }
@@ -89,6 +93,7 @@ pub(super) async fn run(action: ActionArgs) -> Result<Exit, Failure> {
         check_run,
         notify,
         baseline,
+        workflow,
         publish,
     } = action;
     let additional =
@@ -96,6 +101,7 @@ pub(super) async fn run(action: ActionArgs) -> Result<Exit, Failure> {
     let folder = step_folder()?;
     let step = match command {
         ActionCommand::Plan => steps::plan(&folder, additional),
+        ActionCommand::Approve => steps::approve(&workflow, additional),
         ActionCommand::Run => {
             let row = read_row_input(&row).or_exit(Exit::InvalidInput)?;
             files::write_json(&folder.join(ROW_FILE), &row)?;

@@ -104,6 +104,15 @@ pub(super) fn run_row(folder: &Path, row: &Row, additional: Vec<String>) -> Step
     }
 }
 
+pub(super) fn approve(workflow: &str, additional: Vec<String>) -> Step {
+    let mut line = words(["approve", "--workflow", workflow]);
+    line.extend(additional);
+    Step {
+        command_lines: vec![line],
+        upload: None,
+    }
+}
+
 /// Seconds between updates of the progress comment. GitHub limits the write requests of a workflow's token.
 const PROGRESS_SECONDS: &str = "60";
 
@@ -122,8 +131,14 @@ pub(super) fn is_pull_request(finished: Option<&WorkflowRun>) -> bool {
     let is_event_of_one = |event: String| matches!(event.as_str(), "pull_request" | "pull_request_target" | "issue_comment");
     match finished {
         Some(run) => run.is_of_pull_request(),
-        None => std::env::var("GITHUB_EVENT_NAME").is_ok_and(is_event_of_one),
+        None => std::env::var("GITHUB_EVENT_NAME").is_ok_and(is_event_of_one) || is_dispatched_for_one(),
     }
+}
+
+/// Whether a run by hand measures the approved commit of a fork.
+fn is_dispatched_for_one() -> bool {
+    let is_by_hand = std::env::var("GITHUB_EVENT_NAME").is_ok_and(|event| event == "workflow_dispatch");
+    is_by_hand && matches!(crate::github::event_pull_request(), Ok(Some(_)))
 }
 
 /// The arguments for a baseline. A history of the repository is one, and gives the noise of each point for any other. The event's

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
+use super::priority::Priority;
 use crate::matrix::row::{Concurrencies, Row};
 use crate::model::RunnerLabel;
 
@@ -16,6 +17,12 @@ pub struct Job {
     pub name: String,
     /// The label that the job's runner must have.
     pub runner: RunnerLabel,
+    /// Where jobs are scheduled by priority.
+    #[serde(skip)]
+    pub priority: Option<Priority>,
+    /// Further labels that the job's runner must have.
+    #[serde(skip)]
+    pub labels: Vec<String>,
     #[serde(skip)]
     pub gpus: u64,
     pub row: Row,
@@ -34,6 +41,8 @@ pub fn jobs<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Vec<Job> {
             id,
             name: name(row),
             runner: row.runner.clone(),
+            priority: None,
+            labels: Vec::new(),
             gpus: row.layout.gpus(),
             row: row.clone(),
         }

@@ -8,6 +8,7 @@ mod durations;
 mod group;
 mod jobs;
 mod outputs;
+mod priority;
 mod retry;
 mod search_space;
 mod summary;
@@ -29,6 +30,7 @@ pub use durations::{Durations, PastJob};
 pub use group::{Estimate, by_engine};
 pub use jobs::{Job, canary, jobs};
 pub use outputs::{MATRIX_LIMIT, OutputError, PlanFile, outputs};
+pub use priority::{Priorities, PriorityContext};
 pub use search_space::{ChangelogMetadata, SearchSpace, eval_identity};
 pub use summary::{Totals, summary};
 

@@ -126,7 +126,14 @@ fn made(jobs: &[Job], canary: Option<&Job>, rows: Rows) -> Result<Outputs, Outpu
 
 /// A job in a matrix. The row is JSON text, so that a workflow passes it on unchanged.
 fn item(job: &Job, rows: Rows) -> Result<Value, serde_json::Error> {
-    let mut item = json!({ "id": job.id, "name": job.name, "runner": job.runner });
+    let labels: Vec<&str> = job.labels.iter().map(String::as_str).chain([job.runner.as_str()]).collect();
+    let mut item = json!({ "id": job.id, "name": job.name, "runner": job.runner, "runs-on": labels });
+    if let Some(priority) = &job.priority {
+        item["queue"] = Value::from(format!("ci-job-{}-{}", priority.score, priority.token));
+        if let Some(pull_request) = priority.skip_queue {
+            item["skip-queue"] = Value::from(format!("ci-skip-queue-pr-{pull_request}"));
+        }
+    }
     match rows {
         Rows::Inside => item["row"] = Value::from(serde_json::to_string(&job.row)?),
         Rows::InFile => {}

@@ -1,12 +1,14 @@
 //! Which event triggers which plan. A workflow passes every event to the binary, which decides in this one
 //! place: run or not, in which mode, and the reason as a sentence.
 
+mod approval;
 mod command;
 mod decide;
 mod event;
 mod reuse_command;
 mod run_request;
 
+pub use approval::{Approval, approval};
 pub use command::Command;
 pub use decide::{Decision, Facts, Permission, Scope, decide};
 pub(crate) use decide::{is_reusable, primary};

@@ -5,8 +5,8 @@ use crate::matrix::SelectError;
 use crate::planning::changelog_edit::EditError;
 use crate::planning::check::CheckError;
 use crate::planning::{
-    ChangeError, ChangelogFilesError, ConfigFilesError, EarlierRunError, EventFactsError, GeneratorError, PlanningError, PublishError,
-    ReuseError, SettingsFileError,
+    ApproveError, ChangeError, ChangelogFilesError, ConfigFilesError, EarlierRunError, EventFactsError, GeneratorError, PlanningError,
+    PublishError, ReuseError, RunnerFleetError, SettingsFileError, WrongRunner,
 };
 
 impl ExitOf for SelectError {
@@ -128,10 +128,36 @@ impl ExitOf for PlanningError {
     }
 }
 
+impl ExitOf for ApproveError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Settings(error) => error.exit(),
+            Self::Github(error) => error.exit(),
+            Self::Event(_) | Self::Payload(_) => Exit::InvalidInput,
+            Self::ReadEvent(_) => Exit::Infrastructure,
+        }
+    }
+}
+
+impl ExitOf for WrongRunner {
+    fn exit(&self) -> Exit {
+        Exit::InvalidInput
+    }
+}
+
+impl ExitOf for RunnerFleetError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Configs(error) => error.exit(),
+            Self::Github(error) => error.exit(),
+        }
+    }
+}
+
 impl ExitOf for PublishError {
     fn exit(&self) -> Exit {
         match self {
-            Self::Outputs(_) => Exit::InvalidInput,
+            Self::Outputs(_) | Self::Priorities(_) => Exit::InvalidInput,
             Self::Json(_) | Self::Workflow(_) | Self::Write(_) | Self::JobRecords(_) => Exit::Infrastructure,
         }
     }
