@@ -24,11 +24,7 @@ pub(super) struct FleetArgs {
 
 /// Prints the fleet of a repository, by default that of the workflow. Infrastructure where rows of a label find no runner.
 pub(super) async fn run(args: FleetArgs, repository: Option<String>, is_json: bool) -> Result<Exit, Failure> {
-    let FleetArgs {
-        fleet: _,
-        notify,
-        configs,
-    } = args;
+    let FleetArgs { fleet: _, notify, configs } = args;
     let repository = repository.or_else(|| std::env::var("GITHUB_REPOSITORY").ok());
     let fleet = planning::runner_fleet(repository.as_deref(), &configs.into(), &output::say).await?;
     match is_json {
