@@ -173,15 +173,18 @@ impl Bucket {
     fn error(&self, file: &str, needed: &'static str, error: &object_store::Error) -> BucketError {
         let place = self.address.place(file);
         let expected = self.address.service.credentials();
-        match error {
-            object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
-                BucketError::Denied { place, needed, expected }
-            }
-            object_store::Error::NotFound { .. } => BucketError::NoBucket(self.address.to_string()),
-            error => BucketError::Storage {
-                place,
-                reason: reason_of(error),
-            },
+        if matches!(
+            error,
+            object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. }
+        ) {
+            return BucketError::Denied { place, needed, expected };
+        }
+        if matches!(error, object_store::Error::NotFound { .. }) {
+            return BucketError::NoBucket(self.address.to_string());
+        }
+        BucketError::Storage {
+            place,
+            reason: reason_of(error),
         }
     }
 }

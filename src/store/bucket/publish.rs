@@ -125,7 +125,7 @@ impl Bucket {
             let mut stored = Vec::new();
             for named in of_run {
                 match self.stored(named, run).await? {
-                    Stored::Whole(run) => stored.push((named.name.clone(), run)),
+                    Stored::Whole(run) => stored.push((named.name.clone(), *run)),
                     Stored::Mended(bytes) => {
                         placement.mended.push((named.entry.file.clone(), bytes));
                         stored.push((named.name.clone(), run.run.clone()));
@@ -174,7 +174,7 @@ impl Bucket {
     /// by readers otherwise.
     async fn stored(&self, named: &NamedEntry, new: &NewRun) -> Result<Stored, BucketError> {
         match self.run(named).await {
-            Ok(run) => Ok(Stored::Whole(run)),
+            Ok(run) => Ok(Stored::Whole(Box::new(run))),
             Err(error) if error.is_damage() => {
                 tracing::warn!(%error, "left out");
                 let bytes = encoded(&named.name, new)?;
@@ -252,7 +252,7 @@ impl Bucket {
 
 /// What there is of an earlier revision.
 enum Stored {
-    Whole(HistoryRun),
+    Whole(Box<HistoryRun>),
     /// It was damaged; the bytes that it had.
     Mended(Vec<u8>),
     Damaged,
