@@ -128,7 +128,10 @@ pub(crate) async fn fetch(files: &[ImportFile]) -> Result<FetchedFiles, RemoteFi
                         fetched.remarks.push(remark);
                         fetched.add(path, name);
                     }
-                    Copied::Absent => missing = Some(name),
+                    Copied::Absent(remark) => {
+                        fetched.remarks.extend(remark);
+                        missing = Some(name);
+                    }
                 }
             }
         }
@@ -149,8 +152,12 @@ impl FetchedFiles {
 /// What there is of a file.
 enum Copied {
     Fresh(PathBuf),
-    Old { path: PathBuf, remark: String },
-    Absent,
+    Old {
+        path: PathBuf,
+        remark: String,
+    },
+    /// A table that there need not be, with what kept it from being read.
+    Absent(Option<String>),
 }
 
 impl RemoteFile {
@@ -178,8 +185,9 @@ impl RemoteFile {
                 let remark = format!("{reason}; taking {}, {}", path.display(), age_of(at, now));
                 Ok(Copied::Old { path, remark })
             }
+            (None, Some(error)) if self.is_optional => Ok(Copied::Absent(Some(format!("{error}; left out")))),
             (None, Some(error)) => Err(error.into()),
-            (None, None) if self.is_optional => Ok(Copied::Absent),
+            (None, None) if self.is_optional => Ok(Copied::Absent(None)),
             (None, None) => Err(RemoteFileError::Missing(name)),
         }
     }

@@ -60,8 +60,17 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
     use std::collections::BTreeSet;
+    use std::sync::Arc;
 
+    use ::parquet::basic::{Repetition, Type as PhysicalType};
+    use ::parquet::data_type::Int64Type;
+    use ::parquet::file::writer::SerializedFileWriter;
+    use ::parquet::schema::types::Type;
+    use bytes::Bytes;
+
+    use super::schema::columns;
     use super::*;
+    use crate::analysis::RunRows;
 
     /// Ten nights with measured and failed points.
     fn ten_nights() -> Vec<NamedRun> {
