@@ -146,7 +146,7 @@ pub(in crate::serve) async fn curves(
     let mut reader = app.reader().await?;
     let all: Vec<&'static PointColumn> = described.into_iter().chain(columns).collect();
     let mut points = reader.read_points(selection, all, PointSort::Curve, after, as_of).await?;
-    let mut found: Vec<(i64, Map<String, Value>, Vec<(i64, Value)>)> = Vec::new();
+    let mut found: Vec<FoundCurve> = Vec::new();
     let (mut last, mut next, mut read) = (None, None, 0);
     'pages: loop {
         let page = points.page(&mut reader, USUAL_PAGE).await?;
@@ -192,6 +192,9 @@ pub(in crate::serve) async fn curves(
         .collect();
     answer::document(format, &json!({ "data": curves, "next": next }), "data")
 }
+
+/// The number of a curve, its dimensions, and its points by their concurrencies.
+type FoundCurve = (i64, Map<String, Value>, Vec<(i64, Value)>);
 
 /// What the points of a newest curve have in common, and the concurrency, by which they are sorted.
 const CURVE_COLUMNS: [&str; 20] = [

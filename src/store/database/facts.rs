@@ -142,7 +142,7 @@ impl Database {
         let sql = format!(
             "SELECT k.curve_id, k.load, c.hardware, c.framework, p.outcome, count(*), max(v.started_ms) FROM {} WHERE {}{} \
              GROUP BY k.curve_id, k.load, c.hardware, c.framework, p.outcome",
-            TableOrder::RunsFirst.tables(),
+            TableOrder::Runs.tables(),
             conditions.sql,
             list.unwrap_or_default()
         );
@@ -177,7 +177,7 @@ impl Database {
         let conditions = Conditions::of(selection, change);
         let sql = format!(
             "SELECT k.curve_id, k.load, count(*) FROM {} WHERE {} GROUP BY k.curve_id, k.load",
-            TableOrder::RunsFirst.tables(),
+            TableOrder::Runs.tables(),
             conditions.sql
         );
         let rows = conditions.query(sql).fetch_all(&mut self.connection).await;

@@ -59,24 +59,24 @@ pub(super) struct Conditions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TableOrder {
     /// By the dates of runs.
-    RunsFirst,
+    Runs,
     /// By a list of points' keys.
-    KeysFirst,
+    Keys,
     /// By curves, whose newest runs are known.
-    CurvesFirst,
+    Curves,
 }
 
 impl TableOrder {
     /// The tables: `p` point, `k` its key, `c` curve, `r` run, `j` project, `v` the run's revision.
     pub fn tables(self) -> &'static str {
         match self {
-            Self::RunsFirst => {
+            Self::Runs => {
                 "run_revision v CROSS JOIN run r CROSS JOIN project j CROSS JOIN point p CROSS JOIN point_key k CROSS JOIN curve c"
             }
-            Self::KeysFirst => {
+            Self::Keys => {
                 "point p CROSS JOIN run_revision v CROSS JOIN run r CROSS JOIN project j CROSS JOIN point_key k CROSS JOIN curve c"
             }
-            Self::CurvesFirst => {
+            Self::Curves => {
                 "curve c CROSS JOIN point_key k CROSS JOIN point p CROSS JOIN run_revision v CROSS JOIN run r CROSS JOIN project j"
             }
         }
@@ -283,9 +283,9 @@ impl Database {
         selection: &PointSelection,
     ) -> Result<(SelectedCurves, String, TableOrder), DatabaseError> {
         let usual = if selection.newest_on.is_some() {
-            TableOrder::CurvesFirst
+            TableOrder::Curves
         } else {
-            TableOrder::RunsFirst
+            TableOrder::Runs
         };
         if selection.filters.is_empty() {
             return Ok((SelectedCurves::default(), String::new(), usual));
@@ -311,9 +311,9 @@ impl Database {
         // An empty list is no SQL.
         let keys = if keys.is_empty() { "-1".to_owned() } else { keys.join(", ") };
         let order = if selection.newest_on.is_some() {
-            TableOrder::CurvesFirst
+            TableOrder::Curves
         } else {
-            TableOrder::KeysFirst
+            TableOrder::Keys
         };
         Ok((curves, format!(" AND p.point_key_id IN ({keys})"), order))
     }
