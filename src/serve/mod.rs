@@ -16,8 +16,12 @@ mod form;
 mod format;
 mod health;
 mod listener;
+mod metric_registry;
 mod metrics;
 mod openapi;
+mod page_files;
+mod pages;
+mod plain_page;
 mod rate_limit;
 mod readers;
 mod routes;
@@ -75,6 +79,8 @@ pub(crate) enum ServeError {
     Folder(#[from] HistoryFolderError),
     #[error("cannot describe the API as JSON: {0}")]
     Description(#[from] serde_json::Error),
+    #[error("the dashboards' files in this program are damaged: {0}")]
+    Page(#[source] std::io::Error),
     #[error("some answers did not end within {} s", GRACE.as_secs())]
     Unfinished,
 }

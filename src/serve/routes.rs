@@ -24,7 +24,7 @@ use super::conditional::conditional;
 use super::error::ApiError;
 use super::format::Format;
 use super::write::write;
-use super::{ServeError, health, metrics, openapi, rate_limit, security};
+use super::{ServeError, health, metrics, openapi, pages, plain_page, rate_limit, security};
 use crate::store::database::Scope;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -71,6 +71,7 @@ pub(super) fn router(app: &Arc<App>) -> Result<Router, ServeError> {
         .route("/api/v1/audit", read(corrections::audit));
     let probed = Router::new()
         .route("/metrics", get(metrics::metrics))
+        .merge(plain_page::routes())
         .layer(middleware::from_fn_with_state(Arc::clone(app), closed));
     let description = openapi::pages(&openapi::description())?;
     let router = Router::new()
@@ -78,6 +79,7 @@ pub(super) fn router(app: &Arc<App>) -> Result<Router, ServeError> {
         .merge(writes)
         .merge(probed)
         .merge(description)
+        .merge(pages::routes()?)
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .fallback(unknown)

@@ -7,7 +7,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::ServeError;
 
-/// Adds the headers that keep a browser from running or guessing anything. Answers are data; the one page has no script.
+/// Adds the headers that keep a browser from running or guessing anything. Answers are data; the dashboards' pages bring their own policy.
 pub(super) async fn harden(mut response: Response) -> Response {
     let headers = response.headers_mut();
     for (name, value) in [
@@ -20,7 +20,7 @@ pub(super) async fn harden(mut response: Response) -> Response {
         ),
         (HeaderName::from_static("cross-origin-resource-policy"), "cross-origin"),
     ] {
-        headers.insert(name, HeaderValue::from_static(value));
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
 }

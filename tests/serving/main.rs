@@ -17,6 +17,7 @@ mod harness;
 mod postgres;
 
 mod client;
+mod dashboards;
 mod description;
 mod formats;
 mod homes;

@@ -432,7 +432,7 @@ impl ExitOf for ServeError {
     fn exit(&self) -> Exit {
         match self {
             Self::Public(_) | Self::Origin(_) | Self::ReadOnly(_) => Exit::Usage,
-            Self::Listen { .. } | Self::Unfinished | Self::Description(_) => Exit::Infrastructure,
+            Self::Listen { .. } | Self::Unfinished | Self::Description(_) | Self::Page(_) => Exit::Infrastructure,
             Self::Database(error) => error.exit(),
             Self::Open(error) => error.exit(),
             Self::Artifacts(error) => error.exit(),

@@ -1,0 +1,68 @@
+/** The frame of all pages. */
+import { useEffect } from "preact/hooks";
+import { set, useAddress } from "./address";
+import { minute } from "./format";
+import { PAGES } from "./pages/list";
+
+/** What an address keeps when the page changes: which data, and of which model. */
+const KEPT = ["model", "branch", "as_of"];
+
+export function App() {
+  const { path, query } = useAddress();
+  const page = PAGES.find((known) => known.path === path);
+  useEffect(() => {
+    document.title = `${page?.title ?? "Not found"} · imax`;
+  }, [page]);
+  useEffect(() => {
+    addEventListener("keydown", focusSearch);
+    return () => removeEventListener("keydown", focusSearch);
+  }, []);
+  const kept = new URLSearchParams();
+  for (const key of KEPT) for (const value of query.getAll(key)) kept.append(key, value);
+  const suffix = kept.toString() === "" ? "" : `?${kept}`;
+  const Page = page?.component;
+  return (
+    <>
+      <a class="skip" href="#main">
+        Skip to content
+      </a>
+      <header>
+        <a class="brand" href={`/${suffix}`}>
+          imax
+        </a>
+        <nav aria-label="Pages">
+          {PAGES.filter((known) => !known.isHidden).map((known) => (
+            <a key={known.path} href={`${known.path}${suffix}`} aria-current={known.path === path ? "page" : undefined}>
+              {known.title}
+            </a>
+          ))}
+        </nav>
+        <a class="docs" href="/api/docs">
+          API
+        </a>
+      </header>
+      {(query.get("as_of") || query.get("branch")) && (
+        <p class="pinned">
+          {query.get("branch") && <span>Branch {query.get("branch")}. </span>}
+          {query.get("as_of") && <span>State of {minute(query.get("as_of"))} UTC. </span>}
+          <button type="button" onClick={() => set({ as_of: null, branch: null })}>
+            Show the present of the main branch
+          </button>
+        </p>
+      )}
+      <main id="main">{Page ? <Page key={path} /> : <p class="empty">There is no page {path}.</p>}</main>
+    </>
+  );
+}
+
+/** `/` goes to the search field, as in many sites. */
+function focusSearch(event: KeyboardEvent): void {
+  const isTyping = event.target instanceof HTMLElement && event.target.matches("input, select, textarea");
+  if (event.key !== "/" || isTyping || event.ctrlKey || event.metaKey) return;
+  const field = document.querySelector<HTMLInputElement>('main input[type="text"]');
+  if (field) {
+    event.preventDefault();
+    field.focus();
+    field.select();
+  }
+}

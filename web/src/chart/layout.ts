@@ -1,0 +1,88 @@
+/** A chart's model to pixels. */
+import type { ChartModel, Mark, Series } from "./model";
+import { type Scale, scaleOf } from "./scale";
+
+export interface Place {
+  x: number;
+  y: number;
+  mark: Mark;
+  series: Series;
+}
+
+export interface Label {
+  x: number;
+  y: number;
+  text: string;
+}
+
+export interface Layout {
+  width: number;
+  height: number;
+  plot: { left: number; right: number; top: number; bottom: number };
+  x: Scale;
+  y: Scale;
+  /** All marks that the axes can show, series by series, from left to right. */
+  places: Place[];
+  labels: Label[];
+}
+
+/** More labels than this say less than none. */
+const MOST_LABELS = 60;
+const LABEL = { width: 6, height: 14, gap: 4 };
+
+export function layoutOf(model: ChartModel, width: number, height: number): Layout {
+  const plot = { left: 58, right: width - 14, top: 14, bottom: height - 42 };
+  const xs: number[] = [];
+  const ys: number[] = [];
+  for (const series of model.series) {
+    for (const mark of series.marks) {
+      xs.push(mark.x, mark.xLow ?? mark.x, mark.xHigh ?? mark.x);
+      ys.push(mark.y, mark.yLow ?? mark.y, mark.yHigh ?? mark.y);
+    }
+  }
+  for (const band of model.bands ?? []) {
+    xs.push(...band.x);
+    ys.push(...band.y);
+  }
+  const x = scaleOf(model.x.kind, xs, [plot.left, plot.right], "x");
+  const y = scaleOf(model.y.kind, ys, [plot.bottom, plot.top], "y");
+  const places = model.series.flatMap((series) => placesOf(series, x, y));
+  return { width, height, plot, x, y, places, labels: model.hasLabels ? labelsOf(places, plot) : [] };
+}
+
+function placesOf(series: Series, x: Scale, y: Scale): Place[] {
+  const places: Place[] = [];
+  for (const mark of series.marks) {
+    const [left, top] = [x.toPixel(mark.x), y.toPixel(mark.y)];
+    if (Number.isFinite(left) && Number.isFinite(top)) places.push({ x: left, y: top, mark, series });
+  }
+  return places.sort((one, other) => one.x - other.x);
+}
+
+/** Labels that cover no other label and no mark of a line; on crowded charts few are left. */
+function labelsOf(places: Place[], plot: Layout["plot"]): Label[] {
+  const labels: (Label & { width: number })[] = [];
+  const strong = places.filter(({ mark }) => !mark.isFaint);
+  for (const { x, y, mark } of strong) {
+    if (labels.length >= MOST_LABELS) break;
+    if (!mark.label) continue;
+    const width = mark.label.length * LABEL.width + LABEL.gap;
+    const label = { x: x + 7, y: y - 6, text: mark.label, width };
+    if (label.x + width > plot.right || label.y < plot.top + 8) continue;
+    const isOnLabel = labels.some((other) => label.x < other.x + other.width && other.x < label.x + width && Math.abs(label.y - other.y) < LABEL.height);
+    const isOnMark = strong.some((other) => other.x > label.x - 2 && other.x < label.x + width && other.y > label.y - LABEL.height && other.y < label.y + 4);
+    if (!isOnLabel && !isOnMark) labels.push(label);
+  }
+  return labels;
+}
+
+/** The mark nearest to a pixel, within reach. */
+export function nearest(layout: Layout, x: number, y: number, reach: number): number | null {
+  let found: number | null = null;
+  let best = reach * reach;
+  layout.places.forEach((place, index) => {
+    const distance = (place.x - x) ** 2 + (place.y - y) ** 2;
+    if (distance < best) [best, found] = [distance, index];
+  });
+  return found;
+}

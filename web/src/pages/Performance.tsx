@@ -1,0 +1,217 @@
+/** Any metric against any other: points, frontiers, intervals. */
+import { useMemo } from "preact/hooks";
+import { useAddress } from "../address";
+import { type Point, useLoaded, valueOf } from "../api";
+import { Chart } from "../chart/Chart";
+import type { ChartModel, Mark, Series } from "../chart/model";
+import { DataTable } from "../DataTable";
+import { DIMENSIONS, FRAMEWORK, HARDWARE, MODEL, nameOf, pageOf } from "../dimensions";
+import { Facets } from "../Facets";
+import { count, number } from "../format";
+import { CONCURRENCY, type Metric, METRICS, metricOf, shown, titleWithUnit } from "../metrics";
+import { models } from "../models";
+import { columnsOf, newest } from "../newest";
+import { frontier } from "../pareto";
+import { MetricSelect, Ready, Select, Switch, TextField } from "../parts";
+import { choiceOf, select } from "../selection";
+
+const DEFAULT_X = "median_intvty";
+const DEFAULT_Y = "tput_per_gpu";
+/** What the pointer shows besides the axes. */
+const FACTS = ["tput_per_gpu", "median_intvty", "median_ttft", "median_tpot", "median_e2el"];
+/** Lines by these dimensions together, by default. */
+const USUAL_LINES = "hardware+framework+precision";
+const LINES = [
+  { value: USUAL_LINES, title: "hardware, engine, precision" },
+  { value: "hardware", title: "hardware" },
+  { value: "framework", title: "engine" },
+  { value: "precision", title: "precision" },
+  { value: "layout", title: "layout" },
+  { value: "version", title: "image" },
+  { value: "sequence", title: "ISL/OSL" },
+  { value: "run", title: "run" },
+];
+const PRESETS = [
+  { title: "Interactivity", x: DEFAULT_X, y: DEFAULT_Y },
+  { title: "E2E latency", x: "median_e2el", y: DEFAULT_Y },
+  { title: "TTFT", x: "median_ttft", y: DEFAULT_Y },
+  { title: "Concurrency", x: "conc", y: DEFAULT_Y },
+];
+const FILTERED = DIMENSIONS.filter((dimension) => dimension !== MODEL);
+
+export function Performance() {
+  const { query } = useAddress();
+  const known = useLoaded(`models ${query.get("branch")} ${query.get("as_of")}`, () => models(query));
+  const all = valueOf(known) ?? [];
+  const model = query.get("model") ?? all[0]?.value ?? null;
+  const x = metricOf(query.get("x") ?? DEFAULT_X) ?? CONCURRENCY;
+  const y = metricOf(query.get("y") ?? DEFAULT_Y) ?? CONCURRENCY;
+  const columns = [...FACTS, ...columnsOf(x, y)];
+  const key = model === null ? null : JSON.stringify([model, columns, query.get("branch"), query.get("as_of")]);
+  const loaded = useLoaded(key, () => newest(model, columns, query));
+  const found = valueOf(loaded);
+  const choice = choiceOf(query, FILTERED);
+  const most = Number(query.get("conc") ?? "") || Infinity;
+  const points = useMemo(() => (found?.points ?? []).filter((point) => (point.conc ?? 0) <= most), [found, most]);
+  const chosen = useMemo(() => select(points, choice, FILTERED), [points, query.toString()]);
+  return (
+    <div class="withfacets">
+      <Facets points={points} choice={choice} dimensions={FILTERED} {...(model === null ? {} : { single: { dimension: MODEL, values: all, chosen: model } })} />
+      <div class="content">
+        <h1>Performance{model ? `: ${model}` : ""}</h1>
+        <nav class="presets" aria-label="Common axes">
+          {PRESETS.map((preset) => (
+            <Preset key={preset.title} {...preset} />
+          ))}
+        </nav>
+        <div class="controls">
+          <MetricSelect label="Y" name="y" metrics={METRICS} fallback={DEFAULT_Y} />
+          <MetricSelect label="X" name="x" metrics={METRICS} fallback={DEFAULT_X} />
+          <Select label="Lines by" name="lines" options={LINES} fallback={USUAL_LINES} />
+          <TextField label="Concurrency up to" name="conc" placeholder="all" />
+          <Switch label="Frontier" name="frontier" isOn />
+          <Switch label="Log X" name="logx" />
+          <Switch label="Log Y" name="logy" />
+          <Switch label="Intervals" name="intervals" isOn />
+          <Switch label="Labels" name="labels" isOn />
+        </div>
+        {known.state === "ready" && all.length === 0 && <p class="empty">This history has no points yet.</p>}
+        {model !== null && (
+          <Ready of={loaded}>
+            {({ isCut }) => (
+              <>
+                <Plot points={chosen} x={x} y={y} query={query} model={model} />
+                {isCut && <p class="failed">The history has more curves of this model than are drawn; filter by the API to see all.</p>}
+                <Mixtures points={chosen} />
+                <Ranking points={chosen} x={x} y={y} />
+              </>
+            )}
+          </Ready>
+        )}
+      </div>
+    </div>
+  );
+}
+
+function Preset({ title, x, y }: { title: string; x: string; y: string }) {
+  const { query } = useAddress();
+  const isPresent = (query.get("x") ?? DEFAULT_X) === x && (query.get("y") ?? DEFAULT_Y) === y;
+  const next = new URLSearchParams(query);
+  for (const [name, value, fallback] of [["x", x, DEFAULT_X], ["y", y, DEFAULT_Y]] as const) {
+    if (value === fallback) next.delete(name);
+    else next.set(name, value);
+  }
+  return (
+    <a href={`/performance?${next}`} aria-current={isPresent ? "true" : undefined}>
+      {title}
+    </a>
+  );
+}
+
+/** What points of one picture must have in common to be compared fairly. */
+function Mixtures({ points }: { points: readonly Point[] }) {
+  const lengths = new Set(points.map((point) => `${point.scenario} ${point.isl}/${point.osl}`));
+  if (lengths.size < 2) return null;
+  return <p class="warning">Points of {lengths.size} workloads are drawn together. Throughput of different lengths cannot be compared; choose one ISL/OSL.</p>;
+}
+
+function Plot({ points, x, y, query, model }: { points: readonly Point[]; x: Metric; y: Metric; query: URLSearchParams; model: string }) {
+  const chart = useMemo(() => chartOf(points, x, y, query, model), [points, x, y, query.toString()]);
+  return (
+    <>
+      <Chart model={chart} height={460} />
+      <p class="muted">
+        {count(points.length, "point")}, {count(chart.series.length, "line")}. Frontiers join measured points only. {titleWithUnit(y)}: {y.formula}. {titleWithUnit(x)}: {x.formula}.
+      </p>
+    </>
+  );
+}
+
+function chartOf(points: readonly Point[], x: Metric, y: Metric, query: URLSearchParams, model: string): ChartModel {
+  const keys = (query.get("lines") ?? USUAL_LINES).split(/[+ ]/);
+  const dimensions = DIMENSIONS.filter((dimension) => keys.includes(dimension.key));
+  const groups = new Map<string, Point[]>();
+  for (const point of points) {
+    if (shown(x, point[x.column as keyof Point]) === null || shown(y, point[y.column as keyof Point]) === null) continue;
+    const name = dimensions.map((dimension) => dimension.of(point)).join(" · ") || "all";
+    groups.set(name, [...(groups.get(name) ?? []), point]);
+  }
+  const names = [...groups.keys()].sort((one, other) => one.localeCompare(other, "en", { numeric: true }));
+  return {
+    name: `${y.title} against ${x.title}, ${model}`,
+    x: { title: titleWithUnit(x), kind: query.get("logx") === "1" ? "log" : "linear" },
+    y: { title: titleWithUnit(y), kind: query.get("logy") === "1" ? "log" : "linear" },
+    series: names.map((name, style) => seriesOf(name, style, groups.get(name) ?? [], x, y, query)),
+    hasLabels: query.get("labels") !== "0",
+    notes: [`x: ${x.formula}`, `y: ${y.formula}`],
+  };
+}
+
+function seriesOf(name: string, style: number, points: readonly Point[], x: Metric, y: Metric, query: URLSearchParams): Series {
+  const hasIntervals = query.get("intervals") !== "0";
+  const pairs = points.map((point) => ({ point, mark: markOf(point, x, y, hasIntervals) }));
+  const marks = pairs.map(({ mark }) => mark);
+  const hasFrontier = query.get("frontier") !== "0" && x.better !== undefined && y.better !== undefined;
+  if (hasFrontier) {
+    const best = frontier(marks, (mark) => mark.x, (mark) => mark.y, x.better ?? "higher", y.better ?? "higher");
+    const isBest = new Set(best);
+    for (const mark of marks) mark.isFaint = !isBest.has(mark);
+    return { name, style, marks, lines: [best] };
+  }
+  const curves = new Map<string, typeof pairs>();
+  for (const pair of pairs) curves.set(pair.point.curve ?? "", [...(curves.get(pair.point.curve ?? "") ?? []), pair]);
+  const lines = [...curves.values()].map((curve) => curve.sort((one, other) => (one.point.conc ?? 0) - (other.point.conc ?? 0)).map(({ mark }) => mark));
+  return { name, style, marks, lines };
+}
+
+function markOf(point: Point, x: Metric, y: Metric, hasIntervals: boolean): Mark {
+  const value = (metric: Metric, column: string) => shown(metric, point[column as keyof Point]) ?? undefined;
+  const end = (metric: Metric, side: string) => (hasIntervals && metric.interval ? value(metric, `ci_${side}_${metric.interval}`) : undefined);
+  const facts = [...new Set([y.column, x.column, ...FACTS])].flatMap((column) => {
+    const metric = metricOf(column);
+    return metric ? [[metric.title, `${number(value(metric, column))} ${metric.unit}`] as const] : [];
+  });
+  return {
+    x: value(x, x.column) ?? NaN,
+    y: value(y, y.column) ?? NaN,
+    xLow: end(x, "low"),
+    xHigh: end(x, "high"),
+    yLow: end(y, "low"),
+    yHigh: end(y, "high"),
+    label: `${point.layout} c${point.conc}`,
+    href: pageOf(point),
+    title: nameOf(point),
+    facts: [...facts, ["GPUs", String(point.gpus ?? "–")], ["Image", point.image ?? "–"], ["Run", `${point.run}, ${(point.started ?? "").slice(0, 10)}`]],
+  };
+}
+
+/** The best point of each hardware and engine. */
+function Ranking({ points, x, y }: { points: readonly Point[]; x: Metric; y: Metric }) {
+  const best = new Map<string, Point>();
+  for (const point of points) {
+    const value = shown(y, point[y.column as keyof Point]);
+    if (value === null) continue;
+    const key = JSON.stringify([HARDWARE.of(point), FRAMEWORK.of(point), point.precision, point.isl, point.osl]);
+    const known = best.get(key);
+    const before = known ? (shown(y, known[y.column as keyof Point]) ?? 0) : null;
+    if (before === null || (y.better === "lower" ? value < before : value > before)) best.set(key, point);
+  }
+  const metric = (of: Metric) => ({ key: of.column, title: titleWithUnit(of), isNumber: true, value: (point: Point) => shown(of, point[of.column as keyof Point]), show: (point: Point) => number(shown(of, point[of.column as keyof Point])) });
+  return (
+    <>
+      <h2>Best of each by {y.title}</h2>
+      <DataTable
+        name={`Best by ${y.title}`}
+        rows={[...best.values()]}
+        order={y.better === "lower" ? y.column : `-${y.column}`}
+        orderKey="rank"
+        columns={[
+          ...DIMENSIONS.filter((dimension) => dimension !== MODEL && dimension.key !== "run" && dimension.key !== "version").map((dimension) => ({ key: dimension.key, title: dimension.title, value: dimension.of })),
+          { key: "conc", title: "Conc", isNumber: true, value: (point) => point.conc ?? null, show: (point) => <a href={pageOf(point)}>{point.conc}</a> },
+          ...(y === x || y === CONCURRENCY ? [] : [metric(y)]),
+          ...(x === CONCURRENCY ? [] : [metric(x)]),
+        ]}
+      />
+    </>
+  );
+}

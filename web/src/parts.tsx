@@ -1,0 +1,90 @@
+/** Small parts that several pages have. */
+import type { ComponentChildren } from "preact";
+import { set, unless, useAddress } from "./address";
+import { type Loaded, valueOf } from "./api";
+import { type Metric, titleWithUnit } from "./metrics";
+
+/** What was loaded, or why not. */
+export function Ready<T>({ of, children }: { of: Loaded<T>; children: (value: T) => ComponentChildren }) {
+  const value = valueOf(of);
+  if (of.state === "failed") {
+    return (
+      <p class="failed" role="alert">
+        {of.message}
+      </p>
+    );
+  }
+  if (value === undefined) return <p class="muted loading" aria-busy="true">Loading …</p>;
+  return <div aria-busy={of.state === "loading"}>{children(value)}</div>;
+}
+
+export interface Option {
+  value: string;
+  title: string;
+}
+
+/** A choice in the address. */
+export function Select({ label, name, options, fallback }: { label: string; name: string; options: readonly Option[]; fallback: string }) {
+  const value = useAddress().query.get(name) ?? fallback;
+  const isKnown = options.some((option) => option.value === value);
+  return (
+    <label class="field">
+      <span>{label}</span>
+      <select value={value} onChange={(event) => set({ [name]: unless(fallback, event.currentTarget.value) })}>
+        {!isKnown && <option value={value}>{value}</option>}
+        {options.map((option) => (
+          <option key={option.value} value={option.value}>
+            {option.title}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+export function MetricSelect({ label, name, metrics, fallback, by = "column" }: { label: string; name: string; metrics: readonly Metric[]; fallback: string; by?: "column" | "metric" }) {
+  const options = metrics.map((metric) => ({ value: metric[by] ?? metric.column, title: titleWithUnit(metric) }));
+  return <Select label={label} name={name} options={options} fallback={fallback} />;
+}
+
+/** A switch in the address: `1`, or absent. */
+export function Switch({ label, name, isOn = false }: { label: string; name: string; isOn?: boolean }) {
+  const value = useAddress().query.get(name);
+  const checked = value === null ? isOn : value === "1";
+  return (
+    <label class="switch">
+      <input type="checkbox" checked={checked} onChange={(event) => set({ [name]: event.currentTarget.checked === isOn ? null : event.currentTarget.checked ? "1" : "0" })} />
+      {label}
+    </label>
+  );
+}
+
+/** A text in the address, taken over when it is complete. */
+export function TextField({ label, name, fallback = "", list, placeholder }: { label: string; name: string; fallback?: string; list?: string; placeholder?: string }) {
+  const value = useAddress().query.get(name) ?? fallback;
+  return (
+    <label class="field">
+      <span>{label}</span>
+      <input type="text" value={value} list={list} placeholder={placeholder} onChange={(event) => set({ [name]: unless(fallback, event.currentTarget.value.trim()) })} />
+    </label>
+  );
+}
+
+export function Card({ title, value, note, tone }: { title: string; value: ComponentChildren; note?: ComponentChildren; tone?: string | undefined }) {
+  return (
+    <div class={`card ${tone ?? ""}`}>
+      <div class="title">{title}</div>
+      <div class="value">{value}</div>
+      {note !== undefined && <div class="note">{note}</div>}
+    </div>
+  );
+}
+
+export function Verdict({ verdict }: { verdict: string }) {
+  const signs: Record<string, string> = { better: "▲", worse: "▼", same: "=", unsure: "?" };
+  return (
+    <span class={`verdict ${verdict}`}>
+      {signs[verdict] ?? "•"} {verdict}
+    </span>
+  );
+}

@@ -1,0 +1,69 @@
+// Walks through the dashboards of a server in Chromium and prints what it saw as JSON, which tests/serving/dashboards.rs judges.
+// usage: IMAX_WEB_TOOLS=FOLDER node walk.mjs ORIGIN PLAN.json
+// FOLDER has the packages of web/package.json. The plan is a list of visits: { name, address, viewport?, scheme?, script?, steps?, read?, axe?, picture? }.
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+
+const require = createRequire(`${process.env.IMAX_WEB_TOOLS}/package.json`);
+const { chromium } = require("playwright-core");
+const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+
+const [origin, planFile] = process.argv.slice(2);
+const plan = JSON.parse(readFileSync(planFile, "utf8"));
+const PATIENCE = 240_000;
+
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-quic"], timeout: PATIENCE });
+const seen = {};
+for (const visit of plan) seen[visit.name] = await look(visit);
+await browser.close();
+console.log(JSON.stringify(seen));
+
+async function look({ address, viewport = { width: 1280, height: 900 }, scheme = "light", script = true, steps = [], read, axe: isChecked = false, picture }) {
+  // axe is added by the test, against the policy of the page; other visits keep the policy.
+  const context = await browser.newContext({ viewport, colorScheme: scheme, javaScriptEnabled: script, bypassCSP: isChecked });
+  const page = await context.newPage();
+  page.setDefaultTimeout(PATIENCE);
+  page.setDefaultNavigationTimeout(PATIENCE);
+  const complaints = [];
+  const foreign = [];
+  page.on("console", (message) => ["error", "warning"].includes(message.type()) && complaints.push(message.text()));
+  page.on("pageerror", (error) => complaints.push(String(error)));
+  page.on("dialog", (dialog) => (complaints.push(`dialog ${dialog.message()}`), dialog.dismiss()));
+  page.on("request", (request) => {
+    const url = new URL(request.url());
+    if (!["data:", "blob:"].includes(url.protocol) && url.origin !== origin) foreign.push(request.url());
+  });
+  await page.goto(origin + address);
+  if (script) await quiet(page);
+  for (const [action, selector, value] of steps) {
+    if (action === "click") await page.locator(selector).first().click();
+    else if (action === "press") await page.locator(selector).first().press(value);
+    else if (action === "choose") await page.locator(selector).first().selectOption(value);
+    else if (action === "fill") await page.locator(selector).first().fill(value);
+    else if (action === "back") await page.goBack();
+    else throw new Error(`unknown step ${action}`);
+    if (script) await quiet(page);
+  }
+  const result = { complaints, foreign, address: page.url().slice(origin.length), heading: await page.locator("h1").first().textContent() };
+  if (script) {
+    result.read = read ? await page.evaluate(read) : null;
+    result.width = await page.evaluate(() => document.documentElement.scrollWidth);
+  } else {
+    result.read = await page.locator("table").first().textContent();
+  }
+  if (isChecked) {
+    await page.evaluate(axe);
+    const found = await page.evaluate(() => window.axe.run(document));
+    result.violations = found.violations.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(" | ")}`);
+  }
+  if (picture) await page.screenshot({ path: picture, fullPage: true });
+  await context.close();
+  return result;
+}
+
+// Everything is loaded and drawn: no part of the page says that it is busy, and the network rests.
+async function quiet(page) {
+  await page.waitForSelector("h1, .empty");
+  await page.waitForLoadState("networkidle");
+  await page.waitForFunction(() => !document.querySelector('[aria-busy="true"]'));
+}
