@@ -60,17 +60,17 @@ impl From<ApproveArgs> for ApproveRequest {
 pub(super) async fn run(args: ApproveArgs) -> Result<Exit, Failure> {
     let approval = planning::approve(&args.into(), &output::say).await?;
     let workflow = WorkflowFiles::from_environment();
-    let (told, exit) = match approval {
-        Approval::Dispatch { pull_request, head, .. } => (format!("Dispatched: pull request {pull_request} at {head}."), Exit::Success),
-        Approval::Skip { reason } => (format!("Nothing dispatched: {reason}"), Exit::Success),
-        Approval::Refuse { reason } => (format!("Refused: {reason}"), Exit::InvalidInput),
+    let message = match &approval {
+        Approval::Dispatch { pull_request, head, .. } => format!("Dispatched: pull request {pull_request} at {head}."),
+        Approval::Skip { reason } => format!("Nothing dispatched: {reason}"),
+        Approval::Refuse { reason } => format!("Refused: {reason}"),
     };
-    workflow.add_summary(&told)?;
-    match exit {
-        Exit::Success => {
-            output::say(&told);
-            Ok(exit)
+    workflow.add_summary(&message)?;
+    match approval {
+        Approval::Dispatch { .. } | Approval::Skip { .. } => {
+            output::say(&message);
+            Ok(Exit::Success)
         }
-        refused => Err(Failure::new(refused, told)),
+        Approval::Refuse { .. } => Err(Failure::new(Exit::InvalidInput, message)),
     }
 }

@@ -161,8 +161,6 @@ fn template_error(error: &Error) -> ChatTemplateError {
     ChatTemplateError::Template(error.to_string())
 }
 
-/// The filter `tojson` as in transformers: unlike that of Jinja, it does not escape for HTML.
-#[expect(clippy::needless_pass_by_value, reason = "the form that a filter must have")]
 /// Most spaces of a level of JSON. A template is a file of others: a larger number would fill the memory.
 const MOST_INDENT: usize = 16;
 
@@ -181,6 +179,8 @@ fn counted_range(counted: &AtomicU64, lower: isize, upper: Option<isize>, step: 
     Ok(numbers)
 }
 
+/// The filter `tojson` as in transformers: unlike that of Jinja, it does not escape for HTML.
+#[expect(clippy::needless_pass_by_value, reason = "the form that a filter must have")]
 fn to_json(value: &Value, options: Kwargs) -> Result<Value, Error> {
     let indent: Option<usize> = options.get("indent")?;
     // The other options of Python's `json.dumps` change the formatting only. Templates use them for tool definitions, which are

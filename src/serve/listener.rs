@@ -19,6 +19,7 @@ use tower_service::Service as _;
 
 use super::app::PeerAddress;
 use super::format::take_suffix;
+use crate::model::saturating;
 use crate::system::cancellation::Cancellation;
 
 /// How long a client may take to send a request's head.
@@ -80,7 +81,7 @@ pub(super) async fn answer(listener: TcpListener, router: Router, connections: u
         });
     }
     drop(listener);
-    let all = u32::try_from(connections).unwrap_or(u32::MAX);
+    let all = saturating::to_u32(connections);
     tokio::time::timeout(GRACE, permits.acquire_many(all)).await.is_ok()
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error::ApiError;
+use crate::model::saturating;
 use crate::store::database::{Access, Address, Database, DatabaseError};
 
 /// How long a query waits for a connection.
@@ -63,7 +64,7 @@ impl Readers {
 
     async fn connect(&self) -> Result<Database, DatabaseError> {
         let mut database = Database::open(&self.address, Access::Read).await?;
-        let limit = u64::try_from(self.query_time.as_millis()).unwrap_or(u64::MAX);
+        let limit = saturating::to_u64(self.query_time.as_millis());
         database.limit_statements(limit).await?;
         Ok(database)
     }

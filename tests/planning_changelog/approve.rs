@@ -10,10 +10,13 @@ use crate::repository::{Ran, Repository};
 
 const LABEL: &str = "full-sweep-enabled";
 
+/// What was written to GitHub, each with its path.
+type Written = Arc<Mutex<Vec<(String, Value)>>>;
+
 /// A GitHub with a pull request from a fork at the commit `now`, which keeps what is written to it.
-fn github(permission: &'static str, base: &str, now: &str) -> (HttpServer, Arc<Mutex<Vec<(String, Value)>>>) {
+fn github(permission: &'static str, base: &str, now: &str) -> (HttpServer, Written) {
     let current = pull_request("", None, &[LABEL], base, now, "stranger/repo")["pull_request"].clone();
-    let written: Arc<Mutex<Vec<(String, Value)>>> = Arc::default();
+    let written = Written::default();
     let log = Arc::clone(&written);
     let server = HttpServer::start(move |_, request| {
         let path = request.path().to_owned();

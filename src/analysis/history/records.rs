@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn long_loads_have_wider_slices_and_the_same_sums() {
-        for (length, expected) in [(0, 0), (1, 1), (600, 600), (601, 301), (86_401, 597)] {
+        for (length, expected) in [(0, 0), (1, 1), (600, 600), (601, 301), (86_401, 596)] {
             let seconds: Vec<TimeSlice> = (0..length).map(second).collect();
             let found = slices(&seconds);
             assert_eq!(found.len(), expected, "{length}");

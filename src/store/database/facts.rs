@@ -12,6 +12,7 @@ use super::point_table::PointRowError;
 use super::series::date;
 use super::{Address, AsOf, Database, DatabaseError};
 use crate::analysis::{EvalScore, MetricLevels, RowError};
+use crate::model::saturating;
 use crate::model::{Concurrency, Digest, PointKey};
 
 /// A project of a history.
@@ -211,7 +212,7 @@ impl Database {
             .bind(project.map(str::to_owned))
             .bind(branch.map(str::to_owned))
             .bind(task.map(str::to_owned))
-            .bind(i64::try_from(most).unwrap_or(i64::MAX))
+            .bind(saturating::to_i64(most))
             .fetch_all(&mut self.connection)
             .await;
         let rows = rows.map_err(self.address.sql())?;

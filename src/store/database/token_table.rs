@@ -9,6 +9,7 @@ use super::published_table::without_nul;
 use super::series::date;
 use super::{Database, DatabaseError};
 use crate::model::Digest;
+use crate::model::saturating;
 
 /// What a token allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -221,7 +222,7 @@ impl Database {
         let statement = "SELECT a.at_ms, a.token_id, t.name, a.action, a.status, a.detail, a.address, a.request_id FROM audit a \
              LEFT JOIN token t ON t.id = a.token_id ORDER BY a.id DESC LIMIT $1";
         let rows = sqlx::query(statement)
-            .bind(i64::try_from(most).unwrap_or(i64::MAX))
+            .bind(saturating::to_i64(most))
             .fetch_all(&mut self.connection)
             .await;
         let entries = rows.and_then(|rows| rows.iter().map(audit_entry).collect());

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::analysis::{JobSummary, PhaseTime, PointDistributions, RunRecord, Sketch, TimeSlice, slices};
+use crate::model::saturating;
 use crate::model::{CurveKey, PointKey};
 use crate::store::artifacts;
 
@@ -28,9 +29,7 @@ pub(super) fn job(record: &Value, curve: CurveKey, concurrencies: Vec<u32>) -> O
         reason: failure.and_then(|(_, reason)| reason),
         started: text(&record["started"]),
         seconds: record["seconds"].as_f64(),
-        attempts: u32::try_from(record["attempts"].as_array().map_or(0, Vec::len))
-            .unwrap_or(u32::MAX)
-            .max(1),
+        attempts: saturating::to_u32(record["attempts"].as_array().map_or(0, Vec::len)).max(1),
         runner: text(&provenance["runner_name"]),
         node: text(&provenance["host"]),
         launcher: text(&provenance["launcher"]),
