@@ -92,6 +92,7 @@ fn address_is_the_state_of_the_page() {
               "steps": [["choose", ".controls select", "output_tput_per_gpu"], ["back", "", ""]] },
             { "name": "sorted", "address": "/details", "read": cells, "steps": [["click", "th:has-text('Conc') button"], ["click", "th:has-text('Conc') button"]] },
             { "name": "filtered", "address": "/details?search=conc64+h200", "read": cells },
+            { "name": "found", "address": "/details?search=conc64+h100", "read": cells },
             { "name": "point", "address": "/performance", "steps": [["press", "svg[role=application]", "End"], ["press", "svg[role=application]", "Enter"]],
               "read": "document.querySelector('pre').textContent" },
         ]),
@@ -106,6 +107,7 @@ fn address_is_the_state_of_the_page() {
     assert_eq!(seen["sorted"]["address"], "/details?sort=-conc");
     assert_eq!(seen["sorted"]["read"], json!(["64", "16", "4"]));
     assert_eq!(seen["filtered"]["read"], json!([]));
+    assert_eq!(seen["found"]["read"], json!(["64"]));
     // The mark at the right end is the one with the largest interactivity.
     let point = seen["point"]["address"].as_str().unwrap();
     assert!(point.starts_with("/point?run=10&curve=") && point.ends_with("&conc=4"), "{point}");

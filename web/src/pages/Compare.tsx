@@ -102,7 +102,7 @@ function Result({ comparison, metric, verdict }: { comparison: Comparison; metri
         ))}
       </div>
       <p>
-        <strong>{head}</strong> against <strong>{base}</strong>: {count(paired, "pair")} of equal points, {comparison.counts["worse"] ?? 0} worse, {comparison.counts["better"] ?? 0} better, {comparison.counts["unsure"] ?? 0} unsure. The bar is the change with its 95 % interval.
+        <strong>{head}</strong> against <strong>{base}</strong>: {count(paired, "pair")} of equal points, {comparison.counts["worse"] ?? 0} worse, {comparison.counts["better"] ?? 0} better, {comparison.counts["unsure"] ?? 0} unsure. A point is worse if any compared metric is; the bar is the change of the chosen one with its 95 % interval.
       </p>
       <DataTable
         name={`${head} against ${base}`}
@@ -110,7 +110,8 @@ function Result({ comparison, metric, verdict }: { comparison: Comparison; metri
         order={metric.better === "lower" ? "-relative" : "relative"}
         notes={[`${metric.title}: ${metric.formula}`]}
         columns={[
-          { key: "verdict", title: "Verdict", value: (row) => row.verdict, show: (row) => <Verdict verdict={row.verdict} /> },
+          { key: "point", title: "Point", value: (row) => row.verdict, show: (row) => <Verdict verdict={row.verdict} /> },
+          { key: "metric", title: metric.title.split(",")[0] ?? metric.title, value: (row) => row.change?.verdict ?? null, show: (row) => row.change && <Verdict verdict={row.change.verdict} /> },
           ...DIMENSIONS.slice(0, 6).map((dimension) => ({ key: dimension.key, title: dimension.title, value: (row: ComparedPoint) => dimension.of(pointOfKey(row.point.curve)) })),
           { key: "conc", title: "Conc", isNumber: true, value: (row) => row.point.conc },
           { key: "base", title: `Base (${metric.unit})`, isNumber: true, value: (row) => (row.change?.base ?? 0) * metric.scale, show: (row) => number((row.change?.base ?? NaN) * metric.scale) },

@@ -69,7 +69,7 @@ function searched(points: Point[], search: string): Point[] {
   const words = search.toLowerCase().split(/\s+/).filter((word) => word !== "");
   if (words.length === 0) return points;
   return points.filter((point) => {
-    const text = [...DIMENSIONS.map((dimension) => dimension.of(point)), point.model, point.commit, point.branch].join(" ").toLowerCase();
+    const text = [...DIMENSIONS.map((dimension) => dimension.of(point)), `conc${point.conc}`, point.model, point.commit, point.branch].join(" ").toLowerCase();
     return words.every((word) => text.includes(word));
   });
 }
