@@ -59,7 +59,7 @@ fn copy(folder: &Path) -> io::Result<()> {
     let program = std::env::current_exe()?;
     // A link in its place could lead the copy out of the repository.
     if folder.symlink_metadata().is_ok_and(|found| !found.is_dir()) {
-        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "it exists and is no folder"));
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "it exists and is not a folder"));
     }
     fs::create_dir_all(folder)?;
     files::write(&folder.join(".gitignore"), b"*\n").map_err(io::Error::other)?;

@@ -38,7 +38,7 @@ impl WrittenFile {
     }
 
     /// # Errors
-    /// The system error, and an error for what is no regular file.
+    /// The system error, and an error for anything but a regular file.
     pub fn open(&self) -> io::Result<File> {
         UntrustedFolder::open(&self.folder).map_err(io::Error::other)?.open_file(&self.file)
     }
@@ -46,7 +46,7 @@ impl WrittenFile {
     /// Copies it, and returns its length in bytes. A file longer than `limit` bytes is not copied.
     ///
     /// # Errors
-    /// [`FileError`], also for what is no regular file.
+    /// [`FileError`], also for anything but a regular file.
     pub fn copy_to(&self, target: &Path, limit: u64) -> Result<u64, FileError> {
         let read_error = |source| FileError::Read { path: self.path(), source };
         let source = self.open().map_err(read_error)?;

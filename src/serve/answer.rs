@@ -13,8 +13,8 @@ use futures_util::stream;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::apart::apart;
 use super::app::App;
+use super::blocking::on_blocking_thread;
 use super::cursor;
 use super::encode::{Column, Encoder, table_of};
 use super::error::ApiError;
@@ -179,6 +179,6 @@ impl PointStream {
             let part = self.part(rows)?;
             Ok((part, self))
         };
-        apart(time, read).await.map(Some)
+        on_blocking_thread(time, read).await.map(Some)
     }
 }

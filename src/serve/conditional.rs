@@ -9,8 +9,8 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
-use super::apart::apart;
 use super::app::App;
+use super::blocking::on_blocking_thread;
 use super::body_cache::{BodyCache, KeptBody};
 use super::error::ApiError;
 use super::format::Format;
@@ -66,7 +66,7 @@ async fn state(app: &App) -> Result<String, ApiError> {
         reader.give_back();
         Ok(format!("{} {generation}", env!("CARGO_PKG_VERSION")))
     };
-    apart(app.limits.query_time, read).await
+    on_blocking_thread(app.limits.query_time, read).await
 }
 
 fn is_known(headers: &HeaderMap, validator: &str) -> bool {

@@ -20,18 +20,16 @@ pub(super) enum ApiError {
     Invalid(String),
     #[error("{0}")]
     NotFound(String),
-    #[error(
-        "none of the formats of Accept is offered; offered are application/json, text/csv, application/x-ndjson, application/vnd.apache.parquet"
-    )]
+    #[error("no format of Accept is offered; offered: application/json, text/csv, application/x-ndjson, application/vnd.apache.parquet")]
     NotAcceptable,
-    #[error("{method} is not possible here; possible are {allowed}")]
+    #[error("method {method} is not allowed; allowed: {allowed}")]
     Method { method: String, allowed: &'static str },
     /// More rows than one answer may be made of.
     #[error("the query selects more than {most} {what}; narrow it by filter, branch, since or until")]
     TooMany { most: usize, what: &'static str },
     #[error("the query took longer than {0} s; narrow it by filter, branch, since or until")]
     TooSlow(u64),
-    #[error("the server answers as many queries as it can; try again later")]
+    #[error("the server is busy; try again later")]
     Busy,
     #[error("too many requests; try again in {retry_s} s")]
     RateLimited { retry_s: u64 },
@@ -48,9 +46,9 @@ pub(super) enum ApiError {
     #[error("{0}")]
     ReadOnly(&'static str),
     /// Details go to the log, because they may name files and addresses of the server.
-    #[error("the history cannot be read; the server's log says why")]
+    #[error("cannot read the history; see the server's log")]
     Database(#[source] DatabaseError),
-    #[error("the answer cannot be made; the server's log says why")]
+    #[error("internal error; see the server's log")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 

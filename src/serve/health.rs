@@ -6,8 +6,8 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 
-use super::apart::apart;
 use super::app::Shared;
+use super::blocking::on_blocking_thread;
 use super::error::ApiError;
 use crate::store::database::AsOf;
 
@@ -31,7 +31,7 @@ pub(super) async fn readyz(State(app): Shared) -> Result<Response, ApiError> {
         reader.give_back();
         Ok(ok())
     };
-    apart(PROBE_TIME, read).await
+    on_blocking_thread(PROBE_TIME, read).await
 }
 
 fn ok() -> Response {

@@ -2,10 +2,10 @@
 //! so that several servers in front of one database behave as one.
 
 mod answer;
-mod apart;
 mod api;
 mod app;
 mod authorization;
+mod blocking;
 mod body_cache;
 mod conditional;
 mod cursor;
@@ -58,14 +58,14 @@ pub(crate) struct ServeRequest {
     pub refresh: Duration,
 }
 
-/// Why nothing is served.
+/// Why the server cannot start, or stopped.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ServeError {
     #[error("{0} can be reached from other machines; --public allows it")]
     Public(SocketAddr),
     #[error("cannot listen on {address}: {source}")]
     Listen { address: SocketAddr, source: std::io::Error },
-    #[error("{0:?} is no origin; expected one such as https://dashboard.example.org, or *")]
+    #[error("invalid origin {0:?}; expected one such as https://dashboard.example.org, or *")]
     Origin(String),
     #[error("{0} is kept in files, which imax publish and imax collect write; serve a database for writes")]
     ReadOnly(String),

@@ -90,7 +90,7 @@ fn state(headers: &mut HeaderMap, left: u32, reset: Duration) {
     }
 }
 
-/// A token is no client of its own before it is checked: anybody can send another invalid one with each request.
+/// A token does not identify a client before it is checked: a new invalid one could be sent with each request.
 fn client(request: &Request, is_behind_proxy: bool) -> IpAddr {
     let peer = request.extensions().get::<PeerAddress>().map(|peer| peer.0.ip());
     let forwarded = if is_behind_proxy { forwarded(request.headers()) } else { None };

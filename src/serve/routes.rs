@@ -13,13 +13,13 @@ use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::trace::TraceLayer;
 
-use super::apart::apart;
 use super::api::{
     annotations, changes, cheapest, compare, corrections, evals, facets, files, frontier, hardware, ingest, pictures, points, projects,
     published, quarantine, reliability, runs, series,
 };
 use super::app::{App, Shared};
 use super::authorization::closed;
+use super::blocking::on_blocking_thread;
 use super::conditional::conditional;
 use super::error::ApiError;
 use super::format::Format;
@@ -103,7 +103,7 @@ where
     F: Future<Output = Result<Response, ApiError>>,
 {
     get(move |State(app): Shared, format: Format, parameters: P| async move {
-        apart(app.limits.query_time, move || handler(app, format, parameters)).await
+        on_blocking_thread(app.limits.query_time, move || handler(app, format, parameters)).await
     })
 }
 
@@ -113,7 +113,9 @@ where
     P: FromRequestParts<Arc<App>> + Send + 'static,
     F: Future<Output = Result<Response, ApiError>>,
 {
-    get(move |State(app): Shared, parameters: P| async move { apart(app.limits.query_time, move || handler(app, parameters)).await })
+    get(move |State(app): Shared, parameters: P| async move {
+        on_blocking_thread(app.limits.query_time, move || handler(app, parameters)).await
+    })
 }
 
 async fn unknown(request: Request) -> ApiError {

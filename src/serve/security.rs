@@ -28,7 +28,7 @@ pub(super) async fn harden(mut response: Response) -> Response {
 /// Which other origins may read. Writes are for programs alone: no cookie is ever looked at, so that there is nothing to forge.
 ///
 /// # Errors
-/// [`ServeError::Origin`] for a text that is no origin.
+/// [`ServeError::Origin`] for an invalid origin.
 pub(super) fn cors(origins: &[String]) -> Result<CorsLayer, ServeError> {
     let layer = CorsLayer::new()
         .allow_methods([Method::GET, Method::HEAD])

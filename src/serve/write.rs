@@ -14,9 +14,9 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::apart::apart;
 use super::app::{App, PeerAddress, Shared};
 use super::authorization::authorize;
+use super::blocking::on_blocking_thread;
 use super::error::ApiError;
 use super::form::{Form, Nothing};
 use crate::store::database::{Access, Address, Database, NewAuditEntry, RunFilter, Scope, Token};
@@ -122,7 +122,7 @@ where
                 path,
                 body: read_body(body, app.limits.body).await?,
             };
-            apart(WRITE_TIME, move || carry_out(app, asked, handler)).await
+            on_blocking_thread(WRITE_TIME, move || carry_out(app, asked, handler)).await
         },
     )
 }

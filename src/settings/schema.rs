@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde_json::Value;
 
-use super::{HistoryAddress, Policy, Regressions};
+use super::{HistoryAddress, Policy, Queue, Regressions};
 use crate::model::{Nullable, json_schema};
 
 #[derive(JsonSchema)]
@@ -24,6 +24,9 @@ struct SettingsDocument {
     /// Where the action keeps runs, and what it compares with.
     #[schemars(default)]
     history: Option<Nullable<HistoryAddress>>,
+    /// Which runners take the jobs of rows, and which jobs come first.
+    #[schemars(default)]
+    queue: Option<Nullable<Queue>>,
 }
 
 /// The schema of a settings file.

@@ -20,8 +20,13 @@ fn fault(block: &Block) -> Option<String> {
     for name in ["configs", "benchmarks", "runners"] {
         copy_folder(&project().join(name), &folder.path().join(name));
     }
-    // A page shows a config without the recipe that each row needs.
-    fs::write(folder.path().join("benchmarks/acme7_fp8_h100_engine.sh"), "exec engine\n").unwrap();
+    // Pages show a config without the recipe of its rows, and a profile without its script.
+    fs::write(
+        folder.path().join("benchmarks/acme7_fp8_h100_engine.sh"),
+        "exec engine \"$SPEC_DECODING\"\n",
+    )
+    .unwrap();
+    fs::write(folder.path().join("runners/launch_x.sh"), "exit 0\n").unwrap();
     let file = folder.path().join(path);
     let before = if adds { fs::read_to_string(&file).unwrap() } else { String::new() };
     fs::write(&file, before + &block.text).unwrap();

@@ -23,7 +23,7 @@ fn engine_lends_its_tokenizer_where_the_model_has_none() {
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     let raw = document(
         &fixture,
-        "demo_32_24_fp8_sim_tp1-ep1-dpafalse_disagg-false_spec-none_conc2_h100-a_0.json",
+        "demo_32_24_fp8_sim_tp1-pp1-dcp1-pcp1-ep1-dpafalse_disagg-false_spec-none_conc2_h100-a_0.json",
     );
     assert_eq!((&raw["completed"], &raw["imax"]["wrong_input_lengths"]), (&json!(4), &json!(0)));
     assert_eq!(raw["imax"]["notices"][0]["code"], json!("server_tokenizer"));
@@ -43,7 +43,7 @@ fn row_produces_raw_and_normalised_result_record_and_log() {
     let fixture = Fixture::with_recipe(ENGINE);
     let ended = fixture.run();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    let name = "demo_32_24_fp8_sim_tp1-ep1-dpafalse_disagg-false_spec-none_conc2_h100-a_0.json";
+    let name = "demo_32_24_fp8_sim_tp1-pp1-dcp1-pcp1-ep1-dpafalse_disagg-false_spec-none_conc2_h100-a_0.json";
     assert_eq!(
         fixture.results(),
         [&format!("agg_{name}"), name, "host_metrics.csv", "job.json", "server.log"]

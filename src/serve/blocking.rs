@@ -11,7 +11,7 @@ use super::error::ApiError;
 ///
 /// # Errors
 /// Those of the work; [`ApiError::TooSlow`] after the time.
-pub(super) async fn apart<T, F>(time: Duration, work: impl FnOnce() -> F + Send + 'static) -> Result<T, ApiError>
+pub(super) async fn on_blocking_thread<T, F>(time: Duration, work: impl FnOnce() -> F + Send + 'static) -> Result<T, ApiError>
 where
     T: Send + 'static,
     F: Future<Output = Result<T, ApiError>>,
