@@ -4,8 +4,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
+use bollard::errors::Error;
+use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, WaitContainerOptionsBuilder};
 use bollard::{BollardRequest, Docker as Client};
+use futures_util::StreamExt as _;
 
 use super::DockerError;
 use super::plan::JOB_LABEL;
@@ -84,15 +86,33 @@ pub(super) async fn remove_labelled(client: &Client, job: &str, limit: Duration)
         let what = format!("remove the container {id}");
         let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
         let removal = async {
-            let removed = client.remove_container(id, Some(options)).await;
-            removed.map_err(|source| DockerError::Request {
-                what: what.clone(),
-                source,
-            })
+            let removed = match client.remove_container(id, Some(options)).await {
+                // The watchdog of a killed job and a clean-up may remove it at the same time.
+                Err(Error::DockerResponseServerError { status_code: 409, .. }) => until_removed(client, id).await,
+                other => other,
+            };
+            match removed {
+                Ok(()) | Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(()),
+                Err(source) => Err(DockerError::Request {
+                    what: what.clone(),
+                    source,
+                }),
+            }
         };
         with_timeout(limit, &what, removal).await?;
     }
     Ok(!ids.is_empty())
+}
+
+/// Waits until another process has removed a container.
+async fn until_removed(client: &Client, id: &str) -> Result<(), Error> {
+    let options = WaitContainerOptionsBuilder::new().condition("removed").build();
+    let mut ends = std::pin::pin!(client.wait_container(id, Some(options)));
+    match ends.next().await {
+        // bollard takes an exit code other than 0 for an error.
+        None | Some(Ok(_) | Err(Error::DockerContainerWaitError { .. })) => Ok(()),
+        Some(Err(error)) => Err(error),
+    }
 }
 
 /// Limits the time of a request.
@@ -131,4 +151,61 @@ fn url_safe_login(mut request: BollardRequest) -> BollardRequest {
         *value = safe;
     }
     request
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// A daemon that answers requests by their order, one a connection: a status and a JSON body.
+    fn daemon(answers: Vec<(u16, String)>) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("tcp://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for (status, body) in answers {
+                let (stream, _) = listener.accept().unwrap();
+                let mut reader = BufReader::new(stream);
+                let mut length = 0;
+                loop {
+                    let mut line = String::new();
+                    reader.read_line(&mut line).unwrap();
+                    if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                        length = value.trim().parse().unwrap();
+                    }
+                    if line.trim().is_empty() {
+                        break;
+                    }
+                }
+                std::io::copy(&mut reader.by_ref().take(length), &mut std::io::sink()).unwrap();
+                write!(
+                    reader.get_mut(),
+                    "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                    body.len()
+                )
+                .unwrap();
+            }
+        });
+        address
+    }
+
+    #[tokio::test]
+    async fn removal_in_progress_is_awaited() {
+        let list = format!(r#"[{{"Id": "c1", "Labels": {{"{JOB_LABEL}": "imax-1"}}}}]"#);
+        let busy = (409, r#"{"message": "removal of container c1 is already in progress"}"#.to_owned());
+        let gone = (404, r#"{"message": "No such container: c1"}"#.to_owned());
+        for (answers, is_removed) in [
+            (vec![busy.clone(), (200, r#"{"StatusCode": 137}"#.to_owned())], true),
+            (vec![busy, gone.clone()], true),
+            (vec![gone], true),
+            (vec![(500, r#"{"message": "driver failed"}"#.to_owned())], false),
+        ] {
+            let address = daemon(std::iter::once((200, list.clone())).chain(answers.clone()).collect());
+            let client = Client::connect_with_http(&address, 5, bollard::API_DEFAULT_VERSION).unwrap();
+            let removed = remove_labelled(&client, "imax-1", Duration::from_secs(60)).await;
+            assert_eq!(removed.is_ok(), is_removed, "{answers:?}: {removed:?}");
+        }
+    }
 }
