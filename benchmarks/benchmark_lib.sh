@@ -340,29 +340,29 @@ run_eval() {
   IFS=, read -ra files <<<"$tasks"
   [[ -z "$limit" || "$limit" == full ]] || arguments+=(--limit "$limit")
   arguments+=(--base-url "http://127.0.0.1:$port" --model "$MODEL" --tasks "${files[@]}")
-  read -ra concs <<<"$concs"
-  if ((${#concs[@]} == 1)); then
-    "${IMAX_BIN:-imax}" eval "${arguments[@]}" --concurrent-requests "${concs[0]}" --output "$(_imax_out)"
+  read -r concs <<<"$concs" # without spaces around
+  if [[ "$concs" != *' '* ]]; then
+    "${IMAX_BIN:-imax}" eval "${arguments[@]}" --concurrent-requests "$concs" --output "$(_imax_out)"
   else
-    _imax_eval_batch "$(_imax_out)" "${concs[*]}" "${arguments[@]}"
+    _imax_eval_batch "$(_imax_out)" "$concs" "${arguments[@]}"
   fi
 }
 
 # _imax_eval_batch FOLDER CONCS ARGUMENT...: evaluates at each concurrency. The names of the results end with it, and meta_env.json has
 # the lists.
 _imax_eval_batch() {
-  local out="$1" concs="$2" conc folder file completed="" failed="" status=0
+  local out="$1" concs="$2" concurrency folder file completed="" failed="" status=0
   shift 2
-  for conc in $concs; do
+  for concurrency in $concs; do
     folder="$(mktemp -d)" || return
-    if CONC="$conc" "${IMAX_BIN:-imax}" eval "$@" --concurrent-requests "$conc" --output "$folder"; then
-      completed="$completed, $conc"
+    if CONC="$concurrency" "${IMAX_BIN:-imax}" eval "$@" --concurrent-requests "$concurrency" --output "$folder"; then
+      completed="$completed, $concurrency"
     else
       status=$?
-      failed="$failed, $conc"
+      failed="$failed, $concurrency"
     fi
-    for file in "$folder"/results*.json; do [[ ! -e "$file" ]] || mv "$file" "$out/$(basename "$file" .json)_conc$conc.json"; done
-    for file in "$folder"/samples*.jsonl; do [[ ! -e "$file" ]] || mv "$file" "$out/$(basename "$file" .jsonl)_conc$conc.jsonl"; done
+    for file in "$folder"/results*.json; do [[ ! -e "$file" ]] || mv "$file" "$out/$(basename "$file" .json)_conc$concurrency.json"; done
+    for file in "$folder"/samples*.jsonl; do [[ ! -e "$file" ]] || mv "$file" "$out/$(basename "$file" .jsonl)_conc$concurrency.jsonl"; done
     [[ ! -e "$folder/meta_env.json" ]] || sed \
       "1s/{/{ \"eval_concs\": [${concs// /, }], \"completed_eval_concs\": [${completed#, }], \"failed_eval_concs\": [${failed#, }],/" \
       "$folder/meta_env.json" >"$out/meta_env.json"

@@ -156,14 +156,14 @@ fn url_safe_login(mut request: BollardRequest) -> BollardRequest {
 #[cfg(test)]
 mod tests {
     use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-    use std::net::TcpListener;
+    use std::os::unix::net::UnixListener;
+    use std::path::Path;
 
     use super::*;
 
     /// A daemon that answers requests by their order, one a connection: a status and a JSON body.
-    fn daemon(answers: Vec<(u16, String)>) -> String {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = format!("tcp://{}", listener.local_addr().unwrap());
+    fn daemon(socket: &Path, answers: Vec<(u16, String)>) {
+        let listener = UnixListener::bind(socket).unwrap();
         std::thread::spawn(move || {
             for (status, body) in answers {
                 let (stream, _) = listener.accept().unwrap();
@@ -188,7 +188,6 @@ mod tests {
                 .unwrap();
             }
         });
-        address
     }
 
     #[tokio::test]
@@ -202,8 +201,10 @@ mod tests {
             (vec![gone], true),
             (vec![(500, r#"{"message": "driver failed"}"#.to_owned())], false),
         ] {
-            let address = daemon(std::iter::once((200, list.clone())).chain(answers.clone()).collect());
-            let client = Client::connect_with_http(&address, 5, bollard::API_DEFAULT_VERSION).unwrap();
+            let folder = tempfile::tempdir().unwrap();
+            let socket = folder.path().join("docker.sock");
+            daemon(&socket, std::iter::once((200, list.clone())).chain(answers.clone()).collect());
+            let client = Client::connect_with_unix(&socket.display().to_string(), 60, bollard::API_DEFAULT_VERSION).unwrap();
             let removed = remove_labelled(&client, "imax-1", Duration::from_secs(60)).await;
             assert_eq!(removed.is_ok(), is_removed, "{answers:?}: {removed:?}");
         }
