@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 
 use super::texts;
+use crate::model::Nullable;
 use crate::yaml::{Node, Reader};
 
 /// Labels and priorities of jobs.
@@ -14,6 +15,7 @@ pub struct Queue {
     pub labels: Vec<String>,
     /// File with the scores of jobs, in the form of InferenceX's `ci-priority.yaml`. Jobs then ask for runners with labels of their
     /// score, so that a scheduler of the fleet decides which job comes first.
+    #[schemars(with = "Nullable<String>")]
     pub priorities: Option<String>,
 }
 
