@@ -13,7 +13,7 @@ use minijinja::{Environment, Error, ErrorKind, context};
 use serde::Deserialize;
 
 use super::prompt::Message;
-use crate::model::saturating;
+use crate::model::{fenced, saturating};
 
 /// A chat template that has been checked by rendering it once.
 pub struct ChatTemplate {
@@ -151,8 +151,11 @@ impl ChatTemplate {
             documents => Value::from(()),
         };
         self.range_numbers.store(0, Ordering::Relaxed);
-        self.environment
-            .render_str(&self.source, variables)
+        // minijinja 3.0.5 adds to the column of a syntax error, 16 bits; after 65,535 characters of a line that panics where overflows are
+        // checked.
+        let rendered = fenced(|| self.environment.render_str(&self.source, variables));
+        rendered
+            .map_err(|panic| ChatTemplateError::Template(panic.to_string()))?
             .map_err(|error| template_error(&error))
     }
 }
@@ -235,6 +238,12 @@ mod tests {
 
     fn render(source: &str) -> Result<String, ChatTemplateError> {
         ChatTemplate::new(source, "<s>", "</s>", DateTime::UNIX_EPOCH)?.render(&conversation())
+    }
+
+    #[test]
+    fn library_that_counts_past_its_columns_is_an_error() {
+        let source = format!("{{{{ {} 'not closed", "m".repeat(70_000));
+        assert!(render(&source).is_err());
     }
 
     #[test]

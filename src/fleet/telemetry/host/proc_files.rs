@@ -30,9 +30,9 @@ pub fn proc_stat(text: &str) -> Option<ProcStat> {
     let [_, _, _, idle, iowait, ..] = ticks.as_slice() else {
         return None;
     };
-    let all: u64 = ticks.iter().sum();
+    let all = ticks.iter().fold(0, |sum: u64, ticks| sum.saturating_add(*ticks));
     Some(ProcStat {
-        busy: all - idle - iowait,
+        busy: all.saturating_sub(*idle).saturating_sub(*iowait),
         all,
     })
 }
@@ -65,6 +65,8 @@ mod tests {
         assert!((later.used_since(&earlier) - 50.0).abs() < 1e-9);
         assert!(later.used_since(&later).abs() < 1e-9);
         assert_eq!(proc_stat("intr 1 2"), None);
+        let damaged = proc_stat(&format!("cpu 1 2 3 4 {} 5\n", u64::MAX)).unwrap();
+        assert!(damaged.used_since(&damaged).abs() < 1e-9);
     }
 
     #[test]
