@@ -9,7 +9,7 @@ use axum::http::{HeaderValue, Uri};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use bytes::Bytes;
-use maud::{DOCTYPE, PreEscaped, html};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::ServeError;
 use super::app::App;
@@ -58,6 +58,18 @@ pub(super) fn routes() -> Result<Router<Arc<App>>, ServeError> {
 /// Where the address of the page without scripts belongs in a document.
 const PLAIN_ADDRESS: &str = "/plain?";
 
+/// What stands in the head of every page.
+pub(super) fn head(title: &str, style: &PageFile) -> Markup {
+    html! {
+        meta charset="utf-8";
+        meta name="viewport" content="width=device-width, initial-scale=1";
+        meta name="color-scheme" content="light dark";
+        title { (title) " · imax" }
+        link rel="stylesheet" href=(style.address());
+        link rel="icon" href="data:,";
+    }
+}
+
 fn document(title: &str, registry: &str, script: &PageFile, style: &PageFile) -> String {
     // `<` ends a script element; in JSON it stands in texts alone, where the escape means the same.
     let registry = registry.replace('<', "\\u003c");
@@ -65,12 +77,7 @@ fn document(title: &str, registry: &str, script: &PageFile, style: &PageFile) ->
         (DOCTYPE)
         html lang="en" {
             head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { (title) " · imax" }
-                link rel="stylesheet" href=(style.address());
-                link rel="icon" href="data:,";
+                (head(title, style))
                 noscript { meta http-equiv="refresh" content=(format!("0; url={PLAIN_ADDRESS}")); }
                 script type="application/json" id="metrics" { (PreEscaped(registry)) }
                 script type="module" src=(script.address()) {}

@@ -15,7 +15,7 @@ use super::encode::{Column, object_of};
 use super::error::ApiError;
 use super::metric_registry::{MetricDescription, metric_registry};
 use super::page_files::PageFile;
-use super::pages::{PAGES, html_error, html_page};
+use super::pages::{PAGES, head, html_error, html_page};
 use super::selection_params::SelectionParams;
 use crate::store::database::{PointSort, point_column, point_columns};
 
@@ -168,14 +168,7 @@ fn document(title: &str, body: &Markup) -> Result<Markup, ApiError> {
     Ok(html! {
         (DOCTYPE)
         html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { (title) " · imax" }
-                link rel="stylesheet" href=(style.address());
-                link rel="icon" href="data:,";
-            }
+            head { (head(title, &style)) }
             body {
                 nav.plain { @for (path, title) in PAGES { @if path != "/point" { a href=(path) { (title) } " " } } }
                 main.plain { (body) }

@@ -9,7 +9,7 @@ use super::ReadArgs;
 use super::list::one_line;
 use crate::analysis::{Filter, GivenVerdict, JobSummary, PointDistributions, RunRecord, Sketch, is_selected};
 use crate::report::{Rank, TextTable};
-use crate::store::database::{DatabaseError, RunFilter};
+use crate::store::database::AsOf;
 
 /// Show the jobs of a run, the verdicts that were given, and how the values of its points were distributed: lengths, latencies, the load over time.
 ///
@@ -42,19 +42,7 @@ pub(super) async fn run(args: RecordsArgs) -> Result<Exit, Failure> {
         filters,
         json,
     } = args;
-    let filter = RunFilter {
-        id: Some(id),
-        with_retracted: true,
-        ..RunFilter::default()
-    };
-    let mut opened = source.history.open(filter).await?;
-    let found = opened.database.runs(&opened.filter).await?;
-    let summary = found.first().ok_or_else(|| DatabaseError::NoRun {
-        id,
-        place: source.history.to_string(),
-    })?;
-    let run = opened.database.run(summary).await?;
-    opened.database.close().await?;
+    let (_, run) = source.history.run(id, AsOf::Now).await?;
     let mut jobs = Vec::new();
     let mut distributions = Vec::new();
     let mut verdicts = Vec::new();

@@ -7,7 +7,7 @@ use super::super::{Exit, Failure, output, terminal};
 use super::ReadArgs;
 use crate::analysis::Grouping;
 use crate::report::{Format as ReportFormat, View};
-use crate::store::database::{AsOf, DatabaseError, RunFilter};
+use crate::store::database::AsOf;
 
 /// Show a run of a history with its points.
 #[derive(Debug, Args)]
@@ -41,20 +41,7 @@ pub(super) async fn run(args: ShowArgs) -> Result<Exit, Failure> {
         as_of,
         format,
     } = args;
-    let filter = RunFilter {
-        id: Some(id),
-        with_retracted: true,
-        as_of: as_of.map_or(AsOf::Now, AsOf::Time),
-        ..RunFilter::default()
-    };
-    let mut opened = source.history.open(filter).await?;
-    let found = opened.database.runs(&opened.filter).await?;
-    let summary = found.first().ok_or_else(|| DatabaseError::NoRun {
-        id,
-        place: source.history.to_string(),
-    })?;
-    let run = opened.database.run(summary).await?;
-    opened.database.close().await?;
+    let (summary, run) = source.history.run(id, as_of.map_or(AsOf::Now, AsOf::Time)).await?;
     match format {
         Format::Json => output::emit_json(&run)?,
         Format::Table => {

@@ -7,9 +7,9 @@ use chrono::{DateTime, Utc};
 
 use super::folder::{self, HistoryFolderError};
 use super::{Branch, BranchError, Bucket, BucketError, HistoryHome};
-use crate::analysis::NamedRun;
+use crate::analysis::{HistoryRun, NamedRun};
 use crate::store::branch::BranchDatabaseError;
-use crate::store::database::{self, Access, Address, AsOf, Database, DatabaseError, RunFilter};
+use crate::store::database::{self, Access, Address, AsOf, Database, DatabaseError, RunFilter, RunSummary};
 use crate::store::run_files::{ScratchDatabase, ScratchError};
 
 /// Why a history cannot be read as a database.
@@ -86,6 +86,30 @@ impl HistoryHome {
             },
             scratch: Some(folder),
         })
+    }
+}
+
+impl HistoryHome {
+    /// A run by its id, retracted or not, with what the history says about it.
+    ///
+    /// # Errors
+    /// [`OpenError`]; [`DatabaseError::NoRun`] if there is none with the id.
+    pub(crate) async fn run(&self, id: i64, as_of: AsOf) -> Result<(RunSummary, HistoryRun), OpenError> {
+        let filter = RunFilter {
+            id: Some(id),
+            with_retracted: true,
+            as_of,
+            ..RunFilter::default()
+        };
+        let mut opened = self.open(filter).await?;
+        let found = opened.database.runs(&opened.filter).await?.into_iter().next();
+        let summary = found.ok_or_else(|| DatabaseError::NoRun {
+            id,
+            place: self.to_string(),
+        })?;
+        let run = opened.database.run(&summary).await?;
+        opened.database.close().await?;
+        Ok((summary, run))
     }
 }
 
