@@ -3,6 +3,7 @@ import { useEffect } from "preact/hooks";
 import { set, useAddress } from "./address";
 import { minute } from "./format";
 import { PAGES } from "./pages/list";
+import { DESCRIPTION, IS_SERVED } from "./source/source";
 
 /** What an address keeps when the page changes: which data, and of which model. */
 const KEPT = ["model", "branch", "as_of"];
@@ -37,9 +38,12 @@ export function App() {
             </a>
           ))}
         </nav>
-        <a class="docs" href="/api/docs">
-          API
-        </a>
+        {IS_SERVED && (
+          <a class="docs" href="/api/docs">
+            API
+          </a>
+        )}
+        {DESCRIPTION.made && <span class="docs muted">State of {minute(DESCRIPTION.made)} UTC</span>}
       </header>
       {(query.get("as_of") || query.get("branch")) && (
         <p class="pinned">
@@ -50,7 +54,7 @@ export function App() {
           </button>
         </p>
       )}
-      <main id="main">{Page ? <Page key={path} /> : <p class="empty">There is no page {path}.</p>}</main>
+      <main id="main" tabIndex={-1}>{Page ? <Page key={path} /> : <p class="empty">There is no page {path}.</p>}</main>
     </>
   );
 }

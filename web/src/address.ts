@@ -1,8 +1,11 @@
 /**
  * The address of the page is its whole state: readable, and only what differs from the default. Components read keys of it, and change it with
- * `go`; nothing else is remembered.
+ * `go`; nothing else is remembered. Components write addresses as paths, such as `/trends?model=dsr1`; where no server answers to paths, they are
+ * behind `#`, in the address bar and in links.
  */
+import { options, type VNode } from "preact";
 import { useEffect, useState } from "preact/hooks";
+import { HAS_HASH_ADDRESSES, IS_SERVED } from "./source/source";
 
 export interface Address {
   path: string;
@@ -15,7 +18,35 @@ export type Change = Record<string, string | readonly string[] | null>;
 const listeners = new Set<() => void>();
 
 export function current(): Address {
-  return { path: location.pathname, query: new URLSearchParams(location.search) };
+  if (!HAS_HASH_ADDRESSES) return { path: location.pathname, query: new URLSearchParams(location.search) };
+  const [path = "", query = ""] = location.hash.replace(/^#/, "").split("?", 2);
+  // Reports of earlier versions had filters alone there, such as `#hardware=h200`.
+  if (!path.startsWith("/")) return path.includes("=") ? { path: "/performance", query: new URLSearchParams(path) } : { path: "/", query: new URLSearchParams() };
+  return { path, query: new URLSearchParams(query) };
+}
+
+/** What a link or the address bar has for a path of the pages. */
+function located(target: string): string {
+  return HAS_HASH_ADDRESSES ? `#${target}` : target;
+}
+
+/** Makes the links of all components lead to where the pages are. What only a server answers is no link elsewhere. */
+export function locateLinks(): void {
+  if (!HAS_HASH_ADDRESSES) return;
+  const before = options.vnode;
+  options.vnode = (vnode: VNode) => {
+    const props = vnode.props as { href?: unknown };
+    if (vnode.type === "a" && typeof props.href === "string" && /^\/(?!\/)/.test(props.href)) {
+      if (isServers(props.href)) delete props.href;
+      else props.href = located(props.href);
+    }
+    before?.(vnode);
+  };
+}
+
+/** Whether a path is answered by a server and by no page. */
+function isServers(path: string): boolean {
+  return ["/api/", "/plain", "/badge/", "/chart/"].some((start) => path.startsWith(start));
 }
 
 /** The address of a path with a query, with readable characters left as they are. */
@@ -36,8 +67,8 @@ export function changed(query: URLSearchParams, change: Change): URLSearchParams
 
 /** Goes to another address of the dashboards. `replace` keeps the browser's history short while somebody types. */
 export function go(target: string, replace = false): void {
-  if (replace) history.replaceState(null, "", target);
-  else history.pushState(null, "", target);
+  if (replace) history.replaceState(null, "", located(target));
+  else history.pushState(null, "", located(target));
   for (const listener of listeners) listener();
 }
 
@@ -73,11 +104,20 @@ export function followLinks(): void {
     const link = (event.target as Element | null)?.closest?.("a");
     const plain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
     if (!link || !plain || event.defaultPrevented || link.hasAttribute("download") || link.target) return;
+    const address = link.getAttribute("href") ?? "";
+    if (address.startsWith("#") && !address.startsWith("#/")) {
+      // A place of this page; the fragment would be taken for another page's address.
+      event.preventDefault();
+      const place = document.getElementById(address.slice(1));
+      place?.focus();
+      place?.scrollIntoView();
+      return;
+    }
     const target = new URL((link as HTMLAnchorElement).href, location.href);
-    if (target.origin !== location.origin || target.pathname.startsWith("/api/") || target.pathname.startsWith("/plain")) return;
+    if (IS_SERVED ? target.origin !== location.origin || isServers(target.pathname) : !address.startsWith("#/")) return;
     event.preventDefault();
     if (target.href === location.href) return;
-    go(target.pathname + target.search);
+    go(IS_SERVED ? target.pathname + target.search : address.slice(1));
     scrollTo(0, 0);
   });
 }

@@ -1,6 +1,7 @@
-/** Requests to the results API of the page's own origin. Answers are kept while the page is open; the server's ETag keeps them after that. */
+/** Answers to paths of the results API, from whatever source the document has. They are kept while the page is open; a server's ETag keeps them after that. */
 import { useEffect, useState } from "preact/hooks";
 import type { paths } from "./api_types";
+import { SOURCE } from "./source/source";
 
 type Body<P extends keyof paths> = paths[P] extends {
   get: { responses: { 200: { content: { "application/json": infer B } } } };
@@ -22,11 +23,11 @@ export type Loaded<T> = { state: "loading"; before?: T } | { state: "failed"; me
 const kept = new Map<string, Promise<unknown>>();
 const MOST_KEPT = 60;
 
-/** The JSON at a path. A problem of the server is thrown as its `detail`. */
+/** The JSON at a path. A problem is thrown with words for the reader. */
 export function read<T>(path: string): Promise<T> {
   const known = kept.get(path);
   if (known) return known as Promise<T>;
-  const request = fetchJson<T>(path);
+  const request = SOURCE.read<T>(path);
   kept.set(path, request);
   request.catch(() => kept.delete(path));
   if (kept.size > MOST_KEPT) {
@@ -34,13 +35,6 @@ export function read<T>(path: string): Promise<T> {
     if (!oldest.done) kept.delete(oldest.value);
   }
   return request;
-}
-
-async function fetchJson<T>(path: string): Promise<T> {
-  const response = await fetch(path, { headers: { accept: "application/json" } });
-  if (response.ok) return (await response.json()) as T;
-  const problem = (await response.json().catch(() => null)) as { detail?: string } | null;
-  throw new Error(problem?.detail ?? `the server answered ${response.status} to ${path}`);
 }
 
 /** The most pages of one list: a page of the dashboards shows no more. */

@@ -1,11 +1,12 @@
 import { render } from "preact";
-import { followLinks } from "./address";
+import { followLinks, locateLinks } from "./address";
 import { App } from "./App";
 import "./style.css";
 
 const root = document.getElementById("app");
 if (root) {
   root.replaceChildren();
+  locateLinks();
   followLinks();
   render(<App />, root);
 }

@@ -10,6 +10,7 @@ import { type Metric, METRICS, metricOf, shown, titleWithUnit } from "../metrics
 import { columnsOf, newest, type Newest } from "../newest";
 import { Ready, Select, TextField } from "../parts";
 import { choiceOf, select } from "../selection";
+import { IS_SERVED } from "../source/source";
 
 const USUAL_COLUMNS = ["tput_per_gpu", "output_tput_per_gpu", "median_intvty", "median_ttft", "p99_ttft", "median_tpot", "median_e2el"];
 const RUNS = [
@@ -53,9 +54,9 @@ export function Details() {
             <>
               {isCut && <p class="warning">Only the newest {points.length} points are here; the API has all.</p>}
               <DataTable name="Points" rows={chosen} columns={[...describing(), ...metrics.map(columnOf), ...measuring()]} order="model" notes={metrics.map((metric) => `${metric.title}: ${metric.formula}`)} />
-              <p class="muted">
+              {IS_SERVED && <p class="muted">
                 All columns of all points: <a href="/api/v1/points.csv" download>CSV</a>, <a href="/api/v1/points.parquet" download>Parquet</a>, <a href="/api/v1/points.json">JSON</a>.
-              </p>
+              </p>}
             </>
           )}
         </Ready>

@@ -10,6 +10,7 @@ import { Performance } from "./Performance";
 import { PointPage } from "./PointPage";
 import { Reliability } from "./Reliability";
 import { Trends } from "./Trends";
+import { SOURCE, type SourceKind } from "../source/source";
 
 export interface PageEntry {
   path: string;
@@ -17,17 +18,25 @@ export interface PageEntry {
   component: FunctionComponent;
   /** Whether the navigation leaves it out. */
   isHidden?: boolean;
+  /** The sources whose data it can show [default: all]. */
+  sources?: readonly SourceKind[];
 }
 
-export const PAGES: PageEntry[] = [
+/** Pages of a history, of which a report has one run. */
+const HISTORY: readonly SourceKind[] = ["server", "site"];
+
+const ALL_PAGES: PageEntry[] = [
   { path: "/", title: "Overview", component: Overview },
   { path: "/performance", title: "Performance", component: Performance },
-  { path: "/trends", title: "Trends", component: Trends },
+  { path: "/trends", title: "Trends", component: Trends, sources: HISTORY },
   { path: "/compare", title: "Compare", component: Compare },
   { path: "/details", title: "Details", component: Details },
   { path: "/cost", title: "Cost", component: Cost },
-  { path: "/mlperf", title: "MLPerf", component: Mlperf },
+  { path: "/mlperf", title: "MLPerf", component: Mlperf, sources: HISTORY },
   { path: "/reliability", title: "Reliability", component: Reliability },
-  { path: "/coverage", title: "Coverage", component: Coverage },
+  { path: "/coverage", title: "Coverage", component: Coverage, sources: HISTORY },
   { path: "/point", title: "Point", component: PointPage, isHidden: true },
 ];
+
+/** The pages that the source of this document has data for. */
+export const PAGES: PageEntry[] = ALL_PAGES.filter(({ sources }) => sources?.includes(SOURCE.kind) ?? true);
