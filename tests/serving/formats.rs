@@ -195,3 +195,19 @@ fn export_beyond_the_bound_is_no_whole_answer() {
     assert_eq!(served.get("/api/v1/frontier").status, 200, "three points are within the bound");
     assert_eq!(served.get("/api/v1/series").status, 422);
 }
+
+#[test]
+fn export_of_runs_has_all_of_them_or_is_refused() {
+    let fixture = Fixture::new();
+    let history = crate::client::sqlite(&fixture);
+    let served = Served::start(&history, &[]);
+    let page = served.json("/api/v1/runs?limit=3");
+    assert_eq!(page["data"].as_array().unwrap().len(), 3);
+    assert!(page["next"].is_string());
+    assert_eq!(served.get("/api/v1/runs.ndjson").text().lines().count(), 10);
+    assert_eq!(served.get("/api/v1/runs.ndjson?limit=3").text().lines().count(), 3);
+    let bounded = Served::start(&history, &["--point-limit", "9"]);
+    let answer = bounded.get("/api/v1/runs.ndjson");
+    assert_eq!(answer.status, 422, "{}", answer.text());
+    assert!(answer.text().contains("more than 9 runs"), "{}", answer.text());
+}

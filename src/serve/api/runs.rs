@@ -60,7 +60,13 @@ pub(in crate::serve) async fn runs(app: Arc<App>, format: Format, Form(params, N
         limit,
         cursor,
     } = params;
-    let most = number("limit", limit.as_deref(), 100, 1000)?;
+    let is_bounded = format == Format::Json || limit.is_some();
+    let most = if is_bounded {
+        number("limit", limit.as_deref(), 100, 1000)?
+    } else {
+        // The other formats have no `next`: a part would pass for the whole.
+        app.limits.points
+    };
     let after = cursor.as_deref().map(place).transpose()?;
     let filter = RunFilter {
         project,
@@ -77,6 +83,9 @@ pub(in crate::serve) async fn runs(app: Arc<App>, format: Format, Form(params, N
     let mut runs = reader.runs(&filter).await?;
     reader.give_back();
     let has_more = runs.len() > most;
+    if has_more && !is_bounded {
+        return Err(ApiError::TooMany { most, what: "runs" });
+    }
     runs.truncate(most);
     let last = runs.last().filter(|_| has_more);
     let next = last.map(|run| format!("{}.{}", run.started_ms, run.id));
