@@ -87,17 +87,18 @@ run_benchmark_serving() {
     echo "the row asks for an evaluation alone: nothing is measured"
     return
   fi
-  local arguments=() concurrency=1 warmups="" folder="" takes
+  local arguments=() concurrency=1 warmups="" prompts="" folder="" takes
   [[ -z "${IMAX_TOKENIZER:-}" ]] || arguments+=(--tokenizer "$IMAX_TOKENIZER")
   while (($#)); do
     takes=2
     case "$1" in
-      --model | --backend | --endpoint | --random-range-ratio | --num-prompts | --tokenizer) arguments+=("$1" "$2") ;;
+      --model | --backend | --endpoint | --random-range-ratio | --tokenizer) arguments+=("$1" "$2") ;;
       --port) arguments+=(--base-url "http://127.0.0.1:$2") ;;
       --input-len) arguments+=(--random-input-len "$2") ;;
       --output-len) arguments+=(--random-output-len "$2") ;;
       --max-concurrency) concurrency="$2" ;;
       --num-warmups) warmups="$2" ;;
+      --num-prompts) prompts="$2" ;;
       --result-filename) arguments+=(--result-filename "$2.json") ;;
       --result-dir) folder="$2" ;;
       # No Python runs here, so there is nothing to trust or to find; and a dead engine ends the load by itself.
@@ -113,6 +114,12 @@ run_benchmark_serving() {
   done
   # The folder that containers have their workspace at is not there where the recipe runs without one.
   [[ -d "$folder" ]] || folder="$(_imax_out)"
+  if [[ "${PROFILE:-}" == 1 ]]; then
+    # Each request adds to the trace.
+    arguments+=(--profile)
+    prompts="$concurrency"
+  fi
+  [[ -z "$prompts" ]] || arguments+=(--num-prompts "$prompts")
   # A client that could not keep up is a doubt in the result, not a reason to fail: `imax run` marks such results itself.
   "${IMAX_BIN:-imax}" bench "${arguments[@]}" --dataset-name random --ignore-eos --max-concurrency "$concurrency" \
     --allow-saturated-client --num-warmups "${warmups:-$((2 * concurrency))}" --save-result --result-dir "$folder"

@@ -37,7 +37,9 @@ fn is_same_case(left: &PointKey, right: &PointKey) -> bool {
         (Some(left), Some(right)) => left == right,
         (Some(_), None) | (None, Some(_)) => false,
     };
-    is_same_load && are_near(left.curve.workload, right.curve.workload)
+    // What a profiler slowed is no measurement of the other.
+    let is_same_way = left.curve.is_profiled() == right.curve.is_profiled();
+    is_same_load && is_same_way && are_near(left.curve.workload, right.curve.workload)
 }
 
 /// The rate of a load in the engine's name, as raw points have it.

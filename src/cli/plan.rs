@@ -234,6 +234,7 @@ impl TryFrom<PlanArgs> for (PlanRequest, PublishOptions) {
             all_evals,
             evals_only,
             agentic_seconds: None,
+            profile: false,
         };
         let keys = if all { vec!["*".to_owned()] } else { config_keys };
         let trigger = match (base_ref, head_ref) {

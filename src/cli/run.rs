@@ -20,6 +20,7 @@ use crate::system::cancellation::Cancellation;
         imax run --row row.json --out results --runner-name h200-a_0\n  \
         imax run --config-key dsr1-fp8-h200-sglang --conc 16\n  \
         imax run --config-key dsr1-fp8-h200-sglang --conc 16 --dry-run\n  \
+        imax run --config-key dsr1-fp8-h200-sglang --conc 16 --profile-engine\n  \
         imax run --model org/model --hardware cpu --framework llamacpp --conc 2 --input-len 128 --output-len 64")]
 pub struct RunArgs {
     #[command(flatten)]
@@ -44,6 +45,10 @@ pub struct RunArgs {
     port: Option<u16>,
     #[command(flatten)]
     load: LoadArgs,
+    /// Run the engine's profiler during the load, and keep its traces. One request per concurrent request, unless --num-prompts-per-conc says
+    /// otherwise; the figures are marked and are no baseline.
+    #[arg(long, env = "IMAX_PROFILE_ENGINE", conflicts_with = "reap")]
+    profile_engine: bool,
     /// Seed of the random prompts; each concurrency has its own prompts.
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -139,6 +144,7 @@ impl TryFrom<RunArgs> for Task {
             runner_name,
             port,
             load,
+            profile_engine,
             seed,
             evals,
             reap,
@@ -151,7 +157,8 @@ impl TryFrom<RunArgs> for Task {
                 gone_machines: gone_machine,
             });
         }
-        let ChosenRow { row, runner } = choice.row()?;
+        let ChosenRow { mut row, runner } = choice.row()?;
+        row.profile |= profile_engine;
         if let (Some(name), None) = (&runner_name, &profile) {
             check_runner(&row, name, &ConfigFiles::default())?;
         }

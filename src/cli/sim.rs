@@ -18,7 +18,7 @@ use crate::sim::scheduler::Batching;
 use crate::sim::server::ServerError;
 use crate::sim::{Deployment, Pace, Presets, Server, ServerOptions};
 use crate::system::cancellation::{CancelCause, Cancellation};
-use crate::system::files;
+use crate::system::{environment, files};
 
 /// Simulate an engine: serve the APIs of OpenAI, SGLang and Triton with the timing of a performance model of a GPU.
 #[derive(Debug, Args)]
@@ -80,6 +80,12 @@ pub struct SimArgs {
     /// Random seed.
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Folder of the traces that `/stop_profile` writes, one Chrome trace each time [default: SGLANG_TORCH_PROFILER_DIR, or none].
+    #[arg(long, value_name = "DIR", env = "VLLM_TORCH_PROFILER_DIR")]
+    torch_profiler_dir: Option<PathBuf>,
+    /// Have no profiler: `/start_profile` and `/stop_profile` are answered with 404, as by a vLLM without one.
+    #[arg(long)]
+    no_profiler: bool,
     /// Log file of the actual events, one JSON line per chunk.
     #[arg(long)]
     ground_truth: Option<PathBuf>,
@@ -145,6 +151,8 @@ pub fn run(arguments: SimArgs) -> Result<Exit, Failure> {
         fault_free,
         die_after,
         seed,
+        torch_profiler_dir,
+        no_profiler,
         ground_truth,
     } = arguments;
     let (pace, ready_after) = deployment.into_pace(&model, prefix_cache, seed)?;
@@ -162,6 +170,8 @@ pub fn run(arguments: SimArgs) -> Result<Exit, Failure> {
         mean_answer: mean_answer.get(),
         knowledge: answers.map(|path| knowledge(&path, answer_accuracy)).transpose()?,
         faults: Faults::new(faults, seed, fault_free),
+        trace_folder: torch_profiler_dir.or_else(|| environment::text("SGLANG_TORCH_PROFILER_DIR").map(PathBuf::from)),
+        has_profiler: !no_profiler,
         die_after,
         ground_truth,
         seed,

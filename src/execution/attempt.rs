@@ -17,16 +17,20 @@ use super::ready::{EngineVersion, ReadyEngine, wait_for_engine};
 use super::sampling::{Samples, Sampling};
 use super::self_contained::run_recipe;
 use super::stop::{clean_up_failed_launch, stop_engine};
+use super::traces::{collect_traces, prepare_traces};
 use crate::fleet::job_state::JobState;
 use crate::job::{JobFailure, Phase, RecipeStyle};
 use crate::system::host;
+use std::time::SystemTime;
 
 /// Runs one attempt. Its results are in `progress`.
 pub(super) async fn run_attempt(ctx: &JobContext, progress: &mut Progress) -> Result<(), JobFailure> {
     progress.engine = EngineIdentity::default();
+    let began = SystemTime::now();
     let evals = run_phase(ctx, &mut progress.journal, Phase::Preflight, async |phase| {
         progress.node = examine_node(ctx, phase).await?;
         check_fitness(ctx, phase, &progress.node)?;
+        prepare_traces(ctx)?;
         prepare_load(ctx, phase)?;
         prepare_evals(ctx, phase)
     })
@@ -56,8 +60,9 @@ pub(super) async fn run_attempt(ctx: &JobContext, progress: &mut Progress) -> Re
     }
     // The first failure is the cause; failures of stop and collect may be consequences of it.
     let ended = measured.and(stopped);
+    let traced = collect_traces(ctx, progress, began, !measurement.loaded.is_empty());
     let collected = collect(ctx, progress, &measurement, ended.is_err()).await;
-    ended.and(collected)
+    ended.and(traced).and(collected)
 }
 
 /// What an attempt measured.

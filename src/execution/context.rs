@@ -11,7 +11,7 @@ use super::request::{EvalOptions, ExecutionRequest};
 use crate::fleet::engine_log::{self, EngineLog};
 use crate::fleet::job_state::StateFolder;
 use crate::git::checkout::Checkout;
-use crate::job::{JobFailure, JobSpec, Phase, PhaseEnding, diagnose};
+use crate::job::{JobFailure, JobSpec, Phase, PhaseEnding, TRACE_FOLDER, diagnose};
 use crate::model::{Secret, Variable};
 use crate::system::cancellation::Cancellation;
 use crate::system::host;
@@ -114,6 +114,11 @@ impl JobFolders {
             recipes: absolute(&request.recipe_dir)?,
             runners: absolute(&request.runner_dir)?,
         })
+    }
+
+    /// Where the engine's profiler writes traces.
+    pub fn traces(&self) -> PathBuf {
+        self.out.join(TRACE_FOLDER)
     }
 
     /// The log of the engine, and of the profile's hooks.

@@ -3,12 +3,14 @@
 
 use super::context::JobFolders;
 use super::script_environment::script_environment;
-use crate::job::{EnvironmentInput, JobSpec, recipe_environment};
-use crate::model::{Secret, Variable, VariableValue};
+use crate::job::{EnvironmentInput, JobSpec, TORCH_PROFILER_FOLDERS, recipe_environment};
+use crate::model::{Profiler, Secret, Variable, VariableValue};
 use crate::system::environment;
 
 /// `RESULT_DIR` of InferenceX's workflow.
 const SCRIPT_RESULTS: &str = "/workspace/results";
+/// The folder of traces in its workflow for profiles.
+const SCRIPT_TRACES: &str = "/workspace/";
 
 /// The whole environment of the engine; a later source replaces an earlier one.
 pub(super) fn engine_environment(spec: &JobSpec, folders: &JobFolders, port: u16) -> Vec<Variable> {
@@ -60,8 +62,30 @@ fn set_job_variables(variables: &mut Variables, spec: &JobSpec, folders: &JobFol
     }
     variables.set_plain("IMAX_READY_DEADLINE", spec.profile.deadlines.ready.to_string());
     variables.set_plain("IMAX_OUT", &out);
+    if spec.row.profile {
+        set_profiler_variables(variables, spec, folders);
+    }
     if spec.row.is_agentic() {
         variables.set_plain("RESULT_DIR", result_folder(spec, out));
+    }
+}
+
+/// What InferenceX's workflow for profiles sets, and its recipes read. Stopping the profiler takes vLLM longer than its calls may usually last.
+fn set_profiler_variables(variables: &mut Variables, spec: &JobSpec, folders: &JobFolders) {
+    let tool = spec.profile.profiler.tool;
+    variables.set_plain("PROFILE", "1");
+    variables.set_plain("IMAX_PROFILER", tool.as_str());
+    variables.set_plain("VLLM_RPC_TIMEOUT", "1800000");
+    let folder = if spec.profile.is_launch_script() {
+        SCRIPT_TRACES.to_owned()
+    } else {
+        folders.traces().display().to_string()
+    };
+    match tool {
+        Profiler::Torch => TORCH_PROFILER_FOLDERS
+            .into_iter()
+            .for_each(|name| variables.set_plain(name, &folder)),
+        Profiler::Nsys => {}
     }
 }
 

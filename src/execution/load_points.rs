@@ -13,7 +13,7 @@ use super::progress::Progress;
 use super::supervision::{Observer, ProgressSender, WorkLimits, supervise};
 use crate::job::{Deadlines, FailureClass, JobFailure, JobPoint, Outcome, Phase, PhaseEnding};
 use crate::load;
-use crate::measure::{MeasureError, measure};
+use crate::measure::{MeasureError, PROFILE_FLUSH_LIMIT, measure};
 use crate::model::Concurrency;
 use crate::model::with_causes;
 use crate::result::{Gpus, Json};
@@ -54,6 +54,7 @@ pub(super) async fn load_points(
         if progress.is_measured(point.conc) {
             continue;
         }
+        progress.begin_load(ctx.spec.row.profile, &point);
         let load = load_point(ctx, &mut progress.journal, engine, target, &point).await;
         progress.record_point(&point, load.outcome, load.raw_file);
         if let Some(raw) = load.raw {
@@ -85,8 +86,21 @@ async fn load_point(
     };
     let deadlines = &ctx.spec.profile.deadlines;
     let first_phase = if settings.num_warmups > 0 { Phase::WarmUp } else { Phase::Load };
-    let limits = WorkLimits::new(deadlines.of(first_phase), deadlines.stall.duration());
-    let mut observer = LoadObserver::begin(&ctx.console, journal, deadlines, first_phase, point.conc, settings.duration);
+    let flush = if ctx.spec.row.profile {
+        PROFILE_FLUSH_LIMIT
+    } else {
+        Duration::ZERO
+    };
+    // While an engine writes its trace there are no tokens.
+    let limits = WorkLimits::new(deadlines.of(first_phase) + flush, deadlines.stall.duration() + flush);
+    let mut observer = LoadObserver::begin(
+        &ctx.console,
+        journal,
+        deadlines,
+        first_phase,
+        point.conc,
+        (settings.duration, flush),
+    );
     let work = move |cancellation: &Cancellation, progress: &ProgressSender<load::Progress>| {
         measure(&settings, cancellation, &mut |update| progress.send(update))
     };
@@ -112,6 +126,8 @@ struct LoadObserver<'a> {
     conc: Concurrency,
     /// The length of a load that is limited by time, not by a number of requests.
     duration: Option<Duration>,
+    /// Time for a profiler to write its trace, beyond the deadline of the load.
+    flush: Duration,
     phase: Phase,
     running: RunningPhase,
     printed: Instant,
@@ -124,7 +140,7 @@ impl<'a> LoadObserver<'a> {
         deadlines: &'a Deadlines,
         phase: Phase,
         conc: Concurrency,
-        duration: Option<Duration>,
+        (duration, flush): (Option<Duration>, Duration),
     ) -> Self {
         console.line(&format!("phase {phase}, concurrency {conc}"));
         Self {
@@ -132,6 +148,7 @@ impl<'a> LoadObserver<'a> {
             deadlines,
             conc,
             duration,
+            flush,
             phase,
             running: journal.begin(phase, Some(conc)),
             journal,
@@ -144,7 +161,7 @@ impl<'a> LoadObserver<'a> {
         let load = self.journal.begin(Phase::Load, Some(self.conc));
         let warm_up = std::mem::replace(&mut self.running, load);
         self.journal.end(warm_up, PhaseEnding::Done, None);
-        limits.restart(self.deadlines.of(Phase::Load));
+        limits.restart(self.deadlines.of(Phase::Load) + self.flush);
         self.console.line(&format!("phase {}, concurrency {}", Phase::Load, self.conc));
     }
 

@@ -46,6 +46,7 @@ pub(super) fn load_settings(
     settings.num_warmups = conc.get().saturating_mul(profile.warmups_per_concurrency);
     settings.arrival.max_concurrency = Some(conc);
     settings.ignore_eos = true;
+    settings.profiler = spec.row.profile.then_some(spec.profile.profiler.tool);
     // Points share an engine. With the same seed, the prompts of earlier points would be in the engine's prefix cache.
     settings.seed = seed.wrapping_add(u64::from(conc.get()));
     // The stall limit of the whole load also applies to each request.

@@ -19,6 +19,7 @@
 //! - `lent_binary`: imax itself, for its library in the containers of launch scripts;
 //! - `engine`, `supervision`, `interruption`: the running engine, and how a phase is interrupted by its exit, a deadline or a signal;
 //! - `watchdog`: a child process that stops the job if this process is killed;
+//! - `traces`: what the engine's profiler wrote, for rows that are profiled;
 //! - `hooks`, `sampling`, `secret_scan`: commands of the profile around a job, samples of GPUs and host, removal of secrets from files;
 //! - `record`, `job_end`, `provenance`, `publish`, `summary`, `console`: `job.json`, the exit code, the step summary, printed lines.
 //! - `dry_run`: what `execute` would start and write, without any of it.
@@ -72,6 +73,7 @@ mod spec;
 mod stop;
 mod summary;
 mod supervision;
+mod traces;
 mod watchdog;
 mod workspace;
 

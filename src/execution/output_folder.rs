@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::error::ExecutionError;
+use crate::job::TRACE_FOLDER;
 use crate::job::{NameSubject, result_file_name};
 use crate::matrix::Row;
 use crate::model::RunnerName;
@@ -20,7 +21,7 @@ const OPENINGS: u32 = 100;
 /// The record of a job.
 const RECORD: &str = "job.json";
 /// What a job writes under names of its own. Prefix and suffix.
-const JOB_FILES: [(&str, &str); 16] = [
+const JOB_FILES: [(&str, &str); 20] = [
     (RECORD, ""),
     ("server", ".log"),
     ("engine.", "log"),
@@ -34,6 +35,10 @@ const JOB_FILES: [(&str, &str); 16] = [
     ("results", ".json"),
     ("samples", ".jsonl"),
     ("node-", ".json"),
+    ("profile_", ".trace.json"),
+    ("profile_", ".trace.json.gz"),
+    ("profile_", ".nsys-rep"),
+    ("profile_", ".qdstrm"),
     ("lm_eval", ".log"),
     (".gpu_metrics", ".lines"),
     (".imax-", ""),
@@ -87,6 +92,7 @@ impl HeldFolder {
 /// Removes what a run that was killed had not finished, unless another run has the folder by now.
 pub(super) fn remove_unfinished_files(folder: &Path) {
     let Ok(_held) = HeldFolder::take(folder) else { return };
+    let _ = fs::remove_dir_all(folder.join(TRACE_FOLDER));
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let is_unfinished = name
@@ -120,10 +126,28 @@ pub(super) fn clear(folder: &Path, row: &Row, runner: &RunnerName) -> Result<usi
             runner_name: runner,
         })
     }));
-    let mut removed = 0;
+    let mut removed = remove_folders(folder)?;
     for name in names.iter().filter(|name| *name != LOCK && is_of_job(name, &results)) {
         let path = folder.join(name);
         fs::remove_file(&path).map_err(|source| ExecutionError::EarlierResult { path, source })?;
+        removed += 1;
+    }
+    Ok(removed)
+}
+
+/// Marks a folder that a job made, with everything in it, as one that the next job removes. Hidden, so that artifacts do not contain it.
+pub(super) const FOLDER_MARK: &str = ".imax-job";
+
+/// Removes the folders of an earlier job, which are those with [`FOLDER_MARK`] and that of traces. Returns how many there were.
+fn remove_folders(folder: &Path) -> Result<usize, ExecutionError> {
+    let of_job = untrusted::list(folder)?.into_iter().filter(|(path, kind)| {
+        let is_marked = || path.join(FOLDER_MARK).symlink_metadata().is_ok_and(|mark| mark.is_file());
+        kind.is_dir() && (path.ends_with(TRACE_FOLDER) || is_marked())
+    });
+    let mut removed = 0;
+    for (path, _) in of_job {
+        // Links in it are removed, and not followed.
+        fs::remove_dir_all(&path).map_err(|source| ExecutionError::EarlierResult { path, source })?;
         removed += 1;
     }
     Ok(removed)
@@ -185,6 +209,8 @@ mod tests {
             ("demo_conc20.json", false),
             ("package.json", false),
             ("row.json", false),
+            ("profile_demo_conc2.trace.json.gz", true),
+            ("profile_notes.json", false),
             ("notes.md", false),
             ("demo_conc2", false),
         ] {

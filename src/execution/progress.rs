@@ -1,10 +1,12 @@
 //! The state of a job, which phases add to and which becomes `job.json`.
 
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 use super::phase::PhaseJournal;
+use super::traces::ProfiledLoad;
 use crate::fleet::launcher::Tries;
-use crate::job::{Attempt, Deadlines, EvalRecord, JobPoint, NodeFacts, Outcome, PointRecord};
+use crate::job::{Attempt, Deadlines, EvalRecord, JobPoint, NodeFacts, Outcome, PointRecord, TraceRecord};
 use crate::model::Concurrency;
 
 /// The state of a job so far.
@@ -15,6 +17,10 @@ pub(super) struct Progress {
     pub points: Vec<PointRecord>,
     /// The scores of evaluations.
     pub evals: Vec<EvalRecord>,
+    /// The traces of a profiled row.
+    pub traces: Vec<TraceRecord>,
+    /// The loads of the current attempt during which the profiler ran.
+    pub profiled_loads: Vec<ProfiledLoad>,
     /// The finished attempts of the job.
     pub attempts: Vec<Attempt>,
     /// The attempts to pull the engine's image.
@@ -42,6 +48,8 @@ impl Progress {
             journal: PhaseJournal::new(deadlines),
             points: Vec::new(),
             evals: Vec::new(),
+            traces: Vec::new(),
+            profiled_loads: Vec::new(),
             attempts: Vec::new(),
             image_pulls: Tries::default(),
             node: NodeFacts::default(),
@@ -53,6 +61,16 @@ impl Progress {
     /// Whether the point with this concurrency was measured, also in an earlier attempt.
     pub fn is_measured(&self, conc: Concurrency) -> bool {
         self.points.iter().any(|point| point.conc == conc && point.outcome == Outcome::Ok)
+    }
+
+    /// Records that the load of a point begins, if the profiler runs during it.
+    pub fn begin_load(&mut self, is_profiled: bool, point: &JobPoint) {
+        if is_profiled {
+            self.profiled_loads.push(ProfiledLoad {
+                began: SystemTime::now(),
+                result_filename: point.result_filename.clone(),
+            });
+        }
     }
 
     /// Records the outcome of a point. `raw` is the file of its raw result.

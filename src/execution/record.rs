@@ -28,6 +28,8 @@ pub(super) fn of_finished_job(ctx: &JobContext, mut progress: Progress, failure:
         node: _,
         engine: _,
         left_behind: _,
+        traces,
+        profiled_loads: _,
     } = progress;
     let pulls = image_pulls.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     let record = JobRecord {
@@ -41,6 +43,7 @@ pub(super) fn of_finished_job(ctx: &JobContext, mut progress: Progress, failure:
         row: ctx.spec.row.clone(),
         points,
         evals,
+        traces,
         phases: journal.into_phases(),
         attempts: attempts.into_iter().chain(pulls).collect(),
         provenance,
@@ -92,6 +95,7 @@ pub(super) fn of_refused_row(row: &Row, runner: &RunnerName, commit: Option<Stri
         seconds: start.instant.elapsed().as_secs_f64(),
         row: row.clone(),
         evals: Vec::new(),
+        traces: Vec::new(),
         phases: Vec::new(),
         attempts: Vec::new(),
         provenance: provenance(&RunnerProfile::local(), runner, None, commit),

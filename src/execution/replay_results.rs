@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::context::JobContext;
+use super::output_folder::FOLDER_MARK;
 use super::workspace::{WrittenFile, result_folders, was_written_since, workspaces};
 use crate::job::{FailureClass, JobFailure};
 use crate::model::VariableValue;
@@ -97,8 +98,10 @@ pub(super) fn keep_results(ctx: &JobContext, began: SystemTime) {
         let Some(folder) = folders.find(|folder| folder.is_dir()) else {
             continue;
         };
+        let kept = ctx.folders.out.join(name);
+        mark_new_folder(ctx, &kept);
         for file in files_below(&folder, began) {
-            let to = ctx.folders.out.join(name).join(&file);
+            let to = kept.join(&file);
             let parent = to.parent().unwrap_or(&ctx.folders.out);
             let copied = files::create_folder(parent).and_then(|()| WrittenFile::new(&folder, file).copy_to(&to, left));
             match copied {
@@ -130,6 +133,25 @@ fn files_below(folder: &Path, began: SystemTime) -> Vec<PathBuf> {
     }
     found.sort();
     found
+}
+
+/// Marks a folder that does not exist yet as the job's own. One that was there before may have other files, and stays at the next job.
+fn mark_new_folder(ctx: &JobContext, folder: &Path) {
+    // The first component below the output folder is the one that the next job looks at.
+    let top = folder
+        .strip_prefix(&ctx.folders.out)
+        .ok()
+        .and_then(|below| below.components().next());
+    let Some(top) = top.map(|top| ctx.folders.out.join(top)).filter(|top| !top.exists()) else {
+        return;
+    };
+    let marked = files::create_folder(&top).and_then(|()| files::write(&top.join(FOLDER_MARK), b""));
+    if let Err(error) = marked {
+        ctx.console.line(&format!(
+            "warning: the next job in this folder will not remove {}: {error}",
+            top.display()
+        ));
+    }
 }
 
 fn client(reason: String) -> JobFailure {

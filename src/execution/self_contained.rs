@@ -27,6 +27,9 @@ pub(super) async fn run_recipe(
     loaded: &mut Vec<LoadedPoint>,
 ) -> Result<(), JobFailure> {
     let began = SystemTime::now();
+    for point in ctx.spec.points() {
+        progress.begin_load(ctx.spec.row.profile, &point);
+    }
     let result = wait_for_recipe(ctx, &mut progress.journal, engine).await;
     keep_logs(ctx, began);
     if ctx.spec.row.is_agentic() {

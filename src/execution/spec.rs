@@ -41,6 +41,10 @@ pub(super) fn runner_name(name: Option<&str>) -> Result<RunnerName, NameError> {
 /// Resolves the request, and reads the recorded sessions, so that an invalid file is found before an engine starts.
 pub(super) fn resolve_job(request: &ExecutionRequest, runner: &RunnerName, folders: &JobFolders) -> Result<JobSpec, JobSpecError> {
     let mut profile = load_profile(request.profile.as_deref(), runner, &folders.runners).map_err(ResolveError::from)?;
+    if request.row.profile {
+        // As InferenceX's library: each request adds to the trace.
+        profile.load.prompts_per_concurrency = 1;
+    }
     override_load_settings(&mut profile.load, &request.load);
     let read = |path: &str| untrusted::read_checked_out_text(&folders.recipes.join(path)).ok();
     let recipe_folder = folders.recipes.display().to_string();

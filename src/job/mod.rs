@@ -18,6 +18,7 @@ mod resolve;
 mod retry;
 mod srt_slurm;
 mod telemetry;
+mod trace;
 
 pub use crate::model::FailureClass;
 pub use deadline::{Deadlines, Phase, PhaseTime};
@@ -45,3 +46,4 @@ pub use telemetry::{
     Energy, EnergyDoubt, GpuSample, GpuUsage, HostSample, HostUse, Load, PackageExpectation, PowerPackage, RoleEnergy, RoleNodes, energy,
     gpu_usage, host_csv, host_use, metrics_csv, package_energy, read_metrics_csv, requires_power, role_energy, sampled_until,
 };
+pub use trace::{TORCH_PROFILER_FOLDERS, TRACE_FOLDER, TraceRecord, is_trace, trace_file};

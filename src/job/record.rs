@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::matrix::Row;
 use crate::model::{Concurrency, JobId, RunnerName};
 
-use super::{Attempt, Energy, Gpu, GpuUsage, HostUse, Outcome, Phase, Recipe, RoleEnergy};
+use super::{Attempt, Energy, Gpu, GpuUsage, HostUse, Outcome, Phase, Recipe, RoleEnergy, TraceRecord};
 
 /// The format of `job.json`; the number is incremented if readers must change.
 pub const RECORD_SCHEMA: &str = "imax-job/1";
@@ -34,6 +34,9 @@ pub struct JobRecord {
     /// The score of each task at each evaluated concurrency.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub evals: Vec<EvalRecord>,
+    /// The traces of a row that was profiled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub traces: Vec<TraceRecord>,
     /// Each phase that began, in order; warm-up and load once per point.
     pub phases: Vec<PhaseRecord>,
     /// Each attempt of the job and of its operations, in order.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::NO_IMAGE;
 use crate::matrix::{Row, Scenario};
-use crate::model::{Concurrency, JobId, RunnerName};
+use crate::model::{Concurrency, JobId, Profiler, RunnerName};
 
 use super::deadline::recipe_deadline;
 use super::profile::launcher_named;
@@ -86,6 +86,9 @@ pub enum ResolveError {
     /// A self-contained script measures one concurrency per start.
     #[error("recipe {path} does its own load and so measures one concurrency a start, but the row has {found}; give each its own row")]
     SelfContainedGroup { path: String, found: usize },
+    /// The engine cannot be profiled in this way.
+    #[error("row is profiled, and {0}")]
+    Unprofiled(String),
     /// Repeated concurrencies would write the same files twice.
     #[error("row has concurrency {conc} twice; each may stand once")]
     RepeatedConcurrency { conc: Concurrency },
@@ -96,6 +99,17 @@ impl JobSpec {
     #[must_use]
     pub fn recipe_style(&self) -> RecipeStyle {
         self.recipe.as_ref().map_or(RecipeStyle::EngineOnly, |recipe| recipe.style)
+    }
+
+    /// The command that starts the recipe at `path`, under the profiler that the profile names for profiled rows.
+    #[must_use]
+    pub fn recipe_command(&self, path: String) -> Vec<String> {
+        let command = ["bash".to_owned(), path];
+        if self.row.profile {
+            self.profile.profiler.around(command)
+        } else {
+            command.to_vec()
+        }
     }
 
     /// Path of the recipe below the recipe folder; empty without one, which only occurs for launchers that run no recipe.
@@ -150,6 +164,7 @@ pub fn resolve(
     launchers: Launchers<'_>,
 ) -> Result<JobSpec, ResolveError> {
     refuse_repeated(&row)?;
+    refuse_unprofiled(&row, &profile, launchers)?;
     let nodes = nodes_of_row(&row, &profile, launchers)?;
     let launcher = launcher_named(launchers, profile.launch.name());
     let recipe = launcher
@@ -259,6 +274,51 @@ fn has_nodes(launcher: &dyn LaunchRules) -> bool {
     launcher.has_scheduler() || launcher.allocates_nodes()
 }
 
+/// The traces must be written where the job finds them, and by the tool that the profile names.
+fn refuse_unprofiled(row: &Row, profile: &RunnerProfile, launchers: Launchers<'_>) -> Result<(), ResolveError> {
+    if !row.profile {
+        return Ok(());
+    }
+    let name = profile.launch.name();
+    let launcher = launcher_named(launchers, name);
+    let problem = if row.is_evaluated_alone() {
+        "it is only evaluated, and a profiler runs during a load; leave one of the two out".to_owned()
+    } else if row.layout.is_multi_node() {
+        "it runs over several nodes, where the router passes no request on to the engines' profilers; profile a row on one node".to_owned()
+    } else if let Some(seconds) = traced_too_long(row) {
+        format!(
+            "its load lasts {seconds} s, and traces grow with each step of the engine; give it a `duration` of at most {LONGEST_TRACED_S} s"
+        )
+    } else if launcher.is_some_and(|launcher| !launcher.needs_recipe()) {
+        format!(
+            "`launcher: {name}` of profile {} loads a server that runs already, whose traces stay where it writes them; profile it with \
+             imax bench --profile, or use a launcher that starts the engine",
+            profile.name
+        )
+    } else {
+        match profile.profiler.tool {
+            Profiler::Torch => return Ok(()),
+            Profiler::Nsys if profile.is_launch_script() => format!(
+                "`profiler: {{ tool: nsys }}` of profile {} is around the one recipe that starts the engine, which is elsewhere here; use \
+                 `tool: torch`, or start the engine under nsys in the script",
+                profile.name
+            ),
+            Profiler::Nsys => return Ok(()),
+        }
+    };
+    Err(ResolveError::Unprofiled(problem))
+}
+
+/// The longest load that is profiled, seconds. PyTorch's traces grow by about a GB a minute and rank.
+const LONGEST_TRACED_S: u64 = 120;
+
+fn traced_too_long(row: &Row) -> Option<u64> {
+    match row.scenario {
+        Scenario::FixedSeqLen { .. } => None,
+        Scenario::AgenticCoding { duration_s, .. } => Some(duration_s).filter(|seconds| *seconds > LONGEST_TRACED_S),
+    }
+}
+
 fn refuse_repeated(row: &Row) -> Result<(), ResolveError> {
     let concs = row.conc.as_slice();
     let repeated = concs
@@ -279,6 +339,7 @@ fn sha256_hex(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::job::profile::ProfilerSettings;
     use serde_json::{Value, json};
 
     fn document() -> Value {
@@ -326,6 +387,37 @@ mod tests {
             let error = resolve_with(row, recipe).unwrap_err().to_string();
             assert!(error.contains(message), "{error}");
         }
+    }
+
+    #[test]
+    fn profiled_rows_need_a_load_and_an_engine_that_the_tool_reaches() {
+        let mut profiled = document();
+        profiled["profile"] = json!(true);
+        let mut nsys = RunnerProfile::local();
+        nsys.profiler = ProfilerSettings {
+            tool: Profiler::Nsys,
+            arguments: vec!["--trace=cuda".to_owned()],
+        };
+        let spec = resolve_on(nsys.clone(), profiled.clone(), "exec engine").unwrap();
+        let command = spec.recipe_command("r.sh".to_owned()).join(" ");
+        assert!(
+            command.starts_with("nsys profile --output=%q{IMAX_OUT}/.imax-traces/") && command.ends_with(" --trace=cuda bash r.sh"),
+            "{command}"
+        );
+        let plain = resolve_on(nsys, document(), "exec engine").unwrap();
+        assert_eq!(plain.recipe_command("r.sh".to_owned()), ["bash", "r.sh"]);
+        let torch = resolve_with(profiled.clone(), "exec engine").unwrap();
+        assert_eq!(torch.recipe_command("r.sh".to_owned()), ["bash", "r.sh"]);
+        let mut node_group = profiled.clone();
+        let keys = node_group.as_object_mut().unwrap();
+        ["tp", "ep", "dp-attn"].iter().for_each(|key| drop(keys.remove(*key)));
+        let workers = json!({ "num-worker": 1, "tp": 1, "ep": 1, "dp-attn": false });
+        keys.extend([("prefill".to_owned(), workers.clone()), ("decode".to_owned(), workers)]);
+        let error = resolve_with(node_group, "exec engine").unwrap_err().to_string();
+        assert!(error.contains("several nodes"), "{error}");
+        profiled["eval-only"] = json!(true);
+        let error = resolve_with(profiled, "exec engine").unwrap_err().to_string();
+        assert!(error.contains("only evaluated"), "{error}");
     }
 
     #[test]

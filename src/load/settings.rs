@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::optional_key::{MAX_TOKENS, OptionalKey};
 use super::shard::Shard;
 use super::stamp::Stamp;
-use crate::model::Secret;
+use crate::model::{Profiler, Secret};
 
 pub use super::dataset::images::{ImageSize, RandomImages};
 pub use super::dataset::prefix_repetition::PrefixRepetition;
@@ -111,8 +111,8 @@ pub struct BenchmarkSettings {
     pub reset_prefix_cache: bool,
     /// Fraction of failed requests, 0 to 1, that ends the load once it is statistically certain to be exceeded.
     pub abort_error_share: Option<f64>,
-    /// Profile the server during the measurement.
-    pub profile: bool,
+    /// The profiler that the server runs during the measurement.
+    pub profiler: Option<Profiler>,
     /// `KEY=VALUE` pairs for the result.
     pub metadata: Vec<(String, String)>,
     /// Latency limits in ms that a request must meet to count as goodput.
@@ -168,7 +168,7 @@ impl BenchmarkSettings {
             engine_metrics_urls: Vec::new(),
             reset_prefix_cache: false,
             abort_error_share: None,
-            profile: false,
+            profiler: None,
             metadata: Vec::new(),
             goodput: Vec::new(),
             client_threads: None,

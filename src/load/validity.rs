@@ -41,6 +41,8 @@ pub enum Doubt {
     Shard,
     /// The clients of a load did not load the server at the same time.
     ShardsApart,
+    /// The server's profiler ran, which slows every step of the engine.
+    Profiled,
 }
 
 impl Doubt {
@@ -62,6 +64,7 @@ impl Doubt {
             Self::ClientSaturated => "client_saturated",
             Self::Shard => "shard",
             Self::ShardsApart => "shards_apart",
+            Self::Profiled => "profiled",
         }
     }
 
@@ -104,6 +107,7 @@ impl Doubt {
                 "the shards started more than a twentieth of the load's time apart, so the server was under another load than was asked for; \
                  start all before --start-at, and synchronise the clocks of the machines"
             }
+            Self::Profiled => "the server's profiler ran and slowed it; measure without it for figures",
             Self::ServerRestarted => "the server was restarted during the run; read its log, and measure again",
             Self::ClockStepped => {
                 "the system's clock was set during the run, so instants are wrong; measure again when the clock is in step"
@@ -152,6 +156,7 @@ pub fn doubts(settings: &BenchmarkSettings, run: &Run, metrics: &Metrics) -> Vec
         (health.clock_step > CLOCK_STEP_LIMIT, Doubt::ClockStepped),
         (saturated, Doubt::ClientSaturated),
         (!settings.shard.is_whole(), Doubt::Shard),
+        (settings.profiler.is_some(), Doubt::Profiled),
     ];
     found.into_iter().filter_map(|(is, doubt)| is.then_some(doubt)).collect()
 }

@@ -9,6 +9,7 @@ use super::engine_sampler::sample_during;
 use super::hub_questions::HubQuestionsError;
 use super::prompt_source::PromptSource;
 use super::prompts::{self, Materials, Prompts};
+use super::server_under_test::ProfilerSwitch;
 use super::servers_under_test::ServersUnderTest;
 use crate::load::dataset::DatasetError;
 use crate::load::dialogue::Dialogues;
@@ -122,7 +123,9 @@ pub enum MeasureError {
     #[error(transparent)]
     Driver(#[from] DriverError),
     /// The server's profiler could not be started or stopped.
-    #[error("cannot profile the server: {url}: {problem}; start the server with its profiler enabled, or omit --profile")]
+    #[error(
+        "cannot profile the server: {url}: {problem}; start the server with its profiler (vLLM: VLLM_TORCH_PROFILER_DIR or --profiler-config, SGLang: SGLANG_TORCH_PROFILER_DIR), or measure without it"
+    )]
     Profile {
         /// The URL of the request.
         url: String,
@@ -275,7 +278,7 @@ pub fn measure(settings: &BenchmarkSettings, stop: &Cancellation, progress: &mut
     if let Some(start_at) = settings.start_at {
         await_start(start_at, stop)?;
     }
-    servers.switch_profilers("start_profile", stop)?;
+    servers.switch_profilers(ProfilerSwitch::Start, stop)?;
     let load_stop = stop.child();
     let (run, engine_metrics) = sample_during(&servers, &pages, stop, || {
         let drive = Drive {
@@ -292,7 +295,7 @@ pub fn measure(settings: &BenchmarkSettings, stop: &Cancellation, progress: &mut
             progress(update);
         })
     });
-    servers.switch_profilers("stop_profile", stop)?;
+    servers.switch_profilers(ProfilerSwitch::Stop, stop)?;
     let mut run = run?;
     run.new_servers = servers.restarted(&run, &pages, stop);
     let tokenizer = materials.tokenizer.as_ref();

@@ -30,4 +30,5 @@ pub use measurement::{MeasureError, measure, prepare};
 pub use prompt_source::read_sessions;
 pub use result_files::{DetailedFormat, ResultFileError, ResultFiles};
 pub use search::{SearchGoal, SearchOutcome, SearchResult, SearchSettings, TriedLoad, search};
+pub use server_under_test::PROFILE_FLUSH_LIMIT;
 pub use shards::{CollectedShards, ShardsError, collect_shards};

@@ -19,6 +19,17 @@ const PROBE_TOKENS: u32 = 4;
 pub(super) const READY_INTERVAL: Duration = Duration::from_millis(500);
 /// Timeout of requests that control the server: its profiler and its prefix cache.
 const CONTROL_LIMIT: Duration = Duration::from_secs(60);
+/// How long an engine may take to write its trace before it answers `/stop_profile`. vLLM's documentation has 10 minutes for 100 requests.
+pub const PROFILE_FLUSH_LIMIT: Duration = Duration::from_secs(30 * 60);
+/// The body of control requests without arguments.
+const EMPTY: &str = "{}";
+
+/// What a server's profiler shall do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ProfilerSwitch {
+    Start,
+    Stop,
+}
 /// Timeout of the metrics request. Many servers have no metrics.
 const METRICS_LIMIT: Duration = Duration::from_secs(10);
 
@@ -174,13 +185,16 @@ impl ServerUnderTest {
     }
 
     /// Starts or stops the server's profiler, if requested.
-    pub fn switch_profiler(&self, name: &str, cancellation: &Cancellation) -> Result<(), MeasureError> {
+    pub fn switch_profiler(&self, switch: ProfilerSwitch, cancellation: &Cancellation) -> Result<(), MeasureError> {
         // One request covers the whole load, so only the first shard sends it.
-        if !self.settings.profile || self.settings.shard.number() != NonZeroU32::MIN {
+        let Some(profiler) = self.settings.profiler.filter(|_| self.settings.shard.number() == NonZeroU32::MIN) else {
             return Ok(());
-        }
-        self.post(name, cancellation)
-            .map_err(|FailedRequest { url, problem }| MeasureError::Profile { url, problem })
+        };
+        let posted = match switch {
+            ProfilerSwitch::Start => self.post("start_profile", profiler.start_request(), CONTROL_LIMIT, cancellation),
+            ProfilerSwitch::Stop => self.post("stop_profile", EMPTY, PROFILE_FLUSH_LIMIT, cancellation),
+        };
+        posted.map_err(|FailedRequest { url, problem }| MeasureError::Profile { url, problem })
     }
 
     /// The models that the server lists; at least one. A server that is still starting is waited for as long as the settings allow.
@@ -242,14 +256,14 @@ impl ServerUnderTest {
         } else {
             "reset_prefix_cache"
         };
-        self.post(name, cancellation)
+        self.post(name, EMPTY, CONTROL_LIMIT, cancellation)
             .map_err(|FailedRequest { url, problem }| MeasureError::PrefixCache { url, problem })
     }
 
-    /// Sends an empty JSON object to a path of the server.
-    fn post(&self, name: &str, cancellation: &Cancellation) -> Result<(), FailedRequest> {
+    /// Sends JSON to a path of the server.
+    fn post(&self, name: &str, json: &str, limit: Duration, cancellation: &Cancellation) -> Result<(), FailedRequest> {
         let path = format!("{}/{name}", self.settings.target.base_path);
-        let problem = match self.ask(&path, Some("{}"), CONTROL_LIMIT, cancellation) {
+        let problem = match self.ask(&path, Some(json), limit, cancellation) {
             Ok(answer) if (200..300).contains(&answer.status) => return Ok(()),
             Ok(answer) => format!("responded with status {}", answer.status),
             Err(error) => error.to_string(),

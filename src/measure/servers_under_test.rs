@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::measurement::{MeasureError, plan_of};
 use super::server_tokenizer::ServerTokenizer;
-use super::server_under_test::{ServerUnderTest, unmeasured};
+use super::server_under_test::{ProfilerSwitch, ServerUnderTest, unmeasured};
 use crate::load::measured::Run;
 use crate::load::prompt::RandomPrompts;
 use crate::load::{BenchmarkSettings, Notice, Progress, Schedule, Target, TokenizerError, request, server_process};
@@ -107,8 +107,8 @@ impl ServersUnderTest {
     }
 
     /// Starts or stops the profiler of each server, if requested.
-    pub fn switch_profilers(&self, name: &str, cancellation: &Cancellation) -> Result<(), MeasureError> {
-        self.each().try_for_each(|server| server.switch_profiler(name, cancellation))
+    pub fn switch_profilers(&self, switch: ProfilerSwitch, cancellation: &Cancellation) -> Result<(), MeasureError> {
+        self.each().try_for_each(|server| server.switch_profiler(switch, cancellation))
     }
 
     /// Empties the prefix cache of each server, if requested.

@@ -17,6 +17,7 @@ mod name;
 mod parallelism;
 mod percent;
 mod point;
+mod profiler;
 mod prometheus;
 mod proxy;
 mod recipe_environment;
@@ -44,6 +45,7 @@ pub use name::{ConfigKey, Framework, Image, ModelName, ModelPrefix, NameError, P
 pub use parallelism::{Parallelism, WorkerGroup};
 pub(crate) use percent::{percent_encode, percent_encode_path};
 pub use point::{CurveKey, PointKey, Workload};
+pub use profiler::Profiler;
 pub use prometheus::MetricSample;
 pub use proxy::Proxy;
 pub use recipe_environment::RecipeEnvironment;

@@ -57,6 +57,24 @@ impl fmt::Display for Workload {
     }
 }
 
+/// The dimension of curves that were measured while a profiler ran.
+const PROFILED: &str = "profiled";
+
+impl CurveKey {
+    /// Whether a profiler ran while the curve was measured.
+    #[must_use]
+    pub fn is_profiled(&self) -> bool {
+        self.variant.keys().any(|name| name.as_str() == PROFILED)
+    }
+
+    /// Makes it the curve that is measured while a profiler runs. The profiler slows the engine, so it is never compared with the other one.
+    pub fn set_profiled(&mut self) {
+        if let (Ok(name), Ok(value)) = (PROFILED.parse(), "true".parse()) {
+            self.variant.insert(name, value);
+        }
+    }
+}
+
 /// The key as one line for people: `dsr1 fp8 h200 trt 8k1k tp8-ep8 mtp`.
 impl fmt::Display for CurveKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

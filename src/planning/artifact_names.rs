@@ -1,5 +1,5 @@
 //! Names of the workflow artifacts in which the steps of a sweep hand files to each other, and by which other tools find results. The
-//! names that InferenceX's own tools and its dashboard read are theirs: `bmk_*`, `eval_*`, `server_logs_*`, `results_bmk`,
+//! names that InferenceX's own tools and its dashboard read are theirs: `bmk_*`, `bmk_agentic_*`, `agentic_*`, `profile_*`, `eval_*`, `server_logs_*`, `results_bmk`,
 //! `eval_results_all`, `run-stats`, `changelog-metadata`. They hold nothing that these tools would take for a result.
 
 /// The artifact of the plan.
@@ -17,6 +17,11 @@ pub(crate) const EVAL_PREFIX: &str = "eval_";
 
 /// The normalised results of a job.
 pub(crate) const RESULT_PREFIX: &str = "bmk_";
+
+/// What a replay of sessions leaves beside its result; after [`RESULT_PREFIX`], the result itself.
+pub(crate) const AGENTIC_PREFIX: &str = "agentic_";
+/// The traces of a profiled row.
+pub(crate) const PROFILE_PREFIX: &str = "profile_";
 
 /// Whether the artifact holds the scores of one job.
 pub(super) fn is_eval_artifact(name: &str) -> bool {

@@ -90,6 +90,9 @@ async fn sweep_request(
         (None, EarlierResults::LastRunOf(pull_request), Some(head)) => run_to_complete(pull_request, head, &mut reason).await?,
         (None, EarlierResults::LastRunOf(_), None) | (None, EarlierResults::None | EarlierResults::MergedAs { .. }, _) => None,
     };
+    if options.profile {
+        reason.push_str(" The engines' profilers run, so the figures are no baseline.");
+    }
     match agentic {
         AgenticLoad::Configured => {}
         AgenticLoad::Seconds(seconds) => reason.push_str(&format!(" Agentic rows are loaded for {seconds} s.")),
@@ -127,6 +130,7 @@ fn options_of(run: &RunRequest) -> Options {
         all_evals: run.all_evals,
         evals_only: run.evals_only,
         agentic_seconds: run.agentic.seconds(),
+        profile: run.profile,
     }
 }
 

@@ -26,7 +26,9 @@ mod source_file;
 mod validate;
 
 pub(crate) use approve::{ApproveError, ApproveRequest, approve};
-pub(crate) use artifact_names::{COLLECTED_ARTIFACT, EVAL_PREFIX, JOB_PREFIX, PLAN_ARTIFACT, PLAN_FILE, RESULT_PREFIX, RESULTS_ARTIFACT};
+pub(crate) use artifact_names::{
+    AGENTIC_PREFIX, COLLECTED_ARTIFACT, EVAL_PREFIX, JOB_PREFIX, PLAN_ARTIFACT, PLAN_FILE, PROFILE_PREFIX, RESULT_PREFIX, RESULTS_ARTIFACT,
+};
 pub(crate) use change::ChangeError;
 pub(crate) use changelog_files::{ChangelogFiles, ChangelogFilesError};
 pub(crate) use config_files::{ConfigFiles, ConfigFilesError};

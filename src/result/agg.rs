@@ -1,6 +1,7 @@
 //! The normalised document, `agg_*.json`: the keys of process_result.py, and one block of imax's own. Reading one gives
 //! a [`Point`]; documents of the original tools, which lack the block, are read by their keys.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 
 use super::context::{Gpus, spec_decoding};
@@ -186,6 +187,9 @@ impl Agg {
             let doubts = plausibility::doubts(&self.figures());
             codes.extend(doubts.iter().map(|doubt| doubt.code().to_owned()));
         }
+        // A profiler is named by the load and by the curve.
+        let mut seen = BTreeSet::new();
+        codes.retain(|code| seen.insert(code.clone()));
         codes
     }
 

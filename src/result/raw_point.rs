@@ -83,7 +83,7 @@ fn describe(raw: &Json) -> Result<(PointContext, Concurrency), RawPointError> {
     let short = model.as_deref().and_then(|name| name.trim_end_matches('/').rsplit('/').next());
     let engine = text(raw, "backend").or_else(|| text(raw, "endpoint_type")).unwrap_or(UNKNOWN);
     let rate = amount(raw, "request_rate");
-    let curve = CurveKey {
+    let mut curve = CurveKey {
         model_prefix: short.filter(|name| !name.is_empty()).unwrap_or(UNKNOWN).parse()?,
         precision: UNKNOWN.parse()?,
         runner: UNKNOWN.parse()?,
@@ -98,11 +98,23 @@ fn describe(raw: &Json) -> Result<(PointContext, Concurrency), RawPointError> {
         layout: layout.to_string(),
         variant: BTreeMap::new(),
     };
+    if is_profiled(raw) {
+        curve.set_profiled();
+    }
     let in_flight = completed * amount(raw, "mean_e2el_ms").or_else(|| amount(raw, "median_e2el_ms")).unwrap_or(0.0) / 1000.0;
     // Without a limit of the requests in flight: their mean number by Little's law.
     let conc = amount(raw, "max_concurrency").unwrap_or_else(|| in_flight / amount(raw, "duration").unwrap_or(1.0));
     let context = PointContext::unknown(curve, model, lens, layout);
     Ok((context, whole(conc)))
+}
+
+/// Whether imax's load generator says that the server's profiler ran.
+fn is_profiled(raw: &Json) -> bool {
+    let codes = raw.get("imax").and_then(|block| block.get("validity"));
+    match codes {
+        Some(Json::List(codes)) => codes.iter().any(|code| code.as_text() == Some("profiled")),
+        Some(_) | None => false,
+    }
 }
 
 fn text<'a>(raw: &'a Json, key: &str) -> Option<&'a str> {

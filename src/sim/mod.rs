@@ -16,6 +16,7 @@ pub mod presets;
 pub mod protocol;
 pub mod scheduler;
 pub mod server;
+pub mod trace;
 
 pub use model::Deployment;
 pub use pace::Pace;

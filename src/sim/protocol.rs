@@ -29,8 +29,10 @@ pub enum Route {
     /// The list of models.
     Models,
     Metrics,
-    /// Switches the profiler, which does nothing.
-    Profile,
+    /// Starts or stops the profiler.
+    Profile {
+        on: bool,
+    },
     Tokenize,
     Detokenize,
     Generate(Api),
@@ -49,7 +51,8 @@ pub fn route(method: &str, path: &str) -> Route {
         "/generate" => ("POST", Route::Generate(Api::Sglang)),
         "/tokenize" => ("POST", Route::Tokenize),
         "/detokenize" => ("POST", Route::Detokenize),
-        "/start_profile" | "/stop_profile" => ("POST", Route::Profile),
+        "/start_profile" => ("POST", Route::Profile { on: true }),
+        "/stop_profile" => ("POST", Route::Profile { on: false }),
         path if path.starts_with("/v2/models/") && path.ends_with("/generate") => ("POST", Route::Generate(Api::Triton)),
         path if path.starts_with("/v2/models/") && path.ends_with("/generate_stream") => ("POST", Route::Generate(Api::TritonStream)),
         _ => return Route::Refuse(404, "not found"),

@@ -111,6 +111,12 @@ fn result_folder_is_kept_without_prompts() {
     assert_eq!(fixture.read("out/results/server.log"), "engine is up\n");
     assert!(fixture.path("out/results/aiperf_artifacts/profile_export_aiperf.json").exists());
     assert!(!fixture.path("out/results/aiperf_artifacts/inputs.json").exists());
+    // It is not mixed with that of the next job in the folder; a folder that the job did not make stays.
+    fixture.write("out/results/of-first.json", "{}");
+    fixture.write("out/notes/of-a-person.json", "{}");
+    assert_eq!(fixture.run().code, Some(0));
+    assert!(!fixture.path("out/results/of-first.json").exists() && fixture.path("out/notes/of-a-person.json").exists());
+    assert!(fixture.path("out/results/aiperf_artifacts/profile_export_aiperf.json").exists());
 }
 
 #[test]

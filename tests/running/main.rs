@@ -38,6 +38,7 @@ mod llama;
 mod nvml;
 mod podman;
 mod private_images;
+mod profiling;
 mod reap;
 mod refusal;
 mod repository;

@@ -7,21 +7,34 @@ use serde_json::Value;
 use super::{ARTIFACTS, ROW_FILE};
 use crate::github::WorkflowRun;
 use crate::matrix::Row;
-use crate::planning::{COLLECTED_ARTIFACT, EVAL_PREFIX, JOB_PREFIX, PLAN_ARTIFACT, PLAN_FILE, RESULT_PREFIX, RESULTS_ARTIFACT};
+use crate::planning::{
+    AGENTIC_PREFIX, COLLECTED_ARTIFACT, EVAL_PREFIX, JOB_PREFIX, PLAN_ARTIFACT, PLAN_FILE, PROFILE_PREFIX, RESULT_PREFIX, RESULTS_ARTIFACT,
+};
 
 /// An artifact that the next steps of the workflow upload.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Artifact {
     pub(super) name: String,
     /// Patterns of upload-artifact below the folder of the step, one a line; `!` leaves files out.
-    pub(super) patterns: Vec<&'static str>,
+    pub(super) patterns: Vec<String>,
 }
 
 impl Artifact {
-    fn new(name: impl Into<String>, patterns: &[&'static str]) -> Self {
+    fn new(name: impl Into<String>, patterns: &[&str]) -> Self {
         Self {
             name: name.into(),
-            patterns: patterns.to_vec(),
+            patterns: patterns.iter().map(|pattern| (*pattern).to_owned()).collect(),
+        }
+    }
+}
+
+impl Artifact {
+    /// Everything that the others do not take.
+    fn of_rest(name: String, others: &[Self]) -> Self {
+        let left_out = others.iter().flat_map(|other| &other.patterns).map(|pattern| format!("!{pattern}"));
+        Self {
+            name,
+            patterns: std::iter::once(String::new()).chain(left_out).collect(),
         }
     }
 }
@@ -65,6 +78,9 @@ pub(super) fn plan(folder: &Path, additional: Vec<String>) -> Step {
 /// Files of a job that have an artifact of their own.
 const RESULTS: &str = "agg_*.json";
 const LOGS: [&str; 2] = ["*.log", "multinode_server_logs.tar.gz"];
+/// What a replay of sessions leaves beside its result.
+const REPLAY: [&str; 2] = ["results/**", "LOGS/**"];
+const TRACES: &str = "profile_*";
 const SCORES: [&str; 3] = ["meta_env.json", "results*.json", "sample*.jsonl"];
 
 /// Results, logs, scores and the rest are artifacts of their own, by the names that InferenceX's tools know: what collects results
@@ -81,26 +97,25 @@ pub(super) fn run_row(folder: &Path, row: &Row, additional: Vec<String>) -> Step
         true => "eval_server_logs_",
         false => "server_logs_",
     };
-    let rest = [
-        "",
-        "!agg_*.json",
-        "!*.log",
-        "!multinode_server_logs.tar.gz",
-        "!meta_env.json",
-        "!results*.json",
-        "!sample*.jsonl",
+    let results = match row.is_agentic() {
+        true => RESULT_PREFIX.to_owned() + AGENTIC_PREFIX,
+        false => RESULT_PREFIX.to_owned(),
+    };
+    let mut artifacts = vec![
+        Artifact::new(format!("{results}{key}"), &[RESULTS]),
+        Artifact::new(format!("{logs}{key}"), &LOGS),
+        Artifact::new(format!("{EVAL_PREFIX}{key}"), &SCORES),
     ];
+    if row.is_agentic() {
+        artifacts.push(Artifact::new(format!("{AGENTIC_PREFIX}{key}"), &REPLAY));
+    }
+    if row.profile {
+        artifacts.push(Artifact::new(format!("{PROFILE_PREFIX}{key}"), &[TRACES]));
+    }
+    artifacts.insert(0, Artifact::of_rest(format!("{JOB_PREFIX}{key}"), &artifacts));
     Step {
         command_lines: vec![line],
-        upload: Some(Upload {
-            folder: out,
-            artifacts: vec![
-                Artifact::new(format!("{JOB_PREFIX}{key}"), &rest),
-                Artifact::new(format!("{RESULT_PREFIX}{key}"), &[RESULTS]),
-                Artifact::new(format!("{logs}{key}"), &LOGS),
-                Artifact::new(format!("{EVAL_PREFIX}{key}"), &SCORES),
-            ],
-        }),
+        upload: Some(Upload { folder: out, artifacts }),
     }
 }
 
@@ -357,14 +372,35 @@ pub(super) mod tests {
     /// What is not of the first artifact is of another one.
     #[test]
     fn every_file_of_a_job_is_in_an_artifact() {
-        let artifacts = run_row(Path::new("/t"), &row(1, "a"), Vec::new()).upload.unwrap().artifacts;
-        let left_out: Vec<&str> = artifacts[0]
-            .patterns
-            .iter()
-            .filter_map(|pattern| pattern.strip_prefix('!'))
-            .collect();
-        let stored: Vec<&str> = artifacts[1..].iter().flat_map(|artifact| artifact.patterns.clone()).collect();
-        assert_eq!(left_out, stored);
+        let plain = row(1, "a");
+        let profiled = Row {
+            profile: true,
+            ..plain.clone()
+        };
+        let agentic: Row = serde_json::from_value(json!({
+            "image": "i", "model": "m", "model-prefix": "demo", "precision": "fp8", "framework": "sim", "runner": "h100", "tp": 8, "ep": 1,
+            "dp-attn": false, "spec-decoding": "none", "conc": 4, "exp-name": "e", "scenario-type": "agentic-coding", "kv-offloading": "none",
+            "total-cpu-dram-gb": 0, "duration": 60
+        }))
+        .unwrap();
+        let usual = ["job_", "bmk_", "server_logs_", "eval_"];
+        for (row, prefixes) in [
+            (plain, usual.to_vec()),
+            (profiled, [&usual[..], &["profile_"]].concat()),
+            (agentic, vec!["job_", "bmk_agentic_", "server_logs_", "eval_", "agentic_"]),
+        ] {
+            let artifacts = run_row(Path::new("/t"), &row, Vec::new()).upload.unwrap().artifacts;
+            let names: Vec<&str> = artifacts.iter().map(|artifact| artifact.name.as_str()).collect();
+            let key = job_key(&row);
+            assert_eq!(names, prefixes.iter().map(|prefix| format!("{prefix}{key}")).collect::<Vec<_>>());
+            let left_out: Vec<&str> = artifacts[0]
+                .patterns
+                .iter()
+                .filter_map(|pattern| pattern.strip_prefix('!'))
+                .collect();
+            let stored: Vec<&String> = artifacts[1..].iter().flat_map(|artifact| &artifact.patterns).collect();
+            assert_eq!(left_out, stored);
+        }
     }
 
     #[test]

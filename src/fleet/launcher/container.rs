@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::mount::Mount;
-use crate::job::JobSpec;
+use crate::job::{JobSpec, TORCH_PROFILER_FOLDERS, TRACE_FOLDER};
 use crate::model::{Variable, VariableValue};
 
 /// Path of the repository in a container, as in InferenceX's.
@@ -64,6 +64,9 @@ pub(super) fn inside(spec: &JobSpec, environment: &[Variable], folders: Containe
         match value {
             // Where recipes of recorded sessions write their results.
             VariableValue::Plain(_) if name == "RESULT_DIR" => plain.push((name.clone(), OUT.to_owned())),
+            VariableValue::Plain(_) if TORCH_PROFILER_FOLDERS.contains(&name.as_str()) && spec.row.profile => {
+                plain.push((name.clone(), format!("{OUT}/{TRACE_FOLDER}")));
+            }
             // A relative path is below the repository, which is mounted.
             VariableValue::Plain(text) if name == "IMAX_SESSIONS" && Path::new(text).is_absolute() => {
                 let file = Path::new(text).file_name().unwrap_or_default().to_string_lossy();
@@ -95,7 +98,7 @@ pub(super) fn inside(spec: &JobSpec, environment: &[Variable], folders: Containe
         plain,
         secrets,
         mounts,
-        command: vec!["bash".to_owned(), format!("{RECIPES}/{}", spec.recipe_path())],
+        command: spec.recipe_command(format!("{RECIPES}/{}", spec.recipe_path())),
     }
 }
 

@@ -8,21 +8,26 @@ use futures_util::future::BoxFuture;
 use tokio::sync::Mutex;
 
 use super::{Engine, LaunchError, LaunchRequest};
+use crate::job::JobSpec;
 use crate::system::cancellation::Cancellation;
 use crate::system::process::{Ending, Group, Input, StartedFrom, StopReport};
 
 const BASH: &str = "bash";
 
 /// The command that [`start`] runs.
-pub(super) fn command(script: &Path) -> Vec<String> {
-    vec![BASH.to_owned(), script.to_string_lossy().into_owned()]
+pub(super) fn command(spec: &JobSpec, script: &Path) -> Vec<String> {
+    spec.recipe_command(script.to_string_lossy().into_owned())
 }
 
-/// Runs a script with bash and the recipe's environment.
+/// Runs a script with bash and the recipe's environment, under a profiler if the row asks for one.
 pub(super) fn start(script: &Path, request: &LaunchRequest<'_>) -> Result<Box<dyn Engine>, LaunchError> {
+    let command = command(request.spec, script);
+    let (program, arguments) = command
+        .split_first()
+        .map_or((BASH, &[][..]), |(program, rest)| (program.as_str(), rest));
     let group = Group::start(&StartedFrom {
-        program: BASH,
-        arguments: &[script.to_string_lossy().into_owned()],
+        program,
+        arguments,
         folder: request.repository,
         input: Input::Empty,
         environment: request.environment,

@@ -8,12 +8,13 @@ use serde::Deserialize;
 
 use super::load::{LoadDocument, inherit_load};
 use super::node::{NodeDocument, inherit_node};
+use super::profiler::{ProfilerDocument, inherit_profiler};
 use super::retries::{RetriesDocument, inherit_retries};
 use super::telemetry::{TelemetryDocument, inherit_telemetry};
 use super::{GpuVendor, PhaseTime};
 
 /// The keys of [`ProfileDocument`]; a test compares them.
-pub(super) const KEYS: [&str; 14] = [
+pub(super) const KEYS: [&str; 15] = [
     "extends",
     "launcher",
     "vendor",
@@ -23,6 +24,7 @@ pub(super) const KEYS: [&str; 14] = [
     "secrets",
     "health-path",
     "load",
+    "profiler",
     "deadlines",
     "telemetry",
     "node",
@@ -53,6 +55,8 @@ pub(super) struct ProfileDocument {
     pub health_path: Option<String>,
     /// How the engine is loaded.
     pub load: Option<LoadDocument>,
+    /// What records the engine's steps for rows that are profiled.
+    pub profiler: Option<ProfilerDocument>,
     /// Maximum duration of each phase, such as 90s or 30m.
     pub deadlines: Option<DeadlinesDocument>,
     /// Exporters that sample the GPUs of other nodes.
@@ -114,6 +118,7 @@ pub(super) fn inherit(base: ProfileDocument, child: ProfileDocument) -> ProfileD
         secrets: child.secrets.or(base.secrets),
         health_path: child.health_path.or(base.health_path),
         load: merge(base.load, child.load, inherit_load),
+        profiler: merge(base.profiler, child.profiler, inherit_profiler),
         deadlines: merge(base.deadlines, child.deadlines, inherit_deadlines),
         telemetry: merge(base.telemetry, child.telemetry, inherit_telemetry),
         node: merge(base.node, child.node, inherit_node),

@@ -6,6 +6,7 @@ mod error;
 mod launcher;
 mod load;
 mod node;
+mod profiler;
 mod retries;
 mod schema;
 mod source;
@@ -30,6 +31,7 @@ pub use launcher::{LaunchRules, LaunchSettings, Launchers, NodesByRole, ProfileH
 pub(crate) use launcher::{launcher_named, merged, section_value, typed_section};
 pub use load::LoadSettings;
 pub use node::NodeSettings;
+pub use profiler::ProfilerSettings;
 pub use schema::profile_schema;
 pub use telemetry::{ScrapeUrl, TelemetrySettings};
 
@@ -55,6 +57,8 @@ pub struct RunnerProfile {
     pub health_path: Option<String>,
     /// The load on the engine.
     pub load: LoadSettings,
+    /// What records the engine's steps for rows that are profiled.
+    pub profiler: ProfilerSettings,
     /// Deadline of each phase.
     pub deadlines: Deadlines,
     /// Exporters that sample the GPUs of other nodes.
@@ -127,6 +131,7 @@ impl RunnerProfile {
             secrets: vec!["HF_TOKEN".to_owned()],
             health_path: None,
             load: LoadSettings::default(),
+            profiler: ProfilerSettings::default(),
             deadlines: Deadlines::default(),
             telemetry: TelemetrySettings::default(),
             node: NodeSettings::default(),
@@ -219,6 +224,7 @@ fn checked(name: &str, source: ProfileSource, launchers: Launchers<'_>) -> Resul
         secrets,
         health_path,
         load,
+        profiler,
         deadlines,
         telemetry: telemetry_document,
         node: node_document,
@@ -244,6 +250,7 @@ fn checked(name: &str, source: ProfileSource, launchers: Launchers<'_>) -> Resul
         secrets: secrets.unwrap_or(local.secrets),
         health_path,
         load: load_settings(name, load.unwrap_or_default())?,
+        profiler: profiler::profiler(name, profiler.unwrap_or_default())?,
         deadlines: deadlines_of(deadlines.unwrap_or_default()),
         telemetry: telemetry::telemetry_settings(name, telemetry_document.unwrap_or_default(), launcher.has_scheduler())?,
         node: node::node_settings(name, node_document.unwrap_or_default())?,

@@ -204,7 +204,8 @@ impl Measured {
             | Doubt::ClockStepped
             | Doubt::ClientSaturated
             | Doubt::Shard
-            | Doubt::ShardsApart => false,
+            | Doubt::ShardsApart
+            | Doubt::Profiled => false,
         })
     }
 

@@ -22,7 +22,7 @@ use crate::model::{ConfigKey, Diagnostics, Layout};
 
 use super::evals::Evals;
 use super::filters::ScenarioKind;
-use super::row::{Row, Scenario};
+use super::row::{EvalMark, Row, Scenario};
 use super::row_filter::RowFilter;
 use super::select::{SelectError, TestConfig, test_config};
 
@@ -47,6 +47,8 @@ pub struct Options {
     pub evals_only: bool,
     /// Seconds that agentic rows are loaded, in place of those of their configs.
     pub agentic_seconds: Option<u64>,
+    /// Run the engines' profilers during the loads, and evaluate nothing.
+    pub profile: bool,
 }
 
 /// Planned rows, in the order of the entries.
@@ -140,6 +142,10 @@ fn finished(plan: Plan, options: Options, filters: &[RowFilter]) -> Result<Plan,
     if let Some(seconds) = options.agentic_seconds {
         benchmarks.iter_mut().for_each(|row| last(row, seconds));
     }
+    if options.profile {
+        evals.clear();
+        benchmarks.iter_mut().for_each(profile);
+    }
     benchmarks.par_iter_mut().try_for_each(|row| {
         row.recipe_fingerprint = Some(super::fingerprint(row)?);
         Ok::<_, PlanError>(())
@@ -148,6 +154,11 @@ fn finished(plan: Plan, options: Options, filters: &[RowFilter]) -> Result<Plan,
         benchmarks = trim::lowest(benchmarks);
     }
     Ok(Plan { benchmarks, evals })
+}
+
+fn profile(row: &mut Row) {
+    row.profile = true;
+    row.eval = EvalMark::default();
 }
 
 /// Sets the duration of an agentic row's load.

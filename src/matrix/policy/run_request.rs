@@ -13,6 +13,8 @@ pub struct RunRequest {
     pub evals_only: bool,
     /// Evaluate accuracy at every point that can be evaluated.
     pub all_evals: bool,
+    /// Run the engines' profilers during the loads.
+    pub profile: bool,
     /// The load of agentic rows.
     pub agentic: AgenticLoad,
     /// Earlier results that take the place of measurements.
@@ -75,6 +77,7 @@ impl RunRequest {
             sweep,
             evals_only: false,
             all_evals: false,
+            profile: false,
             agentic: AgenticLoad::default(),
             earlier: EarlierResults::default(),
             filter: RowFilter::default(),

@@ -56,6 +56,8 @@ pub struct Row {
     pub eval: EvalMark,
     /// Fingerprint of the curve's configuration, see `fingerprint`.
     pub recipe_fingerprint: Option<String>,
+    /// Whether the engine's profiler runs during the load. Its cost is part of the figures, so they are another curve's.
+    pub profile: bool,
 }
 
 impl Row {
@@ -193,7 +195,7 @@ impl Row {
     /// The key of the curve of this row's points.
     #[must_use]
     pub fn curve_key(&self) -> CurveKey {
-        CurveKey {
+        let mut curve = CurveKey {
             model_prefix: self.model_prefix.clone(),
             precision: self.precision.clone(),
             runner: self.runner.clone(),
@@ -206,7 +208,11 @@ impl Row {
             },
             layout: self.layout.to_string(),
             variant: self.variant(),
+        };
+        if self.profile {
+            curve.set_profiled();
         }
+        curve
     }
 
     /// What distinguishes rows with the same layout: where KV blocks are offloaded to, and variables that the config sets.
@@ -290,8 +296,20 @@ mod tests {
     }
 
     #[test]
+    fn profiled_rows_are_another_curve() {
+        let mut document = single_node();
+        let plain: Row = serde_json::from_value(document.clone()).unwrap();
+        document["profile"] = json!(true);
+        let profiled: Row = serde_json::from_value(document.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&profiled).unwrap(), document);
+        assert_ne!(profiled.curve_key(), plain.curve_key());
+        assert_eq!(profiled.curve_key().to_string(), format!("{} profiled=true", plain.curve_key()));
+    }
+
+    #[test]
     fn invalid_rows_are_refused_with_reason() {
         for (key, value, message) in [
+            ("profile", json!("yes"), "invalid type: string"),
             ("tp", Value::Null, "row has no `tp`, expected on a single-node row"),
             ("conc", json!([]), "row has an empty `conc` list"),
             ("conc", json!(0), "a whole number from 1"),

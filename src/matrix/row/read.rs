@@ -100,6 +100,8 @@ pub(super) struct RowDocument {
     /// Identity of the curve's configuration.
     #[schemars(length(min = 1))]
     recipe_fingerprint: Option<String>,
+    /// Run the engine's profiler during the load. The figures are then those of another curve.
+    profile: Option<bool>,
 }
 
 /// Equal engine instances that do the prefill or the decode.
@@ -207,6 +209,7 @@ impl TryFrom<RowDocument> for Row {
                 all_concs: document.eval_all_concs,
             },
             recipe_fingerprint: document.recipe_fingerprint,
+            profile: document.profile.unwrap_or(false),
         })
     }
 }

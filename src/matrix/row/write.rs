@@ -29,6 +29,7 @@ impl Serialize for Row {
             conc,
             eval,
             recipe_fingerprint,
+            profile,
         } = self;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("image", image)?;
@@ -66,6 +67,9 @@ impl Serialize for Row {
         }
         mark(&mut map, eval)?;
         present(&mut map, "recipe-fingerprint", recipe_fingerprint.as_ref())?;
+        if *profile {
+            map.serialize_entry("profile", profile)?;
+        }
         map.end()
     }
 }

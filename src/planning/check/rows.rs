@@ -203,6 +203,7 @@ fn refusal(
         | ResolveError::SeveralNodes { .. }
         | ResolveError::NoScript { .. }
         | ResolveError::DoesNotFit(_)
+        | ResolveError::Unprofiled(_)
         | ResolveError::Profile(_)
         | ResolveError::SelfContainedGroup { .. }
         | ResolveError::RepeatedConcurrency { .. } => RefusalKind::Row,

@@ -82,6 +82,9 @@ pub fn normalize(raw: &Json, context: &PointContext) -> Result<Normalised, Norma
     let figures = Figures::of_raw(raw);
     let mut doubts = plausibility::doubts(&figures);
     let conc = concurrency(raw, context.origin, &mut doubts)?;
+    if context.curve.is_profiled() {
+        doubts.push(Doubt::Profiled);
+    }
     let own_name = context.model.as_deref().map(Json::from);
     let model = raw.get("model_id").or(own_name.as_ref());
     let model = model.ok_or(NormalizeError::Missing("model_id"))?;

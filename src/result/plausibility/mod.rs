@@ -58,6 +58,9 @@ pub enum Doubt {
     /// Some requests neither completed nor failed.
     #[error("only {found} of {requested} requests ended; was the load generator stopped, or has the data set fewer prompts?")]
     Missing { found: f64, requested: f64 },
+    /// The engine's profiler ran.
+    #[error("a profiler ran during the load and slowed the engine; the figures are those of a curve of their own")]
+    Profiled,
     /// The load was cancelled before its end.
     #[error("the run was cancelled before its end, so the figures cover only a part of the load")]
     Cancelled,
@@ -92,6 +95,7 @@ impl Doubt {
             Self::Failed { .. } => "requests-failed",
             Self::Missing { .. } => "requests-missing",
             Self::Cancelled => "cancelled",
+            Self::Profiled => "profiled",
             Self::UnknownConcurrency { .. } => "concurrency-unknown",
             Self::Rate { .. } => "rate-contradicts-count",
             Self::Unit { .. } => "unit",
@@ -111,6 +115,7 @@ impl Doubt {
             | Self::Deviation { .. }
             | Self::Missing { .. }
             | Self::UnknownConcurrency { .. }
+            | Self::Profiled
             | Self::Rate { .. } => false,
         }
     }
@@ -127,6 +132,7 @@ impl Doubt {
             | Self::Apart { .. }
             | Self::Deviation { .. }
             | Self::UnknownConcurrency { .. }
+            | Self::Profiled
             | Self::Rate { .. }
             | Self::Unit { .. } => false,
         }

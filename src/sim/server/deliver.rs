@@ -7,6 +7,7 @@ use crate::sim::completion::frame;
 use crate::sim::faults::Fault;
 use crate::sim::ground_truth::Line;
 use crate::sim::pace::Emission;
+use crate::sim::trace::Span;
 
 impl Server {
     pub(super) fn send_due(&mut self) -> Result<(), ServerError> {
@@ -67,6 +68,15 @@ impl Server {
             log.add(&line).map_err(|source| ground_truth_error(&self.options, source))?;
         }
         if emission.is_last {
+            if let Some(trace) = &mut self.trace {
+                trace.add(Span {
+                    request: generating.request_id.clone(),
+                    prompt_tokens: generating.answer.request().prompt_tokens,
+                    output_tokens: emission.token,
+                    begin: generating.received,
+                    end: sent,
+                });
+            }
             connection.generating = None;
             self.owners.remove(&emission.id);
         }

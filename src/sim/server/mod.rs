@@ -22,6 +22,7 @@ use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFl
 use super::connection::{Connection, ReadBuffer, enable_time_stamps};
 use super::ground_truth::GroundTruth;
 use super::pace::Pace;
+use super::trace::Trace;
 use crate::load::Stamp;
 use crate::load::stamp::by_both_clocks;
 use crate::model::saturating;
@@ -44,6 +45,8 @@ pub struct Server {
     pace: Pace,
     options: ServerOptions,
     ground_truth: Option<GroundTruth>,
+    /// What the profiler has recorded, while it runs.
+    trace: Option<Trace>,
     connections: Vec<Option<Connection>>,
     read_buffer: ReadBuffer,
     free: Vec<usize>,
@@ -96,6 +99,7 @@ impl Server {
             pace,
             options,
             ground_truth,
+            trace: None,
             connections: Vec::new(),
             read_buffer: ReadBuffer::default(),
             free: Vec::new(),

@@ -25,6 +25,10 @@ pub struct ServerOptions {
     /// Questions with known answers; without them every response is filler words.
     pub knowledge: Option<Knowledge>,
     pub faults: Faults,
+    /// Where the profiler writes its traces; `None` for nowhere.
+    pub trace_folder: Option<PathBuf>,
+    /// Whether the engine has a profiler; without one it does not know the routes, as vLLM.
+    pub has_profiler: bool,
     /// Exit after this many requests.
     pub die_after: Option<u64>,
     /// File of the ground truth log.

@@ -10,6 +10,7 @@ use crate::sim::faults::Fault;
 use crate::sim::knowledge;
 use crate::sim::protocol::{self, Api, Counting, GenerateRequest, Refusal, Route};
 use crate::sim::scheduler::Job;
+use crate::sim::trace::Trace;
 
 const NANOS: u64 = 1_000_000_000;
 /// How many tokens too many usage reports for [`Fault::Miscount`].
@@ -50,7 +51,8 @@ impl Server {
             Route::Models => self.reply(at, &document_response(200, "application/json", &self.models())),
             Route::Metrics => self.reply(at, &document_response(200, "text/plain; version=0.0.4", &self.counters())),
             Route::Refuse(status, message) => self.refuse(at, status, message),
-            Route::Profile => self.reply(at, &document_response(200, "text/plain", "")),
+            Route::Profile { .. } if !self.options.has_profiler => self.refuse(at, 404, "not found"),
+            Route::Profile { on } => self.switch_profiler(at, on),
             Route::Tokenize => self.tokenize_or_detokenize(at, false, &request.body),
             Route::Detokenize => self.tokenize_or_detokenize(at, true, &request.body),
             Route::Generate(api) => {
@@ -176,6 +178,22 @@ impl Server {
         )]
         let length = (-uniform.ln() * f64::from(self.options.mean_answer)).ceil() as u32;
         length.max(1)
+    }
+
+    fn switch_profiler(&mut self, at: usize, on: bool) {
+        let written = if on {
+            self.trace = Some(Trace::begin(self.started_unix + nanos(self.started.elapsed())));
+            Ok(())
+        } else {
+            match (self.trace.take(), &self.options.trace_folder) {
+                (Some(trace), Some(folder)) => trace.write(folder),
+                (Some(_) | None, _) => Ok(()),
+            }
+        };
+        match written {
+            Ok(()) => self.reply(at, &document_response(200, "text/plain", "")),
+            Err(error) => self.refuse(at, 500, &format!("cannot write the trace: {error}")),
+        }
     }
 
     pub(super) fn refuse(&mut self, at: usize, status: u16, message: &str) {

@@ -10,6 +10,7 @@ use crate::load::settings::{
     Arrival, BenchmarkSettings, Dataset, Deadlines, Protocol, Ramp, RandomLengths, SettingsError, Shortage, Target,
 };
 use crate::measure::{BenchSettings, ResultFiles, Unknown};
+use crate::model::Profiler;
 use crate::system::proxy::{ProxyError, proxy_for};
 
 /// Why a command line is invalid.
@@ -423,7 +424,7 @@ impl RequestArgs {
         load.api_key = api_key;
         load.lora_modules = lora_modules;
         load.ca_cert = ca_cert;
-        load.profile = profile;
+        load.profiler = profile.then(Profiler::default);
         Ok(())
     }
 }

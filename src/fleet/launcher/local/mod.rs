@@ -59,7 +59,7 @@ impl Launcher for RecipeProcess {
     }
 
     fn plan(&self, input: &LaunchInput<'_>) -> Result<LaunchPlan, LaunchError> {
-        Ok(LaunchPlan::of_command(process::command(&recipe(input)), input))
+        Ok(LaunchPlan::of_command(process::command(input.spec, &recipe(input)), input))
     }
 
     fn launch<'a>(&'a self, request: &'a LaunchRequest<'a>) -> LocalBoxFuture<'a, Result<Box<dyn Engine>, LaunchError>> {

@@ -126,7 +126,7 @@ impl Launcher for ScriptProcess {
         let settings = cancelled.map(|names| ("Slurm jobs that are cancelled, by name".to_owned(), names));
         Ok(LaunchPlan {
             settings: settings.into_iter().collect(),
-            ..LaunchPlan::of_command(process::command(&self.existing(input)?), input)
+            ..LaunchPlan::of_command(process::command(input.spec, &self.existing(input)?), input)
         })
     }
 

@@ -6,7 +6,7 @@ use crate::matrix::row_filter::{RowFilter, words_of};
 use crate::settings::{Mode, Policy, Sweep};
 
 /// Inputs besides those of [`RowFilter::NAMES`] and the labels of the policy.
-const INPUTS: [&str; 18] = [
+const INPUTS: [&str; 19] = [
     "config-keys",
     "generate-cli-command",
     "base-ref",
@@ -19,6 +19,7 @@ const INPUTS: [&str; 18] = [
     "trim-conc",
     "canary",
     "fail-fast",
+    "profile",
     "duration-override",
     "require-power",
     "power-producer-sha",
@@ -64,7 +65,15 @@ fn request(inputs: &Inputs<'_>, policy: &Policy) -> Result<RunRequest, String> {
     };
     let filter = RowFilter::parse(|name| inputs.get(name)).map_err(|error| format!("Invalid input: {error}."))?;
     let is_fast = inputs.is_set(&policy.fast_label);
+    let profile = inputs.is_set("profile");
+    if profile && inputs.is_set(&policy.evals_only_label) {
+        return Err(format!(
+            "The inputs `profile` and `{}` contradict each other: a profiled row is loaded and not evaluated.",
+            policy.evals_only_label
+        ));
+    }
     Ok(RunRequest {
+        profile,
         evals_only: inputs.is_set(&policy.evals_only_label),
         all_evals: inputs.is_set(&policy.all_evals_label),
         agentic: agentic_load(inputs, is_fast)?,

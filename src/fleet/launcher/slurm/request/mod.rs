@@ -59,7 +59,7 @@ pub(super) fn batch_request(
     let job = spec.id.as_str();
     let secrets = folders.secrets.map(|path| path.display().to_string());
     let recipe = folders.recipes.join(spec.recipe_path()).display().to_string();
-    let outside = vec!["bash".to_owned(), recipe];
+    let outside = spec.recipe_command(recipe);
     let mut plan = ScriptPlan {
         job,
         secrets: secrets.as_deref(),
