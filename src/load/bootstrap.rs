@@ -143,9 +143,11 @@ fn widening(blocks: usize) -> f64 {
 /// The quantile of Student's t for a two-sided 95% interval; for 0 degrees of freedom, the quantile for 1.
 #[must_use]
 pub fn student_t95(freedom: usize) -> f64 {
-    // Beyond the table, the first term of the expansion (Abramowitz and Stegun 26.7.5) is exact to three digits.
-    let expansion = || Z95 * (1.0 + (Z95 * Z95 + 1.0) / (4.0 * count(freedom)));
-    T95.get(freedom.saturating_sub(1)).copied().unwrap_or_else(expansion)
+    match T95.get(freedom.saturating_sub(1)) {
+        Some(tabulated) => *tabulated,
+        // Beyond the table, the first term of the expansion (Abramowitz and Stegun 26.7.5) is exact to three digits.
+        None => Z95 * (1.0 + (Z95 * Z95 + 1.0) / (4.0 * count(freedom))),
+    }
 }
 
 /// The 95% percentile interval of the estimates, widened about their median. A positive lower bound stays positive; an interval

@@ -143,11 +143,11 @@ fn nanos(instant: u64) -> f64 {
 
 fn spread(values: &mut [f64]) -> ErrorMs {
     let summary = Summary::of(values, &[90.0, 99.0]);
-    let percentile = |at: usize| summary.percentiles.get(at).map_or(0.0, |(_, value)| *value);
+    let mut percentiles = summary.percentiles.iter().map(|(_, value)| *value);
     ErrorMs {
         p50: summary.median,
-        p90: percentile(0),
-        p99: percentile(1),
+        p90: percentiles.next().unwrap_or_default(),
+        p99: percentiles.next().unwrap_or_default(),
         max: summary.max,
     }
 }

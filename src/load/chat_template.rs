@@ -94,8 +94,8 @@ impl ChatTemplate {
                 several.into_iter().nth(default).map(|named| named.template)
             }
         });
-        let token = |token: Option<SpecialToken>| token.map_or_else(String::new, SpecialToken::into_text);
-        let (bos, eos) = (token(config.bos_token), token(config.eos_token));
+        let bos = config.bos_token.map_or_else(String::new, SpecialToken::into_text);
+        let eos = config.eos_token.map_or_else(String::new, SpecialToken::into_text);
         let source = separate.map(str::to_owned).or(inside);
         source.map(|source| Self::new(&source, &bos, &eos, now)).transpose()
     }
@@ -184,6 +184,11 @@ fn counted_range(counted: &AtomicU64, lower: isize, upper: Option<isize>, step: 
 
 /// The filter `tojson` as in transformers: unlike that of Jinja, it does not escape for HTML.
 #[expect(clippy::needless_pass_by_value, reason = "the form that a filter must have")]
+#[expect(clippy::needless_pass_by_value, reason = "an argument of map_err")]
+fn bad_serialization(error: serde_json::Error) -> Error {
+    Error::new(ErrorKind::BadSerialization, error.to_string())
+}
+
 fn to_json(value: &Value, options: Kwargs) -> Result<Value, Error> {
     let indent: Option<usize> = options.get("indent")?;
     // The other options of Python's `json.dumps` change the formatting only. Templates use them for tool definitions, which are
@@ -192,9 +197,8 @@ fn to_json(value: &Value, options: Kwargs) -> Result<Value, Error> {
         let _ = options.get::<Option<Value>>(ignored)?;
     }
     options.assert_all_used()?;
-    let invalid = |error: serde_json::Error| Error::new(ErrorKind::BadSerialization, error.to_string());
     let text = match indent {
-        None => serde_json::to_string(value).map_err(invalid)?,
+        None => serde_json::to_string(value).map_err(bad_serialization)?,
         Some(spaces) => {
             if spaces > MOST_INDENT {
                 let message = format!("tojson: indent {spaces}, expected at most {MOST_INDENT}");
@@ -204,7 +208,7 @@ fn to_json(value: &Value, options: Kwargs) -> Result<Value, Error> {
             let mut bytes = Vec::new();
             let formatter = serde_json::ser::PrettyFormatter::with_indent(&spaces);
             let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, formatter);
-            serde::Serialize::serialize(value, &mut serializer).map_err(invalid)?;
+            serde::Serialize::serialize(value, &mut serializer).map_err(bad_serialization)?;
             String::from_utf8_lossy(&bytes).into_owned()
         }
     };

@@ -31,18 +31,23 @@ impl Measured {
     /// Prompt tokens found in the prefix cache of the server, and their share. Servers omit the count if it is zero, so if one
     /// request has it, requests without it count as 0. Null if no request has it.
     pub(super) fn prefix_cache_json(&self) -> Value {
-        let counted = || {
-            self.run
-                .records
-                .iter()
-                .filter(|record| record.is_success() && record.reported_prompt_tokens.is_some())
-        };
-        if counted().all(|record| record.reported_cached_tokens.is_none()) {
+        let records = self.run.records.iter();
+        let counted: Vec<&Record> = records
+            .filter(|record| record.is_success() && record.reported_prompt_tokens.is_some())
+            .collect();
+        if counted.iter().all(|record| record.reported_cached_tokens.is_none()) {
             return Value::Null;
         }
-        let sum = |tokens: fn(&Record) -> Option<u32>| counted().filter_map(tokens).map(u64::from).sum::<u64>();
-        let prompt = sum(|record| record.reported_prompt_tokens);
-        let cached = sum(|record| record.reported_cached_tokens);
+        let prompt: u64 = counted
+            .iter()
+            .filter_map(|record| record.reported_prompt_tokens)
+            .map(u64::from)
+            .sum();
+        let cached: u64 = counted
+            .iter()
+            .filter_map(|record| record.reported_cached_tokens)
+            .map(u64::from)
+            .sum();
         json!({
             "prompt_tokens": prompt,
             "cached_tokens": cached,
@@ -52,8 +57,10 @@ impl Measured {
 }
 
 fn ttft_ms(records: &[&Record]) -> Vec<f64> {
-    let of_one = |record: &&Record| Metrics::of(std::slice::from_ref(*record), None).ttft_ms;
-    records.iter().flat_map(of_one).collect()
+    records
+        .iter()
+        .flat_map(|record| Metrics::of(std::slice::from_ref(*record), None).ttft_ms)
+        .collect()
 }
 
 #[cfg(test)]

@@ -52,8 +52,8 @@ impl WholePrompt {
     /// The text of the prompt.
     #[must_use]
     pub fn text(&self) -> String {
-        let block = |place: &u32| self.blocks.get(usize::try_from(*place).ok()?).map(String::as_str);
-        let mut text: String = self.order.iter().filter_map(block).collect();
+        let places = self.order.iter().filter_map(|place| usize::try_from(*place).ok());
+        let mut text: String = places.filter_map(|place| self.blocks.get(place)).map(String::as_str).collect();
         text.push_str(&self.rest);
         text
     }

@@ -145,13 +145,12 @@ pub fn json(servers: &[Vec<EngineSample>]) -> Value {
     if servers.iter().all(Vec::is_empty) {
         return Value::Null;
     }
-    let highest = |figure: fn(&EngineSample) -> Option<f64>| servers.iter().flatten().filter_map(figure).reduce(f64::max);
     let hit_rate = share(grown(servers, |s| s.prefix_hits), grown(servers, |s| s.prefix_queries));
     let accepted_per_draft = share(grown(servers, |s| s.accepted), grown(servers, |s| s.drafts));
     let mut json = json!({
-        "max_running": highest(|sample| sample.running),
-        "max_waiting": highest(|sample| sample.waiting),
-        "max_kv_cache_use": highest(|sample| sample.kv_cache_use),
+        "max_running": highest(servers, |sample| sample.running),
+        "max_waiting": highest(servers, |sample| sample.waiting),
+        "max_kv_cache_use": highest(servers, |sample| sample.kv_cache_use),
         "prefix_hit_rate": hit_rate.or_else(|| mean(servers, |sample| sample.prefix_hit_rate)),
         "acceptance_rate": share(grown(servers, |s| s.accepted), grown(servers, |s| s.drafted)),
         // A step gives the accepted tokens of a draft and one of the target model.
@@ -167,11 +166,16 @@ pub fn json(servers: &[Vec<EngineSample>]) -> Value {
 /// Growth of a counter between the first and the last sample, over all servers; `None` if a server lacks it. A counter that shrinks was
 /// reset, for example by a restart of the engine; it gives no figure.
 fn grown(servers: &[Vec<EngineSample>], figure: fn(&EngineSample) -> Option<f64>) -> Option<f64> {
-    let of_one = |samples: &Vec<EngineSample>| {
-        let (first, last) = (samples.first()?, samples.last()?);
-        Some(figure(last)? - figure(first)?).filter(|grown| *grown >= 0.0)
-    };
-    servers.iter().map(of_one).sum()
+    servers.iter().map(|samples| grown_at_server(samples, figure)).sum()
+}
+
+fn grown_at_server(samples: &[EngineSample], figure: fn(&EngineSample) -> Option<f64>) -> Option<f64> {
+    let (first, last) = (samples.first()?, samples.last()?);
+    Some(figure(last)? - figure(first)?).filter(|grown| *grown >= 0.0)
+}
+
+fn highest(servers: &[Vec<EngineSample>], figure: fn(&EngineSample) -> Option<f64>) -> Option<f64> {
+    servers.iter().flatten().filter_map(figure).reduce(f64::max)
 }
 
 fn share(part: Option<f64>, whole: Option<f64>) -> Option<f64> {

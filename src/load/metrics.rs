@@ -251,6 +251,16 @@ impl TokenCounts {
         record.marks.iter().map(|mark| mark.gap_ms()).zip(tokens)
     }
 
+    fn one_each_chunk(record: &Record, total: u32, source: ItlSource) -> Self {
+        Self {
+            first: 1,
+            further: vec![1; record.marks.len()],
+            total,
+            source,
+            has_unstreamed: false,
+        }
+    }
+
     pub(super) fn of(record: &Record, tokenizer: Option<&Tokenizer>) -> Self {
         let chunks = saturating::to_u32(record.chunks());
         if record.has_continuous_usage() {
@@ -266,15 +276,8 @@ impl TokenCounts {
                 has_unstreamed: false,
             };
         }
-        let one_each = |total, source| Self {
-            first: 1,
-            further: vec![1; record.marks.len()],
-            total,
-            source,
-            has_unstreamed: false,
-        };
         match (record.reported_output_tokens, tokenizer) {
-            (Some(total), _) if total == chunks => one_each(total, ItlSource::Usage),
+            (Some(total), _) if total == chunks => Self::one_each_chunk(record, total, ItlSource::Usage),
             (reported, Some(tokenizer)) if let Some(texts) = record.texts.as_deref().filter(|texts| texts.len() == record.chunks()) => {
                 let mut counts = texts.iter().map(|text| count_tokens(tokenizer, text));
                 let first = counts.next().unwrap_or(1);
@@ -290,7 +293,7 @@ impl TokenCounts {
                     has_unstreamed: total > streamed + (total / UNSTREAMED_PART).max(UNSTREAMED_TOKENS),
                 }
             }
-            (reported, _) => one_each(reported.unwrap_or(chunks), ItlSource::Chunk),
+            (reported, _) => Self::one_each_chunk(record, reported.unwrap_or(chunks), ItlSource::Chunk),
         }
     }
 }

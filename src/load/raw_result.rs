@@ -92,6 +92,10 @@ impl Measured {
         block
     }
 
+    fn lengths_json(&self, lengths: &[u32]) -> Value {
+        self.summary_json(lengths.iter().map(|length| f64::from(*length)).collect())
+    }
+
     fn figures_block(&self) -> Value {
         let metrics = &self.metrics;
         let folded = self.run.folded.as_ref().map(|folded| &folded.arrivals);
@@ -102,7 +106,6 @@ impl Measured {
             .map(|(code, (count, example))| (code.clone(), json!({ "count": count, "example": example })))
             .collect();
         let failed: u32 = failures.values().map(|(count, _)| count).sum();
-        let tokens = |lengths: &[u32]| self.summary_json(lengths.iter().map(|n| f64::from(*n)).collect());
         json!({
             "schema_version": SCHEMA_VERSION,
             "producer": concat!("imax ", env!("CARGO_PKG_VERSION")),
@@ -124,8 +127,8 @@ impl Measured {
             "ci95": self.intervals_json(),
             "steady_state": timeline::steady_state(&self.run.records, folded, self.run.started),
             "seconds": timeline::seconds(&self.run.records, folded, self.run.started),
-            "input_tokens": tokens(&metrics.input_tokens),
-            "output_tokens": tokens(&metrics.output_tokens),
+            "input_tokens": self.lengths_json(&metrics.input_tokens),
+            "output_tokens": self.lengths_json(&metrics.output_tokens),
             "wrong_output_lengths": metrics.wrong_output_lengths,
             "wrong_input_lengths": metrics.wrong_input_lengths,
             "inexact_prompts": self.inexact_prompts,

@@ -93,8 +93,14 @@ impl Reason {
             Self::NoTokens,
             Self::Cancelled,
         ];
-        let status = || Some(Self::Status(code.strip_prefix("http_")?.parse().ok()?));
-        named.into_iter().find(|reason| reason.code() == code).or_else(status)
+        named
+            .into_iter()
+            .find(|reason| reason.code() == code)
+            .or_else(|| Self::of_status_code(code))
+    }
+
+    fn of_status_code(code: &str) -> Option<Self> {
+        code.strip_prefix("http_")?.parse().ok().map(Self::Status)
     }
 
     /// Whether the connection could not be opened or broke, as when the server process has exited.
@@ -140,8 +146,8 @@ impl Failure {
     /// A failure. The detail is cut to 240 characters, and control characters become spaces.
     #[must_use]
     pub fn new(reason: Reason, detail: &str) -> Self {
-        let printable = |c: char| if c.is_control() { ' ' } else { c };
-        let mut text: String = detail.trim().chars().take(DETAIL_LIMIT).map(printable).collect();
+        let limited = detail.trim().chars().take(DETAIL_LIMIT);
+        let mut text: String = limited.map(|c| if c.is_control() { ' ' } else { c }).collect();
         if detail.trim().chars().nth(DETAIL_LIMIT).is_some() {
             text.push('…');
         }

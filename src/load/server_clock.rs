@@ -33,11 +33,9 @@ pub fn seen_seconds(records: &[Record]) -> Vec<SeenSecond> {
 #[must_use]
 pub fn offset_ms(reference: &[SeenSecond], client: &[SeenSecond]) -> Option<(f64, f64)> {
     let (reference, client) = (beginnings(reference), beginnings(client));
-    let of_second = |(date, (low, high)): (&u64, &(u64, u64))| {
-        let (reference_low, reference_high) = reference.get(date)?;
-        Some((ms_between(*reference_high, *low), ms_between(*reference_low, *high)))
-    };
-    let bounds = client.iter().filter_map(of_second);
+    let seen_by_both = client.iter().filter_map(|(date, seen)| Some((reference.get(date)?, seen)));
+    let bounds = seen_by_both
+        .map(|((reference_low, reference_high), (low, high))| (ms_between(*reference_high, *low), ms_between(*reference_low, *high)));
     let narrowest = bounds.reduce(|one, other| (one.0.max(other.0), one.1.min(other.1)));
     narrowest.filter(|(low, high)| low <= high)
 }

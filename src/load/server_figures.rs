@@ -98,14 +98,16 @@ impl Measured {
             return Value::Null;
         }
         let servers = self.server_figures();
-        let over = |value: &dyn Fn(&ServerFigures<'_>) -> f64| imbalance(&servers.iter().map(value).collect::<Vec<f64>>());
+        let requests: Vec<f64> = servers.iter().map(|server| count(server.records.len())).collect();
+        let output_tokens: Vec<f64> = servers.iter().map(|server| count(server.output_tokens)).collect();
         let run_s = self.duration_s();
+        let in_flight: Vec<f64> = servers.iter().map(|server| server.mean_in_flight(run_s)).collect();
         json!({
             "balance": self.settings.balance.as_str(),
             "imbalance": {
-                "requests": over(&|server| count(server.records.len())),
-                "output_tokens": over(&|server| count(server.output_tokens)),
-                "mean_in_flight": over(&|server| server.mean_in_flight(run_s)),
+                "requests": imbalance(&requests),
+                "output_tokens": imbalance(&output_tokens),
+                "mean_in_flight": imbalance(&in_flight),
             },
             "each": servers.iter().enumerate().map(|(number, server)| self.server_json(number, server)).collect::<Vec<Value>>(),
         })

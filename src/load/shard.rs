@@ -107,12 +107,13 @@ impl FromStr for Shard {
     type Err = ShardError;
 
     fn from_str(text: &str) -> Result<Self, ShardError> {
-        let parse = || {
-            let (number, of) = text.split_once('/')?;
-            Self::new(number.parse().ok()?, of.parse().ok()?)
-        };
-        parse().ok_or_else(|| ShardError(text.to_owned()))
+        parse(text).ok_or_else(|| ShardError(text.to_owned()))
     }
+}
+
+fn parse(text: &str) -> Option<Shard> {
+    let (number, of) = text.split_once('/')?;
+    Shard::new(number.parse().ok()?, of.parse().ok()?)
 }
 
 #[cfg(test)]

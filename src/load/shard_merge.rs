@@ -2,7 +2,7 @@
 //! single client that sent every request. Inter-token latencies come from merged sketches; their percentiles have an error of at most
 //! [`PERCENTILE_ERROR`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use super::measured::{Measured, Run};
 use super::server_clock::offset_ms;
 use super::settings::SettingsError;
 use super::shard::Shard;
-use super::shard_result::{SHARD_SCHEMA, ShardResult};
+use super::shard_result::{ClientState, SHARD_SCHEMA, ShardResult};
 use super::stamp::{Stamp, millis};
 use super::validity::Doubt;
 
@@ -214,18 +214,25 @@ fn difference(first: &ShardResult, second: &ShardResult) -> Option<String> {
     (first.plan != second.plan).then(|| "data set, seed, prompts, arrivals or options of requests (fingerprint `plan`)".to_owned())
 }
 
+fn results(shards: &[ShardFile]) -> impl Iterator<Item = &ShardResult> {
+    shards.iter().map(|file| &file.result)
+}
+
+fn clients(shards: &[ShardFile]) -> impl Iterator<Item = &ClientState> {
+    results(shards).map(|shard| &shard.client)
+}
+
 fn whole_run(shards: &[ShardFile]) -> Result<Run, MergeError> {
-    let results = || shards.iter().map(|file| &file.result);
-    let started = results()
+    let started = results(shards)
         .map(|shard| Stamp::from_unix_nanos(shard.started_unix_ns))
         .min()
         .unwrap_or_default();
-    let ended = results()
+    let ended = results(shards)
         .map(|shard| Stamp::from_unix_nanos(shard.ended_unix_ns))
         .max()
         .unwrap_or_default();
     let mut folded = Folded::new(started);
-    let mut records = Vec::with_capacity(results().map(|shard| shard.requests.len()).sum());
+    let mut records = Vec::with_capacity(results(shards).map(|shard| shard.requests.len()).sum());
     for file in shards {
         let result = &file.result;
         records.extend(
@@ -245,7 +252,7 @@ fn whole_run(shards: &[ShardFile]) -> Result<Run, MergeError> {
         started,
         ended,
         health: health(shards, ended.since(started)),
-        interrupted: results().any(|shard| shard.interrupted),
+        interrupted: results(shards).any(|shard| shard.interrupted),
         stride: shards.first().and_then(|file| file.result.stride),
         new_servers: Vec::new(),
     })
@@ -253,29 +260,28 @@ fn whole_run(shards: &[ShardFile]) -> Result<Run, MergeError> {
 
 /// The state of all clients together.
 fn health(shards: &[ShardFile], wall_time: Duration) -> Health {
-    let clients = || shards.iter().map(|file| &file.result.client);
     let mut read_lag_ms = Distribution::default();
-    clients().for_each(|client| read_lag_ms.merge(&Distribution::of_document(&client.read_lag_ms)));
-    let rates: Option<Vec<f64>> = clients().map(|client| client.asked_rate).collect();
+    clients(shards).for_each(|client| read_lag_ms.merge(&Distribution::of_document(&client.read_lag_ms)));
+    let rates: Option<Vec<f64>> = clients(shards).map(|client| client.asked_rate).collect();
     Health {
-        clock: if clients().all(|client| client.clock == Clock::Kernel) {
+        clock: if clients(shards).all(|client| client.clock == Clock::Kernel) {
             Clock::Kernel
         } else {
             Clock::Read
         },
-        cpu_time: clients()
+        cpu_time: clients(shards)
             .map(|client| Duration::from_nanos(client.cpu_time_ns))
             .fold(Duration::ZERO, Duration::saturating_add),
         wall_time,
-        threads: sum(clients().map(|client| client.threads)),
+        threads: sum(clients(shards).map(|client| client.threads)),
         read_lag_ms,
-        connections: sum(clients().map(|client| client.connections)),
-        resent: sum(clients().map(|client| client.resent)),
-        peak_memory: clients().map(|client| client.peak_memory).max().unwrap_or(0),
-        open_connections: sum(clients().map(|client| client.open_connections)),
-        unsent: sum(clients().map(|client| client.unsent)),
+        connections: sum(clients(shards).map(|client| client.connections)),
+        resent: sum(clients(shards).map(|client| client.resent)),
+        peak_memory: clients(shards).map(|client| client.peak_memory).max().unwrap_or(0),
+        open_connections: sum(clients(shards).map(|client| client.open_connections)),
+        unsent: sum(clients(shards).map(|client| client.unsent)),
         asked_rate: rates.map(|rates| rates.iter().sum()),
-        clock_step: clients()
+        clock_step: clients(shards)
             .map(|client| Duration::from_nanos(client.clock_step_ns))
             .max()
             .unwrap_or_default(),
@@ -290,18 +296,13 @@ fn sum(numbers: impl Iterator<Item = u32>) -> u32 {
 /// observed, and shards that did not load the server at the same time.
 fn doubts(shards: &[ShardFile]) -> Vec<Doubt> {
     let of_one = [Doubt::ClientSaturated, Doubt::ServerRestarted, Doubt::ClockStepped];
-    let has = |doubt: &Doubt| {
-        shards
-            .iter()
-            .any(|file| file.result.validity.iter().any(|code| code == doubt.code()))
-    };
-    let mut found: Vec<Doubt> = of_one.into_iter().filter(has).collect();
+    let codes: BTreeSet<&str> = results(shards).flat_map(|shard| &shard.validity).map(String::as_str).collect();
+    let mut found: Vec<Doubt> = of_one.into_iter().filter(|doubt| codes.contains(doubt.code())).collect();
     let skew = skew(shards);
-    let results = || shards.iter().map(|file| &file.result);
-    let whole =
-        results().map(|shard| shard.ended_unix_ns).max().unwrap_or(0) - results().map(|shard| shard.started_unix_ns).min().unwrap_or(0);
+    let whole = results(shards).map(|shard| shard.ended_unix_ns).max().unwrap_or(0)
+        - results(shards).map(|shard| shard.started_unix_ns).min().unwrap_or(0);
     let allowed = Duration::from_nanos(whole).mul_f64(LARGEST_SKEW).max(HARMLESS_SKEW);
-    let disjoint = results().map(|shard| shard.ended_unix_ns).min() < results().map(|shard| shard.started_unix_ns).max();
+    let disjoint = results(shards).map(|shard| shard.ended_unix_ns).min() < results(shards).map(|shard| shard.started_unix_ns).max();
     if shards.len() > 1 && (skew > allowed || disjoint) {
         found.push(Doubt::ShardsApart);
     }
@@ -311,16 +312,17 @@ fn doubts(shards: &[ShardFile]) -> Vec<Doubt> {
 /// Time from the first to the last start. Clocks are taken to differ by no more than what the server's clock shows.
 fn skew(shards: &[ShardFile]) -> Duration {
     let reference = shards.first().map(|file| &file.result);
-    let starts = || {
-        shards.iter().map(|file| {
-            let (low, high) = clock_offset(reference, &file.result).unwrap_or_default();
-            let ahead_ns = low.max(0.0).mul_add(1e6, high.min(0.0) * 1e6);
-            #[expect(clippy::cast_possible_truncation, reason = "an offset of clocks in nanoseconds is far below 2^63")]
-            let ahead_ns = ahead_ns as i64;
-            file.result.started_unix_ns.saturating_add_signed(ahead_ns.saturating_neg())
-        })
-    };
-    Duration::from_nanos(starts().max().unwrap_or(0) - starts().min().unwrap_or(0))
+    let starts: Vec<u64> = results(shards).map(|shard| start_by_clock_of(reference, shard)).collect();
+    Duration::from_nanos(starts.iter().max().unwrap_or(&0) - starts.iter().min().unwrap_or(&0))
+}
+
+/// Start of a shard, nanoseconds since 1970, on another shard's clock.
+fn start_by_clock_of(reference: Option<&ShardResult>, shard: &ShardResult) -> u64 {
+    let (low, high) = clock_offset(reference, shard).unwrap_or_default();
+    let ahead_ns = low.max(0.0).mul_add(1e6, high.min(0.0) * 1e6);
+    #[expect(clippy::cast_possible_truncation, reason = "an offset of clocks in nanoseconds is far below 2^63")]
+    let ahead_ns = ahead_ns as i64;
+    shard.started_unix_ns.saturating_add_signed(ahead_ns.saturating_neg())
 }
 
 /// Bounds of a shard's clock less that of another, milliseconds.

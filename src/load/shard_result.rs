@@ -389,7 +389,6 @@ impl LoadTerms {
             None => Target::from_base_url(&format!("{scheme}://shards"), "/", protocol)?,
         };
         let lengths = RandomLengths::exact(NonZeroU32::MIN, NonZeroU32::MIN);
-        let time = |seconds: Option<f64>| seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         let dataset = match self.requests {
             RequestKind::Single | RequestKind::Conversations => Dataset::Random(lengths),
             RequestKind::Images => {
@@ -402,7 +401,7 @@ impl LoadTerms {
             }
             RequestKind::RecordedSessions => Dataset::Recorded { path: "".into() },
         };
-        let think_time = time(self.think_time_s).map(|think_time| Sessions {
+        let think_time = duration_of(self.think_time_s).map(|think_time| Sessions {
             number: NonZeroU32::MIN,
             turns: NonZeroU32::MIN,
             think_time,
@@ -418,7 +417,7 @@ impl LoadTerms {
                 ramp: self.ramp.map(|(kind, from, to)| Ramp { kind, from, to }),
                 burstiness: self.burstiness.unwrap_or(f64::INFINITY),
             },
-            duration: time(self.duration_s),
+            duration: duration_of(self.duration_s),
             sessions: think_time,
             ignore_eos: self.ignore_eos,
             stream: self.stream,
@@ -431,19 +430,26 @@ impl LoadTerms {
         })
     }
 
+    fn keys(&self) -> serde_json::Map<String, serde_json::Value> {
+        match serde_json::to_value(self) {
+            Ok(serde_json::Value::Object(keys)) => keys,
+            Ok(_) | Err(_) => serde_json::Map::new(),
+        }
+    }
+
     /// The terms that differ, with both values.
     #[must_use]
     pub fn differences(&self, other: &Self) -> Vec<String> {
-        let keys = |terms: &Self| match serde_json::to_value(terms) {
-            Ok(serde_json::Value::Object(keys)) => keys,
-            Ok(_) | Err(_) => serde_json::Map::new(),
-        };
-        let (own, others) = (keys(self), keys(other));
+        let (own, others) = (self.keys(), other.keys());
         let differs = own.iter().filter(|(key, value)| others.get(*key) != Some(value));
         differs
             .map(|(key, value)| format!("{key} {value} and {}", others.get(key).unwrap_or(&serde_json::Value::Null)))
             .collect()
     }
+}
+
+fn duration_of(seconds: Option<f64>) -> Option<Duration> {
+    Duration::try_from_secs_f64(seconds?).ok()
 }
 
 /// Fingerprint of what the shards of a load have in common: its terms, the inputs of prompt generation, and every arrival. The server is

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::measured::Measured;
 use super::settings::MetricName;
-use super::statistics::mean;
+use super::statistics::{Summary, mean};
 use crate::model::count;
 
 /// The figures of several runs and their spread: for each figure its values in run order, their mean, sample standard deviation
@@ -17,14 +17,17 @@ pub fn spread(runs: &[Measured]) -> Value {
     }
     for metric in MetricName::ALL {
         let name = metric.as_str();
-        let mut add = |key: String, value: &dyn Fn(&Measured) -> f64| figures.insert(key, of(&runs.iter().map(value).collect::<Vec<_>>()));
-        add(format!("mean_{name}_ms"), &|run| run.summary(metric).mean);
-        add(format!("median_{name}_ms"), &|run| run.summary(metric).median);
+        let summaries: Vec<Summary> = runs.iter().map(|run| run.summary(metric)).collect();
+        let means: Vec<f64> = summaries.iter().map(|summary| summary.mean).collect();
+        figures.insert(format!("mean_{name}_ms"), of(&means));
+        let medians: Vec<f64> = summaries.iter().map(|summary| summary.median).collect();
+        figures.insert(format!("median_{name}_ms"), of(&medians));
         let percentiles = runs.first().map_or(&[][..], |run| &run.settings.metric_percentiles);
         for (at, p) in percentiles.iter().enumerate() {
-            add(format!("p{p}_{name}_ms"), &|run| {
-                run.summary(metric).percentiles.get(at).map_or(0.0, |(_, value)| *value)
-            });
+            let values = summaries
+                .iter()
+                .map(|summary| summary.percentiles.get(at).map_or(0.0, |(_, value)| *value));
+            figures.insert(format!("p{p}_{name}_ms"), of(&values.collect::<Vec<f64>>()));
         }
     }
     json!({

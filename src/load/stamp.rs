@@ -53,20 +53,22 @@ const READINGS: usize = 5;
 /// The same instant by two clocks, given as functions that read them. The clocks cannot be read at once, so the real-time clock is read
 /// between two readings of the monotonic clock. Of several attempts, the one with the shortest time between these two is used.
 pub fn by_both_clocks(real: impl Fn() -> Stamp, monotonic: impl Fn() -> Instant) -> (Stamp, Instant) {
-    let read = || {
-        let before = monotonic();
-        let stamp = real();
-        let apart = monotonic().saturating_duration_since(before);
-        (apart, stamp, before + apart / 2)
-    };
-    let mut closest = read();
+    let mut closest = reading(&real, &monotonic);
     for _ in 1..READINGS {
-        let again = read();
+        let again = reading(&real, &monotonic);
         if again.0 < closest.0 {
             closest = again;
         }
     }
     (closest.1, closest.2)
+}
+
+/// One reading: how long it took, the real time, and the middle of the monotonic instants around it.
+fn reading(real: impl Fn() -> Stamp, monotonic: impl Fn() -> Instant) -> (Duration, Stamp, Instant) {
+    let before = monotonic();
+    let stamp = real();
+    let apart = monotonic().saturating_duration_since(before);
+    (apart, stamp, before + apart / 2)
 }
 
 /// A duration in milliseconds, as results state it.

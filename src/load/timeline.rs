@@ -1,6 +1,8 @@
 //! The run over time: figures for each second, and the steady state, in which the load was at its plateau. Ramp-up and the end of
 //! the run, when fewer requests are in flight, do not show the engine under full load.
 
+use std::ops::Range;
+
 use serde::Serialize;
 
 use super::arrival_bins::ArrivalBins;
@@ -44,11 +46,15 @@ const PLATEAU_SHARE: f64 = 0.9;
 /// Number of the last second; later events are added to it.
 const MOST_SECONDS: usize = 24 * 3600;
 
+/// The second of a load in which an instant lies.
+fn second_of(at: Stamp, start: Stamp) -> usize {
+    saturating::to_usize(at.since(start).as_secs()).min(MOST_SECONDS)
+}
+
 /// The figures for each second from `start` to the end of the last request. `folded` has the chunks of folded requests.
 #[must_use]
 pub fn seconds(records: &[Record], folded: Option<&ArrivalBins>, start: Stamp) -> Vec<Second> {
-    let second_of = |at: Stamp| saturating::to_usize(at.since(start).as_secs()).min(MOST_SECONDS);
-    let last = records.iter().map(|record| second_of(record.ended)).max().unwrap_or(0);
+    let last = records.iter().map(|record| second_of(record.ended, start)).max().unwrap_or(0);
     // Sum (milliseconds) and number of the times to first token in each second.
     let mut ttfts = vec![(0.0, 0); last + 1];
     let mut seconds: Vec<Second> = (0..=last)
@@ -62,22 +68,22 @@ pub fn seconds(records: &[Record], folded: Option<&ArrivalBins>, start: Stamp) -
         })
         .collect();
     for record in records {
-        let end = second_of(record.ended);
+        let end = second_of(record.ended, start);
         if record.is_success() {
             seconds[end].completed += 1;
         } else {
             seconds[end].failed += 1;
         }
-        for second in &mut seconds[second_of(record.sent).min(last)..end] {
+        for second in &mut seconds[second_of(record.sent, start).min(last)..end] {
             second.in_flight += 1;
         }
         if let Some(first) = record.first_token {
-            let (sum, number) = &mut ttfts[second_of(first).min(last)];
+            let (sum, number) = &mut ttfts[second_of(first, start).min(last)];
             *sum += millis(first.since(record.sent));
             *number += 1;
         }
         for at in record.kept_arrivals() {
-            seconds[second_of(at).min(last)].chunks += 1;
+            seconds[second_of(at, start).min(last)].chunks += 1;
         }
     }
     for (second, chunks) in folded.map(ArrivalBins::chunks).unwrap_or_default().iter().enumerate() {
@@ -97,13 +103,15 @@ pub fn steady_state(records: &[Record], folded: Option<&ArrivalBins>, start: Sta
     if length <= 0.0 {
         return None;
     }
-    let within = |at: Stamp| from <= at && at < to;
-    let completed = records.iter().filter(|record| record.is_success() && within(record.ended)).count();
+    let completed = records
+        .iter()
+        .filter(|record| record.is_success() && (from..to).contains(&record.ended))
+        .count();
     let folded_tokens = folded.map_or(0.0, |bins| bins.tokens_between(from, to));
     let kept_tokens: f64 = records
         .iter()
         .filter(|record| record.is_success())
-        .map(|record| tokens_within(record, within))
+        .map(|record| tokens_within(record, from..to))
         .sum();
     Some(SteadyState {
         start_s: from.since(start).as_secs_f64(),
@@ -113,10 +121,10 @@ pub fn steady_state(records: &[Record], folded: Option<&ArrivalBins>, start: Sta
     })
 }
 
-/// Output tokens of the kept chunks whose arrival is `within` a time range.
-fn tokens_within(record: &Record, within: impl Fn(Stamp) -> bool) -> f64 {
+/// Output tokens of the kept chunks that arrived in a time range.
+fn tokens_within(record: &Record, range: Range<Stamp>) -> f64 {
     let chunks = record.kept_arrivals().zip(tokens_of_chunks(record));
-    chunks.filter(|(at, _)| within(*at)).map(|(_, tokens)| tokens).sum()
+    chunks.filter(|(at, _)| range.contains(at)).map(|(_, tokens)| tokens).sum()
 }
 
 /// Output tokens of each kept chunk. Without a count for every chunk, the tokens of the response are divided evenly among its chunks.
@@ -145,10 +153,10 @@ fn plateau(records: &[Record]) -> Option<(Stamp, Stamp)> {
             (at, level)
         })
         .collect();
-    #[expect(clippy::cast_precision_loss, reason = "a number of requests")]
-    let is_high = |level: i64| level as f64 >= PLATEAU_SHARE * most as f64;
-    let first = levels.iter().position(|(_, level)| is_high(*level))?;
-    let last = levels.iter().rposition(|(_, level)| is_high(*level))?;
+    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "a number of requests")]
+    let high = (PLATEAU_SHARE * most as f64).ceil() as i64;
+    let first = levels.iter().position(|(_, level)| *level >= high)?;
+    let last = levels.iter().rposition(|(_, level)| *level >= high)?;
     // The plateau ends with the change after the last high level.
     let end = levels.get(last + 1)?;
     Some((levels[first].0, end.0))

@@ -119,6 +119,13 @@ impl Tokenizer {
         }
     }
 
+    /// The text of a token that encodes to the same token, alone and twice in a row.
+    fn stable_text(&self, id: u32) -> Option<String> {
+        let text = self.decode(&[id]).ok()?;
+        let alone = self.encode(&text).ok()? == [id];
+        (alone && self.encode(&text.repeat(2)).ok()? == [id, id]).then_some(text)
+    }
+
     /// The token ids to make random prompts from, in ascending order: tokens whose text encodes to the same token again, both alone
     /// and twice in a row. Only words with a space in front are used if there are at least 512 of them.
     ///
@@ -130,16 +137,10 @@ impl Tokenizer {
             // Each check of an id takes three requests to the server.
             Inner::Remote(_) => (REMOTE_IDS.collect(), ENOUGH_WORDS),
         };
-        let stable = |id: &u32| {
-            let text = self.decode(&[*id]).ok()?;
-            let twice = format!("{text}{text}");
-            let alone = self.encode(&text).ok()? == [*id];
-            (alone && self.encode(&twice).ok()? == [*id, *id]).then_some(text)
-        };
         let mut words = Vec::new();
         let mut others = Vec::new();
         for id in spread(&ids) {
-            let Some(text) = stable(&id) else { continue };
+            let Some(text) = self.stable_text(id) else { continue };
             let is_word = text
                 .strip_prefix(' ')
                 .is_some_and(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphabetic()));

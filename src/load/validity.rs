@@ -176,11 +176,8 @@ fn has_restarted(records: &[Record]) -> bool {
             *first = record.ended.min(*first);
         }
     }
-    let answered_again = |record: &Record| {
-        let gone = first_refusals.get(&record.server);
-        record.is_success() && gone.is_some_and(|gone| record.sent > *gone)
-    };
-    !first_refusals.is_empty() && records.iter().any(answered_again)
+    let mut answered = records.iter().filter(|record| record.is_success());
+    answered.any(|record| first_refusals.get(&record.server).is_some_and(|refused| record.sent > *refused))
 }
 
 fn is_cancelled(record: &Record) -> bool {

@@ -86,8 +86,8 @@ fn take(entries: Vec<Entry>, place: &str, into: &mut Vec<BlockRequest>) -> Resul
     let mut ended: Option<f64> = None;
     for (entry, number) in entries.into_iter().zip(1_usize..) {
         let place = format!("{place}[{number}]");
-        let is_time = |seconds: f64| (0.0..1e10).contains(&seconds);
-        if !is_time(entry.t) || !entry.api_time.is_none_or(is_time) {
+        let times = 0.0..1e10;
+        if !times.contains(&entry.t) || !entry.api_time.is_none_or(|seconds| times.contains(&seconds)) {
             return Err(format!("{place}: `t` or `api_time` is not a number of seconds"));
         }
         if let Some(inner) = entry.requests {
@@ -174,7 +174,7 @@ pub fn turns(words: &RandomPrompts<'_>, session: &BlockSession, number: u64, mar
         prompts.push((order, rest));
     }
     let blocks: Arc<[String]> = texts.made.into();
-    let turn = |(request, (order, rest)): (&BlockRequest, (Vec<u32>, String))| Turn {
+    let turns = session.requests.iter().zip(prompts).map(|(request, (order, rest))| Turn {
         words: Words::Whole(WholePrompt {
             blocks: Arc::clone(&blocks),
             order,
@@ -183,8 +183,8 @@ pub fn turns(words: &RandomPrompts<'_>, session: &BlockSession, number: u64, mar
         tokens: request.input.get().saturating_add(mark_tokens),
         output_tokens: request.output,
         pause: request.pause,
-    };
-    Ok(session.requests.iter().zip(prompts).map(turn).collect())
+    });
+    Ok(turns.collect())
 }
 
 #[cfg(test)]

@@ -101,8 +101,7 @@ pub fn of_row(row: &Map<String, Value>) -> Result<Question, String> {
             answer: None,
         });
     }
-    let text = |name: &&str| row.get(*name).and_then(Value::as_str).filter(|text| !text.trim().is_empty());
-    let Some(question) = QUESTIONS.iter().find_map(text) else {
+    let Some(question) = QUESTIONS.iter().find_map(|name| text(row, name)) else {
         let columns: Vec<&str> = row.keys().map(String::as_str).collect();
         return Err(format!(
             "no column with a question: there are {}; expected one of {}, turns, {}",
@@ -112,13 +111,13 @@ pub fn of_row(row: &Map<String, Value>) -> Result<Question, String> {
         ));
     };
     // Instruction data sets have the text that the instruction refers to in a column of its own.
-    let question = match (text(&"instruction"), text(&"input")) {
+    let question = match (text(row, "instruction"), text(row, "input")) {
         (Some(instruction), Some(input)) if question == instruction => format!("{input}\n\n{instruction}"),
         (Some(_) | None, Some(_) | None) => question.to_owned(),
     };
     Ok(Question {
         text: question,
-        answer: ANSWERS.iter().find_map(text).map(str::to_owned),
+        answer: ANSWERS.iter().find_map(|name| text(row, name)).map(str::to_owned),
     })
 }
 
@@ -133,15 +132,19 @@ fn said_text(said: &Value) -> Option<&str> {
         .or_else(|| ["content", "value"].iter().find_map(|key| said.get(key)?.as_str()))
 }
 
+/// The text of a column that is not blank.
+fn text<'a>(row: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+    row.get(name)?.as_str().filter(|text| !text.trim().is_empty())
+}
+
 fn image_column(row: &Map<String, Value>) -> Option<&str> {
     let names = ["image", "images", "video", "videos", "audio"];
-    let has_one = |name: &&str| match row.get(*name) {
+    names.into_iter().find(|name| match row.get(*name) {
         None | Some(Value::Null) => false,
         Some(Value::Array(items)) => !items.is_empty(),
         Some(Value::String(text)) => !text.is_empty(),
         Some(Value::Bool(_) | Value::Number(_) | Value::Object(_)) => true,
-    };
-    names.into_iter().find(has_one)
+    })
 }
 
 #[cfg(test)]

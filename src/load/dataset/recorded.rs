@@ -107,8 +107,10 @@ pub fn sessions(text: &str) -> Result<Vec<Session>, DatasetError> {
     if found.is_empty() {
         return Err(DatasetError::Empty("there is no session in it".to_owned()));
     }
-    let checked = |(line, session): (usize, Line)| session_of(session).map_err(|problem| DatasetError::Line { line, problem });
-    found.into_iter().map(checked).collect()
+    found
+        .into_iter()
+        .map(|(line, session)| session_of(session).map_err(|problem| DatasetError::Line { line, problem }))
+        .collect()
 }
 
 /// The session of a text that is a single JSON object, on one or more lines.
@@ -233,7 +235,7 @@ pub fn turns(tokenizer: &Tokenizer, session: &[RecordedTurn], mark: &str) -> Res
     let count = |text: &str| tokenizer.count(text).map(saturating::to_u32);
     let mark = count(mark)?;
     let marks = std::iter::once(mark).chain(std::iter::repeat(0));
-    let turn = |(recorded, mark): (&RecordedTurn, u32)| {
+    let turns = session.iter().zip(marks).map(|(recorded, mark)| {
         let tokens = recorded.said.iter().try_fold(mark, |sum: u32, message| {
             count(&message.text).map(|tokens| sum.saturating_add(tokens))
         })?;
@@ -243,8 +245,8 @@ pub fn turns(tokenizer: &Tokenizer, session: &[RecordedTurn], mark: &str) -> Res
             output_tokens: recorded.answer_tokens.map_or_else(|| count(&recorded.answer), Ok)?.max(1),
             pause: recorded.pause,
         })
-    };
-    session.iter().zip(marks).map(turn).collect()
+    });
+    turns.collect()
 }
 
 #[cfg(test)]

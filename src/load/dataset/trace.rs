@@ -44,8 +44,7 @@ struct Line {
 /// [`DatasetError`] naming the line.
 pub fn requests(text: &str) -> Result<Vec<Traced>, DatasetError> {
     let mut found: Vec<(usize, Line)> = lines(text)?;
-    let is_time = |line: &Line| (0.0..1e14).contains(&line.timestamp);
-    if let Some((line, _)) = found.iter().find(|(_, line)| !is_time(line)) {
+    if let Some((line, _)) = found.iter().find(|(_, line)| !(0.0..1e14).contains(&line.timestamp)) {
         return Err(DatasetError::Line {
             line: *line,
             problem: "`timestamp` is not a number of milliseconds".to_owned(),
@@ -55,13 +54,13 @@ pub fn requests(text: &str) -> Result<Vec<Traced>, DatasetError> {
     let Some(start) = found.first().map(|(_, line)| line.timestamp) else {
         return Err(DatasetError::Empty("there is no request in it".to_owned()));
     };
-    let traced = |(_, line): (usize, Line)| Traced {
+    let traced = found.into_iter().map(|(_, line)| Traced {
         at: Duration::from_secs_f64((line.timestamp - start) / 1e3),
         input: line.input_length,
         output: line.output_length,
         blocks: line.hash_ids,
-    };
-    Ok(found.into_iter().map(traced).collect())
+    });
+    Ok(traced.collect())
 }
 
 /// XORed with the seed, so that the words of blocks are independent of those of prompts.

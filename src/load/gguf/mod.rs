@@ -38,15 +38,17 @@ pub fn tokenizer(bytes: &[u8]) -> Result<Tokenizer, TokenizerError> {
 pub fn chat_template_config(bytes: &[u8]) -> Result<Value, TokenizerError> {
     let metadata = Metadata::read(bytes)?;
     let tokens = metadata.texts("tokenizer.ggml.tokens").unwrap_or_default();
-    let token = |key: &str| {
-        let id = metadata.integer(key).and_then(|id| usize::try_from(id).ok())?;
-        tokens.get(id).copied()
-    };
     Ok(json!({
         "chat_template": metadata.text("tokenizer.chat_template"),
-        "bos_token": token("tokenizer.ggml.bos_token_id"),
-        "eos_token": token("tokenizer.ggml.eos_token_id"),
+        "bos_token": special_token(&metadata, &tokens, "tokenizer.ggml.bos_token_id"),
+        "eos_token": special_token(&metadata, &tokens, "tokenizer.ggml.eos_token_id"),
     }))
+}
+
+/// The token whose id is under a key.
+fn special_token<'a>(metadata: &Metadata<'_>, tokens: &[&'a str], key: &str) -> Option<&'a str> {
+    let id = usize::try_from(metadata.integer(key)?).ok()?;
+    tokens.get(id).copied()
 }
 
 fn document(metadata: &Metadata<'_>) -> Result<Value, GgufError> {

@@ -152,24 +152,24 @@ impl Measured {
 
     /// Requests that meet every goodput limit. A request without a time per output token counts as 0 ms.
     pub(super) fn good_requests(&self) -> usize {
-        let good = |record: &&Record| {
-            let Some(last) = record.last_token.filter(|_| record.is_success()) else {
-                return false;
-            };
-            let digest = record.digest.unwrap_or_else(|| Digest::of(record));
-            let single = Metrics::of_one(record, &digest);
-            let value = |metric: MetricName| match metric {
+        self.run.records.iter().filter(|record| self.meets_goodput(record)).count()
+    }
+
+    fn meets_goodput(&self, record: &Record) -> bool {
+        let Some(last) = record.last_token.filter(|_| record.is_success()) else {
+            return false;
+        };
+        let digest = record.digest.unwrap_or_else(|| Digest::of(record));
+        let single = Metrics::of_one(record, &digest);
+        self.settings.goodput.iter().all(|(metric, limit)| {
+            let value = match metric {
                 MetricName::Ttft => single.ttft_ms.first().copied(),
                 MetricName::Tpot => Some(single.tpot_ms.first().copied().unwrap_or(0.0)),
                 MetricName::Itl => digest.longest_itl_ms,
                 MetricName::E2el => Some(super::stamp::millis(last.since(record.sent))),
             };
-            self.settings
-                .goodput
-                .iter()
-                .all(|(metric, limit)| value(*metric).is_some_and(|value| value <= *limit))
-        };
-        self.run.records.iter().filter(good).count()
+            value.is_some_and(|value| value <= *limit)
+        })
     }
 
     /// Requests per second between the first and the last send; `None` if there is no time between them.
