@@ -130,8 +130,9 @@ pub fn parse_answer(api: Api, body: &[u8]) -> Result<ModelAnswer, ModelAnswerErr
         Api::Completions => (choice.get("text").and_then(Value::as_str).ok_or(ModelAnswerError::NoText)?, false),
         Api::Chat => {
             let message = choice.get("message").and_then(Value::as_object).ok_or(ModelAnswerError::NoText)?;
-            let field = |key: &str| message.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
-            match (field("content"), field("reasoning_content").or_else(|| field("reasoning"))) {
+            let [content, reasoning_content, reasoning] = ["content", "reasoning_content", "reasoning"]
+                .map(|key| message.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()));
+            match (content, reasoning_content.or(reasoning)) {
                 (Some(content), _) => (content, false),
                 (None, Some(reasoning)) => (reasoning, true),
                 (None, None) => ("", false),

@@ -53,22 +53,21 @@ pub struct TaskResult<'a> {
 /// The document. Partial results lack `lm_eval_version`, so that collectors do not take them for results.
 #[must_use]
 pub fn document(tasks: &[TaskResult<'_>], settings: &RequestSettings, answer_text: &AnswerText, about: &About) -> Value {
-    let each = |of: &dyn Fn(&TaskResult<'_>) -> Value| -> Value {
-        let entries = tasks.iter().map(|result| (result.scored.task.clone(), of(result)));
-        Value::Object(entries.collect())
-    };
     let complete = tasks.iter().all(|result| result.scored.is_complete());
     let mut document = Map::new();
     let mut set = |key: &str, value: Value| document.insert(key.to_owned(), value);
-    set("results", each(&scores));
-    set("group_subtasks", each(&|_| json!([])));
-    set("configs", each(&|result| config(result, settings)));
-    set("versions", each(&|result| result.task.version.clone()));
-    set("n-shot", each(&|result| result.scored.num_fewshot.into()));
-    set("higher_is_better", each(&higher_is_better));
+    set("results", by_task(tasks, scores));
+    set("group_subtasks", by_task(tasks, |_| json!([])));
+    set("configs", by_task(tasks, |result| config(result, settings)));
+    set("versions", by_task(tasks, |result| result.task.version.clone()));
+    set("n-shot", by_task(tasks, |result| result.scored.num_fewshot.into()));
+    set("higher_is_better", by_task(tasks, higher_is_better));
     set(
         "n-samples",
-        each(&|result| json!({ "original": result.scored.original, "effective": result.scored.answered })),
+        by_task(
+            tasks,
+            |result| json!({ "original": result.scored.original, "effective": result.scored.answered }),
+        ),
     );
     set("config", run_config(settings, about));
     set("date", about.started_unix_s.into());
@@ -134,12 +133,19 @@ fn run_config(settings: &RequestSettings, about: &About) -> Value {
     })
 }
 
+/// One value for each task, under its name.
+fn by_task(tasks: &[TaskResult<'_>], value: impl Fn(&TaskResult<'_>) -> Value) -> Value {
+    let entries = tasks.iter().map(|result| (result.scored.task.clone(), value(result)));
+    Value::Object(entries.collect())
+}
+
+fn intervals(result: &TaskResult<'_>) -> Value {
+    let named = result.scored.scores.iter().filter_map(|named| Some((named.key(), named.score?)));
+    let entries = named.map(|(key, score)| (key, json!({ "low": score.interval.0, "high": score.interval.1 })));
+    Value::Object(entries.collect())
+}
+
 fn imax(tasks: &[TaskResult<'_>], settings: &RequestSettings, answer_text: &AnswerText, about: &About) -> Value {
-    let intervals = |result: &TaskResult<'_>| -> Value {
-        let named = result.scored.scores.iter().filter_map(|named| Some((named.key(), named.score?)));
-        let entries = named.map(|(key, score)| (key, json!({ "low": score.interval.0, "high": score.interval.1 })));
-        Value::Object(entries.collect())
-    };
     let of_tasks = tasks.iter().map(|result| {
         let scored = result.scored;
         let about_task = json!({

@@ -77,12 +77,11 @@ impl ScoredTask {
     /// # Errors
     /// [`ScoringError`] if a document does not fit a filter.
     pub fn new(task: &Task, task_questions: &TaskQuestions, answers: &Answers, settings: &RequestSettings) -> Result<Self, ScoringError> {
-        let whole = |answers: &Vec<Option<ModelAnswer>>| answers.iter().cloned().collect::<Option<Vec<ModelAnswer>>>();
         let answered: Vec<(&Question, Vec<ModelAnswer>)> = task_questions
             .questions
             .iter()
             .zip(answers)
-            .filter_map(|(question, answers)| Some((question, whole(answers)?)))
+            .filter_map(|(question, answers)| Some((question, answers.iter().cloned().collect::<Option<_>>()?)))
             .collect();
         let mut values: BTreeMap<(usize, usize), Vec<f64>> = BTreeMap::new();
         let mut samples = Vec::new();
@@ -117,7 +116,7 @@ impl ScoredTask {
                 });
             }
         }
-        let all = || answered.iter().flat_map(|(_, answers)| answers);
+        let all: Vec<&ModelAnswer> = answered.iter().flat_map(|(_, answers)| answers).collect();
         Ok(Self {
             task: task.name.clone(),
             scores,
@@ -126,9 +125,12 @@ impl ScoredTask {
             asked: task_questions.questions.len(),
             original: task_questions.original,
             num_fewshot: task_questions.num_fewshot,
-            from_reasoning: all().filter(|answer| answer.from_reasoning).count(),
-            cut: all().filter(|answer| answer.finish_reason.as_deref() == Some("length")).count(),
-            with_thinking: all().filter(|answer| has_thinking(&answer.text)).count(),
+            from_reasoning: all.iter().filter(|answer| answer.from_reasoning).count(),
+            cut: all
+                .iter()
+                .filter(|answer| answer.finish_reason.as_deref() == Some("length"))
+                .count(),
+            with_thinking: all.iter().filter(|answer| has_thinking(&answer.text)).count(),
         })
     }
 

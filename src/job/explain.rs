@@ -67,14 +67,13 @@ pub fn recipe_choices(rows: &[Row], folder: &str, read: &dyn Fn(&str) -> Option<
 fn recipe_choice(row: &Row, folder: &str, read: &dyn Fn(&str) -> Option<String>) -> RecipeChoice {
     let chosen = choose_recipe(row, folder, read, &|_| String::new());
     let path = chosen.as_ref().ok().map(|recipe| recipe.path.as_str());
-    let state = |name: &str| match read(name) {
-        Some(_) if path == Some(name) => CandidateState::Chosen,
-        Some(_) => CandidateState::Passed,
-        None => CandidateState::Missing,
-    };
     let names = recipe_names(row).unwrap_or_default().into_iter();
     let candidates = names.map(|name| Candidate {
-        state: state(&name.path),
+        state: match read(&name.path) {
+            Some(_) if path == Some(name.path.as_str()) => CandidateState::Chosen,
+            Some(_) => CandidateState::Passed,
+            None => CandidateState::Missing,
+        },
         path: name.path,
     });
     // One of srt-slurm is named by the row, after all names that a script could have.

@@ -18,9 +18,14 @@ pub(super) fn config_file(row: &Row) -> Option<&str> {
     let Layout::MultiNode { prefill, decode } = &row.layout else {
         return None;
     };
-    let named = |name| setting(decode, name).or_else(|| setting(prefill, name));
-    let of_eval = row.is_evaluated_alone().then(|| named(EVAL_CONFIG_FILE)).flatten();
-    of_eval.or_else(|| named(CONFIG_FILE))
+    let names: &[&str] = if row.is_evaluated_alone() {
+        &[EVAL_CONFIG_FILE, CONFIG_FILE]
+    } else {
+        &[CONFIG_FILE]
+    };
+    names
+        .iter()
+        .find_map(|name| setting(decode, name).or_else(|| setting(prefill, name)))
 }
 
 fn setting<'a>(group: &'a WorkerGroup, name: &str) -> Option<&'a str> {

@@ -64,9 +64,10 @@ impl CalibrationStore {
 /// Identifies the machine by what affects the calibration: host name, kernel release and number of cores.
 fn machine() -> String {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let kernel = |name: &str| {
-        let text = files::read_text(&PathBuf::from("/proc/sys/kernel").join(name)).unwrap_or_default();
-        text.trim().to_owned()
-    };
-    format!("{} {} {cores} cores", kernel("hostname"), kernel("osrelease"))
+    format!("{} {} {cores} cores", kernel_setting("hostname"), kernel_setting("osrelease"))
+}
+
+fn kernel_setting(name: &str) -> String {
+    let text = files::read_text(&PathBuf::from("/proc/sys/kernel").join(name)).unwrap_or_default();
+    text.trim().to_owned()
 }

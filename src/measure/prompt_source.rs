@@ -59,54 +59,54 @@ impl PromptSource {
     /// [`MeasureError`] naming the file and what is wrong with it, or that it has fewer prompts than were asked for.
     pub fn read(settings: &BenchmarkSettings, notices: &mut Vec<Notice>, go_on: &mut dyn FnMut() -> bool) -> Result<Self, MeasureError> {
         let asked = asked_for(settings);
-        let source = |content, count| Ok(Self { content, count });
-        match (&settings.dataset, settings.sessions) {
-            (Dataset::Random(_), None) => source(Content::Random, asked),
-            (Dataset::Random(_), Some(sessions)) => source(Content::RandomSessions(sessions), asked),
-            (Dataset::RandomImages(_, images), _) => source(Content::Images(images.clone()), asked),
-            (Dataset::PrefixRepetition(shape), _) => source(Content::PrefixRepetition(*shape), asked),
+        let (content, count) = match (&settings.dataset, settings.sessions) {
+            (Dataset::Random(_), None) => (Content::Random, asked),
+            (Dataset::Random(_), Some(sessions)) => (Content::RandomSessions(sessions), asked),
+            (Dataset::RandomImages(_, images), _) => (Content::Images(images.clone()), asked),
+            (Dataset::PrefixRepetition(shape), _) => (Content::PrefixRepetition(*shape), asked),
             (Dataset::Jsonl { path, output }, _) => {
                 let lines = jsonl::prompts(&files::read_text(path)?).map_err(wrong(path))?;
                 let count = Found::prompts(path, lines.len()).count(asked, settings, notices)?;
-                source(Content::Lines(lines, *output), count)
+                (Content::Lines(lines, *output), count)
             }
             (Dataset::ShareGpt { path, output }, sessions) => {
                 let conversations = sharegpt::conversations(&files::read(path)?, settings.seed).map_err(wrong(path))?;
                 match sessions {
                     Some(sessions) => {
                         let count = Found::conversations(path, conversations.len()).count(asked, settings, notices)?;
-                        source(Content::Dialogues(conversations, *output, sessions), count)
+                        (Content::Dialogues(conversations, *output, sessions), count)
                     }
-                    None => source(Content::Exchanges(path.clone(), conversations, *output), asked),
+                    None => (Content::Exchanges(path.clone(), conversations, *output), asked),
                 }
             }
-            (Dataset::Sonnet { path, lengths }, _) => source(Content::Verse(path.clone(), files::read_text(path)?, *lengths), asked),
+            (Dataset::Sonnet { path, lengths }, _) => (Content::Verse(path.clone(), files::read_text(path)?, *lengths), asked),
             (Dataset::BurstGpt { path }, _) => {
                 let lengths = burstgpt::requests(&files::read(path)?, settings.seed).map_err(wrong(path))?;
                 let count = Found::requests(path, lengths.len()).count(asked, settings, notices)?;
-                source(Content::Lengths(lengths), count)
+                (Content::Lengths(lengths), count)
             }
             (Dataset::Questions { path, selection }, _) => {
                 let questions = questions::of_lines(&files::read_text(path)?, selection.category.as_deref()).map_err(wrong(path))?;
                 let count = Found::prompts(path, questions.len()).count(asked, settings, notices)?;
-                source(Content::Questions(questions, Some(selection.output)), count)
+                (Content::Questions(questions, Some(selection.output)), count)
             }
             (Dataset::Hub(dataset), _) => {
                 let questions = hub_questions::read(dataset, go_on)?;
                 let count = Found::prompts(Path::new(&dataset.id), questions.len()).count(asked, settings, notices)?;
-                source(Content::Questions(questions, dataset.output), count)
+                (Content::Questions(questions, dataset.output), count)
             }
             (Dataset::Recorded { path }, _) => {
                 let sessions = read_sessions(path)?;
                 let count = sessions.len();
-                source(Content::Sessions(sessions), count)
+                (Content::Sessions(sessions), count)
             }
             (Dataset::Trace { path, block }, _) => {
                 let traced = trace::requests(&files::read_text(path)?).map_err(wrong(path))?;
                 let count = Found::requests(path, traced.len()).count(asked, settings, notices)?;
-                source(Content::Traced(traced, *block), count)
+                (Content::Traced(traced, *block), count)
             }
-        }
+        };
+        Ok(Self { content, count })
     }
 
     /// Turns of the longest conversation of the whole load, over all shards; 1 for single prompts.
@@ -186,11 +186,10 @@ impl PromptSource {
 /// Prompts or conversations that the settings ask for. With a rate, the duration determines how many requests there will be; more
 /// prompts than that would be wasted.
 fn asked_for(settings: &BenchmarkSettings) -> usize {
-    let whole = |number: NonZeroU32| saturating::to_usize(number.get());
     if let Some(sessions) = settings.sessions {
-        return whole(sessions.number);
+        return saturating::to_usize(sessions.number.get());
     }
-    let number = whole(settings.num_prompts);
+    let number = saturating::to_usize(settings.num_prompts.get());
     match settings
         .duration
         .map(|duration| Schedule::new(&settings.arrival, Limit::Time(duration), settings.seed))

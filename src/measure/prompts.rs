@@ -222,12 +222,11 @@ pub(super) fn in_parallel<T: Send>(
     stop: &Cancellation,
     make: impl Fn(usize) -> Result<T, TokenizerError> + Sync,
 ) -> Result<Vec<T>, MeasureError> {
-    let make = |index| if stop.is_cancelled() { Ok(None) } else { make(index).map(Some) };
     let made: Vec<Option<T>> = shard
         .select(0..count)
         .collect::<Vec<_>>()
         .into_par_iter()
-        .map(make)
+        .map(|index| if stop.is_cancelled() { Ok(None) } else { make(index).map(Some) })
         .collect::<Result<_, _>>()?;
     Ok(made.into_iter().flatten().collect())
 }

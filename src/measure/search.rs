@@ -219,10 +219,10 @@ impl Course {
                 (best.map(|tried| tried.load), None)
             }
         };
-        let is_end = |tried: &&TriedLoad| [best, beyond].contains(&Some(tried.load));
-        let all = |tried: &TriedLoad| tried.has_failed || tried.judgements.iter().all(|(_, judgement)| judgement.is_certain());
+        let mut deciding = tried.iter().filter(|tried| [best, beyond].contains(&Some(tried.load)));
+        let is_certain = deciding.all(|tried| tried.has_failed || tried.judgements.iter().all(|(_, judgement)| judgement.is_certain()));
         SearchResult {
-            is_certain: tried.iter().filter(is_end).all(all),
+            is_certain,
             quantity,
             tried,
             best,

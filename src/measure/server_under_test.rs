@@ -355,8 +355,11 @@ fn names(body: &[u8]) -> Option<Vec<String>> {
     let list: serde_json::Value = serde_json::from_slice(body).ok()?;
     let models = list.get("data")?.as_array()?.iter().take(MOST_MODELS);
     let names = models.filter_map(|model| model.get("id")?.as_str());
-    let is_name = |name: &&str| !name.is_empty() && name.len() <= LONGEST_NAME && !name.chars().any(char::is_control);
-    Some(names.filter(is_name).map(str::to_owned).collect())
+    Some(names.filter(|name| is_name(name)).map(str::to_owned).collect())
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.len() <= LONGEST_NAME && !text.chars().any(char::is_control)
 }
 
 /// Describes a response that is not a list of models, for the error message.

@@ -124,9 +124,13 @@ impl ServersUnderTest {
     /// Numbers of the servers whose process was started during the run, by their metrics before and after it.
     pub fn restarted(&self, run: &Run, before: &[Option<String>], cancellation: &Cancellation) -> Vec<usize> {
         let after = self.metrics_pages(cancellation);
-        let start = |page: &Option<String>| page.as_deref().and_then(server_process::start_time);
-        let pages = before.iter().zip(&after).enumerate();
-        let restarted = pages.filter(|(_, (before, after))| server_process::has_started_during(run, start(before), start(after)));
+        let starts = before.iter().map(start_time).zip(after.iter().map(start_time)).enumerate();
+        let restarted = starts.filter(|(_, (before, after))| server_process::has_started_during(run, *before, *after));
         restarted.map(|(number, _)| number).collect()
     }
+}
+
+/// When the server behind a page of metrics says that it started.
+fn start_time(page: &Option<String>) -> Option<f64> {
+    server_process::start_time(page.as_deref()?)
 }

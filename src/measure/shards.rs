@@ -149,18 +149,19 @@ fn in_order_of_load(shards: Vec<(PathBuf, RequestArrays, Vec<u32>)>) -> Result<O
     Ok(Some(whole.arrays()))
 }
 
+fn bounded_bytes(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    untrusted::open_regular_through_links(path)?
+        .take(LARGEST + 1)
+        .read_to_end(&mut bytes)?;
+    match u64::try_from(bytes.len()) {
+        Ok(size) if size <= LARGEST => Ok(bytes),
+        Ok(_) | Err(_) => Err(io::Error::other(format!("over {LARGEST} bytes"))),
+    }
+}
+
 fn read(path: &Path) -> Result<RawResult, ShardsError> {
-    let bytes = || {
-        let mut bytes = Vec::new();
-        untrusted::open_regular_through_links(path)?
-            .take(LARGEST + 1)
-            .read_to_end(&mut bytes)?;
-        match u64::try_from(bytes.len()) {
-            Ok(size) if size <= LARGEST => Ok(bytes),
-            Ok(_) | Err(_) => Err(io::Error::other(format!("over {LARGEST} bytes"))),
-        }
-    };
-    let bytes = bytes().map_err(|source| FileError::Read {
+    let bytes = bounded_bytes(path).map_err(|source| FileError::Read {
         path: path.to_owned(),
         source,
     })?;

@@ -24,7 +24,6 @@ impl SimProcess {
     /// # Errors
     /// If it cannot be started or does not print its address.
     pub fn start(program: &Path, ttft: Duration, itl: Duration, ground_truth: &Path) -> io::Result<Self> {
-        let millis = |time: Duration| (time.as_secs_f64() * 1e3).to_string();
         let mut command = Command::new(program);
         command
             .args([
@@ -32,9 +31,9 @@ impl SimProcess {
                 "--port",
                 "0",
                 "--ttft-ms",
-                &millis(ttft),
+                &milliseconds(ttft),
                 "--itl-ms",
-                &millis(itl),
+                &milliseconds(itl),
                 "--ground-truth",
             ])
             .arg(ground_truth)
@@ -78,4 +77,8 @@ impl Drop for SimProcess {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+fn milliseconds(time: Duration) -> String {
+    (time.as_secs_f64() * 1e3).to_string()
 }

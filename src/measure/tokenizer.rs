@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use chrono::Utc;
 
-use crate::load::chat_template::ChatTemplateError;
 use crate::load::{ChatTemplate, Tokenizer, TokenizerError, deepseek_v4, gguf};
 use crate::measure::hub::{Hub, HubError, HubKind, HubRepository, HubSettings};
 
@@ -125,13 +124,11 @@ pub fn read_chat_template(source: &str, go_on: &mut dyn FnMut() -> bool) -> Resu
             (path, config, separate)
         }
     };
-    let problem = |problem: String| TokenizerFileError::ChatTemplate {
-        path: path.clone(),
-        problem,
+    let template = match ChatTemplate::from_config(&config, separate.as_deref(), Utc::now()) {
+        Ok(template) => template.ok_or_else(|| "it has no chat_template, and there is no chat_template.jinja beside it".to_owned()),
+        Err(error) => Err(error.to_string()),
     };
-    let template = ChatTemplate::from_config(&config, separate.as_deref(), Utc::now());
-    let template = template.map_err(|error: ChatTemplateError| problem(error.to_string()))?;
-    template.ok_or_else(|| problem("it has no chat_template, and there is no chat_template.jinja beside it".to_owned()))
+    template.map_err(|problem| TokenizerFileError::ChatTemplate { path, problem })
 }
 
 /// The prompt encoding of DeepSeek-V4, which is not in the files of its tokenizer.
@@ -165,13 +162,15 @@ fn locate(source: &str) -> Result<TokenizerLocation, TokenizerFileError> {
             searched: source.to_owned(),
         });
     }
-    let invalid = |error| TokenizerFileError::Hub {
-        source_name: source.to_owned(),
-        source: error,
-    };
-    let settings = HubSettings::from_environment(|name| std::env::var(name).ok()).map_err(invalid)?;
-    let repository = HubRepository::new(HubKind::Model, source, None).map_err(invalid)?;
-    Ok(TokenizerLocation::Hub(Box::new(Hub::new(settings)), repository))
+    let settings = HubSettings::from_environment(|name| std::env::var(name).ok());
+    let located = settings.and_then(|settings| Ok((Hub::new(settings), HubRepository::new(HubKind::Model, source, None)?)));
+    match located {
+        Ok((hub, repository)) => Ok(TokenizerLocation::Hub(Box::new(hub), repository)),
+        Err(error) => Err(TokenizerFileError::Hub {
+            source_name: source.to_owned(),
+            source: error,
+        }),
+    }
 }
 
 fn is_gguf(path: &Path) -> bool {
@@ -187,15 +186,15 @@ fn gguf_in(folder: &Path) -> Option<PathBuf> {
 
 /// Reads the start of a GGUF file, which holds its metadata. The tensors that follow may take gigabytes and are not read.
 fn read_metadata(path: &Path) -> Result<Vec<u8>, crate::system::files::FileError> {
-    let read = || {
-        let mut bytes = Vec::new();
-        File::open(path)?.take(gguf::METADATA_LIMIT).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    read().map_err(|source| crate::system::files::FileError::Read {
-        path: path.to_owned(),
-        source,
-    })
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(gguf::METADATA_LIMIT).read_to_end(&mut bytes));
+    match read {
+        Ok(_) => Ok(bytes),
+        Err(source) => Err(crate::system::files::FileError::Read {
+            path: path.to_owned(),
+            source,
+        }),
+    }
 }
 
 impl TokenizerLocation {

@@ -67,13 +67,11 @@ impl Knowledge {
     /// question; for the share answered wrongly, the answer to another one. `None` for a prompt without a known question.
     #[must_use]
     pub fn answer(&self, prompt: &str) -> Option<&str> {
-        let end = |known: &Known| {
-            prompt
-                .rfind(&known.question)
-                .map(|at| (at + known.question.len(), known.question.len()))
-        };
-        let asked = self.known.iter().enumerate().filter_map(|(at, known)| Some((end(known)?, at)));
-        let (_, at) = asked.max()?;
+        let asked = self.known.iter().enumerate().filter_map(|(at, known)| {
+            let end = prompt.rfind(&known.question)? + known.question.len();
+            Some((end, known.question.len(), at))
+        });
+        let (_, _, at) = asked.max()?;
         let right = &self.known.get(at)?.answer;
         if self.is_right(at) {
             return Some(right);
@@ -87,8 +85,12 @@ impl Knowledge {
 
     /// Correct answers are spread evenly over the file, so that its beginning has the same share as the whole.
     fn is_right(&self, at: usize) -> bool {
-        let right_before = |lines: usize| (count(lines) * self.accuracy + 1e-9).floor();
-        right_before(at + 1) > right_before(at)
+        self.right_before(at + 1) > self.right_before(at)
+    }
+
+    /// Right answers among the first lines. The addend keeps products such as 0.29 * 100 from falling below a whole number.
+    fn right_before(&self, lines: usize) -> f64 {
+        (count(lines) * self.accuracy + 1e-9).floor()
     }
 }
 

@@ -102,6 +102,10 @@ impl Refusal {
     }
 }
 
+fn missing(name: &str) -> Refusal {
+    bad(format!("`{name}` is missing"))
+}
+
 fn bad(message: impl Into<String>) -> Refusal {
     Refusal {
         status: 400,
@@ -176,7 +180,6 @@ pub fn parse(api: Api, body: &[u8], counting: Counting<'_>) -> Result<GenerateRe
     if body.n.is_some_and(|n| n != 1) {
         return Err(bad("`n` other than 1 is not supported"));
     }
-    let missing = |name: &str| bad(format!("`{name}` is missing"));
     let (prompts, default): (Vec<Value>, u32) = match api {
         Api::Completions => (vec![body.prompt.ok_or_else(|| missing("prompt"))?], DEFAULT_COMPLETION_TOKENS),
         Api::Chat => {

@@ -42,6 +42,12 @@ struct Running {
     cached: u32,
 }
 
+impl Running {
+    fn is_done(&self) -> bool {
+        self.generated >= self.job.output
+    }
+}
+
 #[derive(Debug)]
 pub struct Batching {
     deployment: Deployment,
@@ -198,20 +204,19 @@ impl Batching {
                 id: running.job.id,
                 due,
                 token: running.generated,
-                is_last: running.generated >= running.job.output,
+                is_last: running.is_done(),
                 cached: running.cached,
             });
             due += self.deployment.output_spacing;
         }
-        let is_done = |running: &Running| running.generated >= running.job.output;
         let freed: u64 = self
             .running
             .iter()
-            .filter(|running| is_done(running))
+            .filter(|running| running.is_done())
             .map(|running| demand(&running.job))
             .sum();
         self.reserved -= freed;
-        self.running.retain(|running| !is_done(running));
+        self.running.retain(|running| !running.is_done());
     }
 }
 

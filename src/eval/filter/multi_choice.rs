@@ -29,7 +29,6 @@ struct Search {
 impl MultiChoice {
     pub(super) fn answers(&self, answers: &[String], document: &Document) -> Result<Vec<String>, FilterError> {
         let punctuation = Regex::new(r"\p{P}").map_err(|error| FilterError::Choices(error.to_string()))?;
-        let clean = |text: &str| self.clean(text, &punctuation);
         let texts = document
             .get("choices")
             .and_then(serde_json::Value::as_array)
@@ -38,7 +37,7 @@ impl MultiChoice {
         let choices: Vec<String> = texts
             .ok_or(FilterError::NoChoices)?
             .into_iter()
-            .map(|text| clean(strip(text)))
+            .map(|text| self.clean(strip(text), &punctuation))
             .collect();
         let by_text = by_text(&choices)?;
         let by_letter = by_letter(choices.len())?;
@@ -46,11 +45,10 @@ impl MultiChoice {
             .iter()
             .map(|said| {
                 let first = selected(&self.regex.pattern.find_all(said), self.regex.group_select).map(|found| strip(&found).to_owned());
-                let found = |search: &Search, text: &str| search.find(text, self.regex.group_select);
                 first
                     .filter(|found| !found.is_empty())
-                    .or_else(|| found(&by_text, &clean(said)))
-                    .or_else(|| found(&by_letter, said))
+                    .or_else(|| by_text.find(&self.clean(said, &punctuation), self.regex.group_select))
+                    .or_else(|| by_letter.find(said, self.regex.group_select))
                     .unwrap_or_else(|| self.regex.fallback.clone())
             })
             .collect())

@@ -100,11 +100,16 @@ fn group_text(captures: &Captures<'_>, index: usize) -> String {
     captures.get(index).map(|found| found.as_str().to_owned()).unwrap_or_default()
 }
 
-fn expand(replacement: &str, captures: &Captures<'_>, out: &mut String) {
-    let group = |name: &str| match name.parse::<usize>() {
+/// The text of a group by number or name; empty if it took no part in the match.
+fn group<'t>(captures: &Captures<'t>, name: &str) -> &'t str {
+    let found = match name.parse::<usize>() {
         Ok(index) => captures.get(index),
         Err(_) => captures.name(name),
     };
+    found.map_or("", |found| found.as_str())
+}
+
+fn expand(replacement: &str, captures: &Captures<'_>, out: &mut String) {
     let mut rest = replacement;
     while let Some((before, after)) = rest.split_once('\\') {
         out.push_str(before);
@@ -112,11 +117,11 @@ fn expand(replacement: &str, captures: &Captures<'_>, out: &mut String) {
         let named = after.strip_prefix("g<").and_then(|after| after.split_once('>'));
         let digits = after.bytes().take_while(u8::is_ascii_digit).count().min(2);
         if let Some((name, behind)) = named {
-            out.push_str(group(name).map_or("", |found| found.as_str()));
+            out.push_str(group(captures, name));
             rest = behind;
         } else if digits > 0 {
             let (number, behind) = after.split_at(digits);
-            out.push_str(group(number).map_or("", |found| found.as_str()));
+            out.push_str(group(captures, number));
             rest = behind;
         } else if let Some(next) = after.chars().next() {
             match next {
@@ -242,12 +247,15 @@ fn class<'p>(after: &'p str, out: &mut String) -> &'p str {
 }
 
 /// The bounds of a quantifier and the rest of the pattern; `None` for a literal brace.
+fn are_digits(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 fn quantifier(after: &str) -> Option<(String, String, &str)> {
     let (inside, behind) = after.split_once('}')?;
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     match inside.split_once(',') {
-        None => (!inside.is_empty() && digits(inside)).then(|| (inside.to_owned(), String::new(), behind)),
-        Some((least, most)) if digits(least) && digits(most) && inside.len() > 1 => {
+        None => (!inside.is_empty() && are_digits(inside)).then(|| (inside.to_owned(), String::new(), behind)),
+        Some((least, most)) if are_digits(least) && are_digits(most) && inside.len() > 1 => {
             let least = if least.is_empty() { "0" } else { least };
             Some((least.to_owned(), format!(",{most}"), behind))
         }

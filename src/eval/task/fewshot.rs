@@ -52,11 +52,11 @@ pub(super) fn read(object: &Object<'_>, reader: &mut Reader<'_>, general: &Form)
 
 fn samples(node: &Node, reader: &mut Reader<'_>) -> Option<Vec<crate::eval::dataset::Document>> {
     let items = reader.list(node, "samples")?;
-    let document = |item: &Node, reader: &mut Reader<'_>| match item.value {
+    let documents = items.iter().map(|item| match item.value {
         Value::Mapping(_) => Some(json::object(item)),
         Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Date(_) | Value::Text(_) | Value::Sequence(_) => {
             reader.mapping(item, "samples").and(None)
         }
-    };
-    items.iter().map(|item| document(item, reader)).collect()
+    });
+    documents.collect()
 }

@@ -1,7 +1,5 @@
 //! The source of a task's documents: `dataset_path`, `dataset_name`, `dataset_kwargs`.
 
-use std::sync::Arc;
-
 use super::DataSource;
 use super::read::{OTHER_ENGINE, texts};
 use crate::yaml::{Node, Object, Reader, Value};
@@ -19,8 +17,8 @@ pub(super) fn read(object: &Object<'_>, reader: &mut Reader<'_>) -> Option<DataS
         Some(node) => Some(arguments(node, reader)?),
         None => None,
     };
-    let argument = |name: &str| arguments.as_ref().and_then(|arguments| arguments.get(name));
-    let files = argument("data_files");
+    let arguments = arguments.as_ref();
+    let files = arguments.and_then(|arguments| arguments.get("data_files"));
     if LOCAL.contains(&path) {
         let Some(files) = files else {
             let help = "dataset_kwargs: {data_files: {test: questions.jsonl}}";
@@ -42,7 +40,7 @@ pub(super) fn read(object: &Object<'_>, reader: &mut Reader<'_>) -> Option<DataS
     Some(DataSource::Hub {
         id: path.to_owned(),
         config: optional_text(object.get("dataset_name"), reader, "dataset_name")?,
-        revision: optional_text(argument("revision"), reader, "revision")?,
+        revision: optional_text(arguments.and_then(|arguments| arguments.get("revision")), reader, "revision")?,
     })
 }
 
@@ -76,11 +74,10 @@ fn arguments<'n>(node: &'n Node, reader: &mut Reader<'_>) -> Option<Object<'n>> 
 
 /// A file, a list of files, or either for each split. Files without a split belong to `train`, as in `datasets`.
 fn data_files(node: &Node, reader: &mut Reader<'_>) -> Option<Vec<(String, Vec<String>)>> {
-    let files = |node: &Arc<Node>, reader: &mut Reader<'_>| one_or_several(node, reader);
     match &node.value {
         Value::Mapping(map) => map
             .iter()
-            .map(|entry| Some((entry.name()?.to_owned(), files(&entry.value, reader)?)))
+            .map(|entry| Some((entry.name()?.to_owned(), one_or_several(&entry.value, reader)?)))
             .collect(),
         Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Date(_) | Value::Text(_) | Value::Sequence(_) => {
             Some(vec![("train".to_owned(), one_or_several(node, reader)?)])

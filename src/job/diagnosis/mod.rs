@@ -27,6 +27,11 @@ pub struct KnownCause {
     signs: &'static [Sign],
 }
 
+/// Whether a line in lower case has every part of a sign.
+fn shows(line: &str, sign: Sign) -> bool {
+    sign.iter().all(|part| has_words(line, part))
+}
+
 /// A cause and the line that shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnosis {
@@ -60,11 +65,10 @@ impl KnownCause {
     /// The first cause in the table that a line matches.
     fn of_line(line: &str) -> Option<&'static Self> {
         let line = line.to_lowercase();
-        let shows = |sign: &Sign| sign.iter().all(|part| has_words(&line, part));
-        if ORDINARY.iter().any(shows) {
+        if ORDINARY.iter().any(|sign| shows(&line, sign)) {
             return None;
         }
-        KNOWN.iter().find(|cause| cause.signs.iter().any(shows))
+        KNOWN.iter().find(|cause| cause.signs.iter().any(|sign| shows(&line, sign)))
     }
 }
 

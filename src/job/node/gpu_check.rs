@@ -56,14 +56,19 @@ fn number(gpus: &[Gpu], wanted: Wanted<'_>) -> Finding {
     finding(NodeCheck::GpuNumber, Grade::Ok, format!("{found} x {}", names(gpus)))
 }
 
+/// Whether a GPU's name contains that of the profile. Drivers differ in case, spaces and hyphens.
+fn is_kind(name: &str, expected: &str) -> bool {
+    let [name, expected] = [name, expected].map(|text| text.to_lowercase().replace([' ', '-'], ""));
+    name.contains(&expected)
+}
+
 fn kind(gpus: &[Gpu], wanted: Wanted<'_>) -> Finding {
     let Some(expected) = &wanted.node.gpu_name else {
         return finding(NodeCheck::GpuKind, Grade::Ok, "the profile names no kind (`node.gpu-name`)");
     };
-    let letters = |text: &str| text.to_lowercase().replace([' ', '-'], "");
     let others: Vec<Gpu> = gpus
         .iter()
-        .filter(|gpu| gpu.name.as_ref().is_some_and(|name| !letters(name).contains(&letters(expected))))
+        .filter(|gpu| gpu.name.as_ref().is_some_and(|name| !is_kind(name, expected)))
         .cloned()
         .collect();
     if others.is_empty() {

@@ -235,9 +235,10 @@ fn checked(name: &str, source: ProfileSource, launchers: Launchers<'_>) -> Resul
     let head = ProfileHead { name, vendor };
     let launcher = known_launcher(name, launcher.as_deref(), launchers)?;
     let launch = launcher.check_section(head, sections.remove(launcher.name()))?;
-    let is_path = |path: &String| path.starts_with('/') && !path.chars().any(|c| c.is_whitespace() || c.is_control());
-    if let Some(wrong) = health_path.clone().filter(|path| !is_path(path)) {
-        return Err(head.invalid("health-path", wrong, "a path of a URL, such as /health"));
+    if let Some(path) = &health_path
+        && (!path.starts_with('/') || path.chars().any(|c| c.is_whitespace() || c.is_control()))
+    {
+        return Err(head.invalid("health-path", path.clone(), "a path of a URL, such as /health"));
     }
     let hooks = hooks.unwrap_or_default();
     Ok(RunnerProfile {

@@ -49,8 +49,8 @@ impl TryFrom<String> for ScrapeUrl {
             Some((host, port)) => (host, port.parse().map_err(|_| invalid())?),
             None => (authority, 9400),
         };
-        let plain = |c: char| c.is_ascii_graphic() && !"@[]".contains(c);
-        if host.is_empty() || !host.chars().all(plain) || !path.chars().all(plain) {
+        let mut chars = host.chars().chain(path.chars());
+        if host.is_empty() || !chars.all(|c| c.is_ascii_graphic() && !"@[]".contains(c)) {
             return Err(invalid());
         }
         Ok(Self {

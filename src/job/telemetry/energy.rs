@@ -163,8 +163,9 @@ fn under(curve: &[(f64, f64)], (start, end): (f64, f64)) -> Result<f64, EnergyDo
         if *power_from < 0.0 || *power_to < 0.0 {
             return Err(EnergyDoubt::BadPower);
         }
-        let at = |instant: f64| power_from + (power_to - power_from) * (instant - from) / (to - from);
-        sum += (right - left) * f64::midpoint(at(left), at(right));
+        // A straight line has its mean power at its middle.
+        let middle = (f64::midpoint(left, right) - from) / (to - from);
+        sum += (right - left) * (power_from + (power_to - power_from) * middle);
     }
     Ok(sum)
 }

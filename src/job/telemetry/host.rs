@@ -48,11 +48,10 @@ pub struct HostUse {
 pub fn host_use(samples: &[HostSample], (start, end): (f64, f64)) -> Option<HostUse> {
     let inside: Vec<&HostSample> = samples.iter().filter(|sample| (start..=end).contains(&sample.at_unix_s)).collect();
     let count = u32::try_from(inside.len()).ok().filter(|count| *count > 0)?;
-    let peak = |value: fn(&HostSample) -> f64| inside.iter().map(|sample| value(sample)).fold(0.0, f64::max);
     Some(HostUse {
         mean_cpu_percent: inside.iter().map(|sample| sample.cpu_percent).sum::<f64>() / f64::from(count),
-        peak_cpu_percent: peak(|sample| sample.cpu_percent),
-        peak_memory_mib: peak(|sample| sample.memory_used_mib),
+        peak_cpu_percent: inside.iter().map(|sample| sample.cpu_percent).fold(0.0, f64::max),
+        peak_memory_mib: inside.iter().map(|sample| sample.memory_used_mib).fold(0.0, f64::max),
     })
 }
 

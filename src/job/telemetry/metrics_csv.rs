@@ -112,12 +112,16 @@ pub fn read_metrics_csv(text: &str, local: &dyn Fn(NaiveDateTime) -> Option<f64>
     Ok(samples.into_values().filter_map(averaged).collect())
 }
 
+/// The first column whose name contains a word.
+fn position_of(names: &[String], word: &str) -> Option<usize> {
+    names.iter().position(|name| name.contains(word))
+}
+
 fn columns(names: &[String]) -> Result<Columns, MetricsCsvError> {
     const LIMITS: [&str; 4] = ["limit", "cap", "max", "min"];
     const GPUS: [&str; 6] = ["index", "gpu", "gpu_id", "gpu_index", "card", "device"];
-    let with = |word: &str| names.iter().position(|name| name.contains(word));
     Ok(Columns {
-        time: with("time").ok_or(MetricsCsvError::NoTimestampColumn)?,
+        time: position_of(names, "time").ok_or(MetricsCsvError::NoTimestampColumn)?,
         power: names
             .iter()
             .position(|name| name.contains("power") && !LIMITS.iter().any(|limit| name.contains(limit)))
@@ -127,24 +131,29 @@ fn columns(names: &[String]) -> Result<Columns, MetricsCsvError> {
             .position(|name| GPUS.contains(&name.as_str()))
             .ok_or(MetricsCsvError::NoGpuColumn)?,
         node: names.iter().position(|name| name == "node"),
-        temperature: ["temperature.gpu", "hotspot", "edge", "temperature_c"].into_iter().find_map(with),
+        temperature: ["temperature.gpu", "hotspot", "edge", "temperature_c"]
+            .into_iter()
+            .find_map(|word| position_of(names, word)),
         utilization: ["utilization.gpu", "gfx_activity", "utilization_percent"]
             .into_iter()
-            .find_map(with),
-        memory: ["memory.used", "memory_mib"].into_iter().find_map(with),
+            .find_map(|word| position_of(names, word)),
+        memory: ["memory.used", "memory_mib"].into_iter().find_map(|word| position_of(names, word)),
     })
 }
 
+fn number(row: &[String], column: Option<usize>) -> Option<f64> {
+    first_number(row.get(column?)?)
+}
+
 fn sample(row: &[String], columns: &Columns, at_unix_s: f64, gpu: u32) -> GpuSample {
-    let number = |column: Option<usize>| column.and_then(|column| first_number(row.get(column)?));
     GpuSample {
         at_unix_s,
         node: columns.node.and_then(|column| row.get(column).cloned()).unwrap_or_default(),
         gpu,
-        power_w: number(Some(columns.power)),
-        utilization_percent: number(columns.utilization),
-        memory_mib: number(columns.memory),
-        temperature_c: number(columns.temperature),
+        power_w: number(row, Some(columns.power)),
+        utilization_percent: number(row, columns.utilization),
+        memory_mib: number(row, columns.memory),
+        temperature_c: number(row, columns.temperature),
         ..GpuSample::default()
     }
 }

@@ -31,23 +31,41 @@ impl HubSettings {
     /// # Errors
     /// [`HubError::NoCache`] if no variable sets the cache folder and there is no home.
     pub fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Result<Self, HubError> {
-        let non_empty = |name: &str| variable(name).filter(|value| !value.is_empty());
-        let folder = |name: &str| non_empty(name).map(PathBuf::from);
-        let home = || {
-            let shared = folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")));
-            folder("HF_HOME").or_else(|| shared.map(|cache| cache.join("huggingface")))
-        };
-        let cache = folder("HF_HUB_CACHE").or_else(|| home().map(|home| home.join("hub")));
-        let is_true = |value: String| matches!(value.to_ascii_uppercase().as_str(), "1" | "ON" | "YES" | "TRUE");
+        let variable = Variables(variable);
         Ok(Self {
-            endpoint: non_empty("HF_ENDPOINT")
+            endpoint: variable
+                .non_empty("HF_ENDPOINT")
                 .unwrap_or_else(|| ENDPOINT.to_owned())
                 .trim_end_matches('/')
                 .to_owned(),
-            cache: cache.ok_or(HubError::NoCache)?,
-            token: non_empty("HF_TOKEN").map(Secret::new),
-            offline: non_empty("HF_HUB_OFFLINE").is_some_and(is_true),
+            cache: variable.cache().ok_or(HubError::NoCache)?,
+            token: variable.non_empty("HF_TOKEN").map(Secret::new),
+            offline: variable.non_empty("HF_HUB_OFFLINE").is_some_and(|value| is_true(&value)),
             stall_timeout: STALL_TIMEOUT,
         })
     }
+}
+
+struct Variables<F>(F);
+
+impl<F: Fn(&str) -> Option<String>> Variables<F> {
+    fn non_empty(&self, name: &str) -> Option<String> {
+        (self.0)(name).filter(|value| !value.is_empty())
+    }
+
+    fn folder(&self, name: &str) -> Option<PathBuf> {
+        self.non_empty(name).map(PathBuf::from)
+    }
+
+    /// The cache's folder, in the order of huggingface_hub's constants.
+    fn cache(&self) -> Option<PathBuf> {
+        self.folder("HF_HUB_CACHE")
+            .or_else(|| self.folder("HF_HOME").map(|home| home.join("hub")))
+            .or_else(|| self.folder("XDG_CACHE_HOME").map(|cache| cache.join("huggingface/hub")))
+            .or_else(|| self.folder("HOME").map(|home| home.join(".cache/huggingface/hub")))
+    }
+}
+
+fn is_true(value: &str) -> bool {
+    matches!(value.to_ascii_uppercase().as_str(), "1" | "ON" | "YES" | "TRUE")
 }

@@ -228,8 +228,10 @@ fn run_threads(task: Task<'_>, threads: u32, slots: usize, report: &mut dyn FnMu
 
 /// Number of requests or conversations that were due but not sent before the end of the run.
 fn unsent(plan: &Plan, records: &[Record], stop: &Cancellation) -> u32 {
-    let begins = |record: &&Record| plan.stride().is_none_or(|stride| record.index % stride == 0);
-    let sent = records.iter().filter(begins).count();
+    let begins = records
+        .iter()
+        .filter(|record| plan.stride().is_none_or(|stride| record.index % stride == 0));
+    let sent = begins.count();
     match (&plan.schedule, plan.duration) {
         (Schedule::Open(offsets), Some(_)) if !stop.is_cancelled() => saturating::to_u32(offsets.len().saturating_sub(sent)),
         (Schedule::Open(_) | Schedule::Closed, _) => 0,
@@ -257,11 +259,11 @@ fn cpu_time() -> Duration {
     let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else {
         return Duration::ZERO;
     };
-    let microseconds = |time: nix::sys::time::TimeVal| {
-        let seconds = u64::try_from(time.tv_sec()).unwrap_or(0);
-        seconds * 1_000_000 + u64::try_from(time.tv_usec()).unwrap_or(0)
-    };
-    Duration::from_micros(microseconds(usage.user_time()) + microseconds(usage.system_time()))
+    duration_of(usage.user_time()) + duration_of(usage.system_time())
+}
+
+fn duration_of(time: nix::sys::time::TimeVal) -> Duration {
+    Duration::from_secs(u64::try_from(time.tv_sec()).unwrap_or(0)) + Duration::from_micros(u64::try_from(time.tv_usec()).unwrap_or(0))
 }
 
 /// Peak resident memory of this process, bytes. `ru_maxrss` of getrusage(2) is kept across execve(2), so it may be that of a large
@@ -270,6 +272,10 @@ fn peak_memory() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kilobytes = line.and_then(|value| value.trim().strip_suffix("kB")?.trim().parse().ok());
-    let of_usage = || getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| u64::try_from(usage.max_rss()).unwrap_or(0));
-    kilobytes.unwrap_or_else(of_usage).saturating_mul(1024)
+    kilobytes.unwrap_or_else(resident_kilobytes).saturating_mul(1024)
+}
+
+/// The largest resident set, which fork inherits from the parent.
+fn resident_kilobytes() -> u64 {
+    getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| u64::try_from(usage.max_rss()).unwrap_or(0))
 }

@@ -42,13 +42,13 @@ impl<'a> Pool<'a> {
     /// An empty pool.
     #[must_use]
     pub fn new(servers: &'a [Server<'a>], registry: Registry) -> Self {
-        let kept = |server| Kept {
+        let servers = servers.iter().map(|server| Kept {
             server,
             idle: Vec::new(),
             is_honoured: true,
-        };
+        });
         Self {
-            servers: servers.iter().map(kept).collect(),
+            servers: servers.collect(),
             registry,
             places: Vec::new(),
             free: Vec::new(),

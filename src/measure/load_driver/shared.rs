@@ -51,12 +51,11 @@ impl Shared {
     /// The server with the fewest requests in flight; of equal ones, each in turn. Two threads that ask at the same instant may choose the
     /// same.
     pub fn least_loaded_server(&self, start: u32) -> usize {
-        let load = |server: &ServerLoad| {
+        let loads = self.servers.iter().map(|server| {
             let failures = server.failures.load(Ordering::Relaxed);
             server.in_flight.load(Ordering::Relaxed).saturating_add(failures)
-        };
-        let loads: Vec<u32> = self.servers.iter().map(load).collect();
-        least_loaded(&loads, usize::try_from(start).unwrap_or(0))
+        });
+        least_loaded(&loads.collect::<Vec<u32>>(), usize::try_from(start).unwrap_or(0))
     }
 
     /// Counts a request to a server that begins.

@@ -62,17 +62,14 @@ impl Server {
     /// # Errors
     /// [`ServerError`] naming what failed.
     pub fn bind(host: &str, port: u16, pace: Pace, options: ServerOptions) -> Result<Self, ServerError> {
-        let listen_error = |source| ServerError::Listen {
+        let listening = (host, port).to_socket_addrs().and_then(|mut addresses| match addresses.next() {
+            Some(address) => TcpListener::bind(address),
+            None => Err(io::Error::other("the name resolves to no address")),
+        });
+        let mut listener = listening.map_err(|source| ServerError::Listen {
             address: format!("{host}:{port}"),
             source,
-        };
-        let no_address = || listen_error(io::Error::other("the name resolves to no address"));
-        let address = (host, port)
-            .to_socket_addrs()
-            .map_err(listen_error)?
-            .next()
-            .ok_or_else(no_address)?;
-        let mut listener = TcpListener::bind(address).map_err(listen_error)?;
+        })?;
         enable_time_stamps(&listener);
         raise_open_files();
         let ground_truth = match &options.ground_truth {
