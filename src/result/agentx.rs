@@ -128,13 +128,14 @@ fn finite(value: &Json) -> Option<Json> {
 
 /// What distinguishes curves with the same layout, as it does in rows: where KV blocks were offloaded to.
 pub(super) fn variant(document: &Object) -> BTreeMap<VariantText, VariantText> {
-    let text = |value: Option<&Json>| value.and_then(Json::as_text).map(str::to_owned);
-    let is_offloaded = text(document.get("kv_offloading")).is_some_and(|name| name == KvOffloading::Dram.as_str());
-    if !is_offloaded {
+    if at(document, &["kv_offloading"]).and_then(Json::as_text) != Some(KvOffloading::Dram.as_str()) {
         return BTreeMap::new();
     }
-    let backend = document.get("kv_offload_backend");
-    let backend = text(backend.and_then(|backend| backend.get("name"))).map(|name| Component { name, version: None });
+    let backend = at(document, &["kv_offload_backend", "name"]).and_then(Json::as_text);
+    let backend = backend.map(|name| Component {
+        name: name.to_owned(),
+        version: None,
+    });
     let text = offload_text(KvOffloading::Dram, backend.as_ref());
     let entry = text.and_then(|text| Some((KV_OFFLOAD.parse().ok()?, text.parse().ok()?)));
     entry.into_iter().collect()

@@ -310,16 +310,15 @@ pub(super) fn own_block(key: &PointKey, gpus: Gpus, raw: &Object, doubts: &[Doub
 /// The provenance that the job recorded; `None` for a result without a job.
 fn provenance(block: &Json) -> Option<Box<Provenance>> {
     let recorded = block.get(PROVENANCE)?;
-    let text = |value: Option<&Json>| value.and_then(Json::as_text).map(str::to_owned);
-    let engine = |key: &str| text(recorded.get("engine").and_then(|engine| engine.get(key)));
+    let engine = recorded.get("engine").unwrap_or(&Json::Null);
     Some(Box::new(Provenance {
         producer: Some("imax".to_owned()),
-        producer_version: text(recorded.get("imax_version")),
-        engine_version: engine("engine_version"),
-        image_digest: engine("image_digest"),
-        node: text(recorded.get("host")),
-        driver: text(recorded.get("gpu_driver")),
-        recipe: text(recorded.get("recipe_sha256")),
+        producer_version: recorded.text("imax_version").map(str::to_owned),
+        engine_version: engine.text("engine_version").map(str::to_owned),
+        image_digest: engine.text("image_digest").map(str::to_owned),
+        node: recorded.text("host").map(str::to_owned),
+        driver: recorded.text("gpu_driver").map(str::to_owned),
+        recipe: recorded.text("recipe_sha256").map(str::to_owned),
         ..Provenance::default()
     }))
 }
@@ -381,20 +380,19 @@ impl Reader<'_> {
     }
 
     fn parallelism(&self, prefix: &str) -> Result<Parallelism, AggError> {
-        let key = |name: &str| format!("{prefix}{name}");
         let tp = if prefix == "decode_" {
-            self.size_or_one(&key("tp"))?
+            self.size_or_one(&format!("{prefix}tp"))?
         } else {
-            self.size(&key("tp"))?
+            self.size(&format!("{prefix}tp"))?
         };
         Ok(Parallelism {
             tp,
-            pp: self.size_or_one(&key("pp"))?,
-            dcp_size: self.size_or_one(&key("dcp_size"))?,
-            pcp_size: self.size_or_one(&key("pcp_size"))?,
-            ep: self.size_or_one(&key("ep"))?,
-            dp_attn: self.flag(&key("dp_attention")),
-            dp_size: self.size_or_one(&key("dp_size"))?,
+            pp: self.size_or_one(&format!("{prefix}pp"))?,
+            dcp_size: self.size_or_one(&format!("{prefix}dcp_size"))?,
+            pcp_size: self.size_or_one(&format!("{prefix}pcp_size"))?,
+            ep: self.size_or_one(&format!("{prefix}ep"))?,
+            dp_attn: self.flag(&format!("{prefix}dp_attention")),
+            dp_size: self.size_or_one(&format!("{prefix}dp_size"))?,
         })
     }
 

@@ -73,11 +73,8 @@ fn document(raw: &RawResult) -> Result<Agg, RawPointError> {
 
 fn describe(raw: &Json) -> Result<(PointContext, Concurrency), RawPointError> {
     let completed = amount(raw, "completed").unwrap_or(1.0);
-    let length = |key: &str| whole(amount(raw, key).unwrap_or(1.0) / completed);
-    let lens = SeqLens {
-        isl: length("total_input_tokens"),
-        osl: length("total_output_tokens"),
-    };
+    let [isl, osl] = ["total_input_tokens", "total_output_tokens"].map(|key| whole(amount(raw, key).unwrap_or(1.0) / completed));
+    let lens = SeqLens { isl, osl };
     let layout = Layout::SingleNode(one_gpu());
     let model = text(raw, "model_id").map(str::to_owned);
     let short = model.as_deref().and_then(|name| name.trim_end_matches('/').rsplit('/').next());

@@ -3,6 +3,7 @@
 use crate::matrix::{Row, Scenario};
 use crate::model::{Concurrency, Layout};
 
+use super::super::json::put;
 use super::super::{Json, Object};
 
 /// Which concurrencies an evaluation was asked for, and which of them are done.
@@ -16,46 +17,48 @@ pub struct EvalConcs<'a> {
 #[must_use]
 pub fn eval_meta(row: &Row, concs: EvalConcs<'_>) -> Object {
     let mut meta = Object::new();
-    let mut set = |key: &str, value: Json| meta.insert(key.to_owned(), value);
-    let number = |number: u32| Json::Integer(i64::from(number));
     let multi_node = matches!(row.layout, Layout::MultiNode { .. });
-    set("is_multinode", multi_node.into());
-    set("infmax_model_prefix", row.model_prefix.as_str().into());
-    set("model", row.model.as_str().into());
-    set("hw", row.runner.as_str().into());
-    set("framework", row.framework.as_str().into());
-    set("precision", row.precision.as_str().into());
-    set("spec_decoding", row.spec_decoding.to_string().as_str().into());
+    put(&mut meta, "is_multinode", multi_node);
+    put(&mut meta, "infmax_model_prefix", row.model_prefix.as_str());
+    put(&mut meta, "model", row.model.as_str());
+    put(&mut meta, "hw", row.runner.as_str());
+    put(&mut meta, "framework", row.framework.as_str());
+    put(&mut meta, "precision", row.precision.as_str());
+    put(&mut meta, "spec_decoding", row.spec_decoding.to_string().as_str());
     let (isl, osl) = match &row.scenario {
         Scenario::FixedSeqLen { lens, .. } => (lens.isl.get(), lens.osl.get()),
         Scenario::AgenticCoding { .. } => (0, 0),
     };
-    set("isl", number(isl));
-    set("osl", number(osl));
+    put(&mut meta, "isl", isl);
+    put(&mut meta, "osl", osl);
     match &row.layout {
         Layout::SingleNode(parallelism) => {
-            set("tp", number(parallelism.tp.get()));
-            set("ep", number(parallelism.ep.get()));
-            set("dp_attention", parallelism.dp_attn.to_string().as_str().into());
+            put(&mut meta, "tp", parallelism.tp.get());
+            put(&mut meta, "ep", parallelism.ep.get());
+            put(&mut meta, "dp_attention", parallelism.dp_attn.to_string().as_str());
         }
         Layout::MultiNode { prefill, decode } => {
             for (name, group) in [("prefill", prefill), ("decode", decode)] {
-                set(&format!("{name}_tp"), number(group.parallelism.tp.get()));
-                set(&format!("{name}_ep"), number(group.parallelism.ep.get()));
-                set(&format!("{name}_num_workers"), number(group.num_worker));
-                set(
+                put(&mut meta, &format!("{name}_tp"), group.parallelism.tp.get());
+                put(&mut meta, &format!("{name}_ep"), group.parallelism.ep.get());
+                put(&mut meta, &format!("{name}_num_workers"), group.num_worker);
+                put(
+                    &mut meta,
                     &format!("{name}_dp_attention"),
-                    group.parallelism.dp_attn.to_string().as_str().into(),
+                    group.parallelism.dp_attn.to_string().as_str(),
                 );
             }
         }
     }
-    let list = |concs: &[Concurrency]| Json::List(concs.iter().map(|conc| number(conc.get())).collect());
     let first = concs.asked.first().or_else(|| row.conc.as_slice().first());
-    set("conc", number(first.map_or(0, |conc| conc.get())));
+    put(&mut meta, "conc", first.map_or(0, |conc| conc.get()));
     if concs.asked.len() > 1 {
-        set("eval_concs", list(concs.asked));
-        set("completed_eval_concs", list(concs.completed));
+        put(&mut meta, "eval_concs", list(concs.asked));
+        put(&mut meta, "completed_eval_concs", list(concs.completed));
     }
     meta
+}
+
+fn list(concs: &[Concurrency]) -> Json {
+    Json::List(concs.iter().map(|conc| conc.get().into()).collect())
 }

@@ -163,10 +163,9 @@ fn lm_eval_files(set: &EvalSet) -> Vec<(&EvalFile, Option<i64>)> {
         Some(Json::List(completed)) => Some(completed),
         Some(Json::Null | Json::Bool(_) | Json::Integer(_) | Json::Float(_) | Json::Text(_) | Json::Object(_)) => None,
     };
-    let counts = |conc: i64| completed.is_none_or(|list| list.iter().any(|item| number::whole(item) == Some(conc)));
     let mut newest: BTreeMap<i64, &EvalFile> = BTreeMap::new();
     for file in files {
-        let Some(conc) = conc_of_name(&file.name).filter(|conc| counts(*conc)) else {
+        let Some(conc) = conc_of_name(&file.name).filter(|conc| completed.is_none_or(|list| has(list, *conc))) else {
             continue;
         };
         let known = newest.entry(conc).or_insert(file);
@@ -178,16 +177,23 @@ fn lm_eval_files(set: &EvalSet) -> Vec<(&EvalFile, Option<i64>)> {
 }
 
 /// The concurrency in a name that ends with `_conc16.json` or, for a repetition, `_conc16_2.json`.
+fn has(list: &[Json], conc: i64) -> bool {
+    list.iter().any(|item| number::whole(item) == Some(conc))
+}
+
 fn conc_of_name(name: &str) -> Option<i64> {
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let stem = name.strip_suffix(".json")?;
     let (_, end) = stem.rsplit_once("_conc")?;
     let conc = match end.split_once('_') {
-        Some((conc, repetition)) if digits(repetition) => conc,
+        Some((conc, repetition)) if is_number(repetition) => conc,
         Some(_) => return None,
         None => end,
     };
-    if digits(conc) { conc.parse().ok() } else { None }
+    if is_number(conc) { conc.parse().ok() } else { None }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]

@@ -128,8 +128,10 @@ fn spelled(value: &Json) -> String {
 /// The original compares the two sides before it prints them, so `true` and `"true"` count as different.
 fn dp_attention(meta: &Object, multi_node: bool) -> DpAttention {
     let whole = meta.get("dp_attention").cloned().unwrap_or_else(|| "none".into());
-    let side = |key: &str| meta.get(key).filter(|value| !matches!(value, Json::Null)).unwrap_or(&whole).clone();
-    let (prefill, decode) = (side("prefill_dp_attention"), side("decode_dp_attention"));
+    let [prefill, decode] = ["prefill_dp_attention", "decode_dp_attention"].map(|key| {
+        let own = meta.get(key).filter(|value| !matches!(value, Json::Null));
+        own.unwrap_or(&whole).clone()
+    });
     let both = match (multi_node, prefill == decode) {
         (false, _) => spelled(&whole),
         (true, true) => spelled(&prefill),

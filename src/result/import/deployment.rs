@@ -18,10 +18,10 @@ struct Engine<'a> {
 /// Adds what the report says.
 pub(super) fn say_deployment(facts: &mut Facts, report: &Json) {
     let Some(scenario) = report.get("scenario") else { return };
-    if let Some(start) = at(report, &["run", "time", "start"]).and_then(Json::as_text) {
+    if let Some(start) = report.at(&["run", "time", "start"]).and_then(Json::as_text) {
         facts.say(Fact::Date, start, "run.time.start");
     }
-    if let Some(id) = at(report, &["run", "uid"]).and_then(Json::as_text) {
+    if let Some(id) = report.at(&["run", "uid"]).and_then(Json::as_text) {
         facts.say(Fact::RunId, id, "run.uid");
     }
     let engines = match scenario.get("stack") {
@@ -76,8 +76,7 @@ fn say_sizes(facts: &mut Facts, engine: Option<&Engine<'_>>, sizes: &[(Fact, &st
 /// A component of versions 0.2 and later; `None` for one that is not an engine.
 fn of_stack(component: &Json) -> Option<Engine<'_>> {
     let standard = component.get("standardized")?;
-    let text = |key: &str| standard.get(key).and_then(Json::as_text);
-    if text("kind") != Some("inference_engine") {
+    if standard.text("kind") != Some("inference_engine") {
         return None;
     }
     let replicas = match standard.get("replicas") {
@@ -86,21 +85,21 @@ fn of_stack(component: &Json) -> Option<Engine<'_>> {
     };
     let accelerator = standard.get("accelerator");
     Some(Engine {
-        role: text("role").unwrap_or_default(),
+        role: standard.text("role").unwrap_or_default(),
         replicas,
         parallelism: accelerator.and_then(|accelerator| accelerator.get("parallelism")),
         hardware: accelerator.and_then(|accelerator| accelerator.get("model")?.as_text()),
-        framework: text("tool"),
-        image: text("tool_version"),
+        framework: standard.text("tool"),
+        image: standard.text("tool_version"),
         version: None,
     })
 }
 
 /// The engines of version 0.1: three lists of one length.
 fn of_platform(scenario: &Json) -> Vec<Engine<'_>> {
-    let roles = list(at(scenario, &["host", "type"]));
-    let accelerators = list(at(scenario, &["host", "accelerator"]));
-    let engines = list(at(scenario, &["platform", "engine"]));
+    let roles = list(scenario.at(&["host", "type"]));
+    let accelerators = list(scenario.at(&["host", "accelerator"]));
+    let engines = list(scenario.at(&["platform", "engine"]));
     let pairs = accelerators.iter().zip(engines).enumerate();
     pairs
         .map(|(index, (accelerator, engine))| Engine {
@@ -113,10 +112,6 @@ fn of_platform(scenario: &Json) -> Vec<Engine<'_>> {
             version: engine.get("version").and_then(Json::as_text),
         })
         .collect()
-}
-
-fn at<'a>(document: &'a Json, path: &[&str]) -> Option<&'a Json> {
-    path.iter().try_fold(document, |value, key| value.get(key))
 }
 
 fn list(value: Option<&Json>) -> &[Json] {

@@ -6,6 +6,7 @@ use super::facts::{Fact, Facts};
 use super::mapping::Mapping;
 use super::table::{CellError, Header, Row, TableError, csv_error};
 use super::{ImportError, ImportFormat, ImportHints, Imported};
+use crate::result::json::put;
 use crate::result::producer::requested_length;
 use crate::result::{Json, Object};
 
@@ -133,25 +134,24 @@ fn cell_json(row: &Row<'_>, column: &str) -> Result<Option<Json>, CellError> {
 
 fn numbers(row: &Row<'_>) -> Result<Object, CellError> {
     let mut raw = Object::new();
-    let mut put = |key: &str, value: f64| drop(raw.insert(key.to_owned(), Json::Float(value)));
     let completed = row.above_zero(&["Request Counts Successful"])?;
     let duration = row.above_zero(&["Timings Duration Sec"])?;
     let input = row.above_zero(&["Token Metrics Successful Input Tokens Mean"])? * completed;
     let output = row.above_zero(&["Token Metrics Successful Output Tokens Mean"])? * completed;
-    put("completed", completed);
-    put("duration", duration);
-    put("total_input_tokens", input);
-    put("total_output_tokens", output);
-    put("request_throughput", completed / duration);
-    put("output_throughput", output / duration);
-    put("total_token_throughput", (input + output) / duration);
+    put(&mut raw, "completed", completed);
+    put(&mut raw, "duration", duration);
+    put(&mut raw, "total_input_tokens", input);
+    put(&mut raw, "total_output_tokens", output);
+    put(&mut raw, "request_throughput", completed / duration);
+    put(&mut raw, "output_throughput", output / duration);
+    put(&mut raw, "total_token_throughput", (input + output) / duration);
     if let Some(failed) = row.number(&["Request Counts Errored"])? {
-        put("failed", failed);
+        put(&mut raw, "failed", failed);
     }
     for (theirs, ours, milliseconds) in LATENCIES {
         for (statistic, name) in STATISTICS {
             if let Some(value) = row.number(&[&format!("{theirs} {statistic}")])? {
-                put(&format!("{name}_{ours}_ms"), value * milliseconds);
+                put(&mut raw, &format!("{name}_{ours}_ms"), value * milliseconds);
             }
         }
         let list = cell_json(row, &format!("{theirs} Percentiles"))?;
@@ -161,7 +161,7 @@ fn numbers(row: &Row<'_>) -> Result<Object, CellError> {
                 _ => None,
             };
             if let Some(value) = value {
-                put(&format!("{name}_{ours}_ms"), value * milliseconds);
+                put(&mut raw, &format!("{name}_{ours}_ms"), value * milliseconds);
             }
         }
     }

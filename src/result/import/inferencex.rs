@@ -53,12 +53,15 @@ fn point(document: Object) -> Result<Point, RowProblem> {
     }
 }
 
+fn text(document: &Object, key: &str) -> Option<String> {
+    document.get(key)?.as_text().map(str::to_owned)
+}
+
 /// The document with today's keys and names.
 fn modernised(mut document: Object) -> Object {
     if document.contains_key("imax") {
         return document;
     }
-    let text = |document: &Object, key: &str| document.get(key).and_then(Json::as_text).map(str::to_owned);
     if let Some(hardware) = text(&document, "hw") {
         document.insert("hw".to_owned(), plain_hardware(&hardware).into());
     }

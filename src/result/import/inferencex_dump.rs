@@ -143,9 +143,8 @@ fn facts(run: &Object, result: &Json) -> Facts {
             facts.say(fact, text, format!("workflow_runs.{key}"));
         }
     }
-    let number = |key: &str| run.get(key).map(Json::to_pretty);
-    if let Some(id) = number("github_run_id") {
-        let attempt = number("run_attempt").unwrap_or_else(|| "1".to_owned());
+    if let Some(id) = run.get("github_run_id").map(Json::to_pretty) {
+        let attempt = run.get("run_attempt").map_or_else(|| "1".to_owned(), Json::to_pretty);
         facts.say(Fact::RunId, &format!("{id}/{attempt}"), "workflow_runs.github_run_id");
     }
     facts

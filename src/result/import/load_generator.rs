@@ -82,11 +82,10 @@ fn measured(document: &Json, raw: Object, date: Option<f64>) -> Measured {
 
 /// GuideLLM's version, and the lengths that were asked for, which are not those of every answer.
 fn say_producer(facts: &mut Facts, document: &Json) {
-    let at = |path: &[&str]| path.iter().try_fold(document, |value, key| value.get(key));
-    if let Some(version) = at(&["metadata", "guidellm_version"]).and_then(Json::as_text) {
+    if let Some(version) = document.at(&["metadata", "guidellm_version"]).and_then(Json::as_text) {
         facts.say(Fact::ProducerVersion, version, "metadata.guidellm_version");
     }
-    let data = [at(&["config", "spec", "data"]), at(&["args", "data"])];
+    let data = [document.at(&["config", "spec", "data"]), document.at(&["args", "data"])];
     let first = match document.get("benchmarks") {
         Some(Json::List(benchmarks)) => benchmarks
             .first()
@@ -105,29 +104,31 @@ fn say_producer(facts: &mut Facts, document: &Json) {
 
 /// Where no lengths were asked for: the means of the measured ones, rounded.
 fn say_lengths(facts: &mut Facts, raw: &Object) {
-    let amount = |key: &str| raw.get(key).and_then(number::float).filter(|value| *value > 0.0);
     for (fact, key) in [(Fact::Isl, "total_input_tokens"), (Fact::Osl, "total_output_tokens")] {
-        if let (Some(total), Some(completed)) = (amount(key), amount("completed")) {
+        if let (Some(total), Some(completed)) = (amount(raw, key), amount(raw, "completed")) {
             facts.say_default(fact, &format!("{:.0}", (total / completed).max(1.0)), key);
         }
     }
 }
 
+/// A finite number above zero.
+fn amount(raw: &Object, key: &str) -> Option<f64> {
+    let value = raw.get(key).and_then(number::float);
+    value.filter(|value| value.is_finite() && *value > 0.0)
+}
+
+/// Mean requests in flight by Little's law.
+fn mean_in_flight(raw: &Object) -> Option<f64> {
+    let latency_s = amount(raw, "mean_e2el_ms").or_else(|| amount(raw, "median_e2el_ms"))? / 1000.0;
+    Some((amount(raw, "completed")? * latency_s / amount(raw, "duration")?).max(1.0))
+}
+
 /// The load: concurrent requests, or requests at a rate with the mean number in flight by Little's law.
 fn say_load(facts: &mut Facts, raw: &Object) {
-    let amount = |key: &str| {
-        raw.get(key)
-            .and_then(number::float)
-            .filter(|value| value.is_finite() && *value > 0.0)
-    };
-    if let Some(rate) = amount("request_rate") {
+    if let Some(rate) = amount(raw, "request_rate") {
         facts.say(Fact::RequestRate, &rate.to_string(), "request_rate");
     }
-    let in_flight = || {
-        let latency_s = amount("mean_e2el_ms").or_else(|| amount("median_e2el_ms"))? / 1000.0;
-        Some((amount("completed")? * latency_s / amount("duration")?).max(1.0))
-    };
-    let conc = amount("max_concurrency").or_else(|| amount("request_rate").and_then(|_| in_flight()));
+    let conc = amount(raw, "max_concurrency").or_else(|| amount(raw, "request_rate").and_then(|_| mean_in_flight(raw)));
     if let Some(conc) = conc {
         facts.say(Fact::Concurrency, &format!("{conc:.0}"), "max_concurrency");
     }

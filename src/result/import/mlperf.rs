@@ -143,11 +143,11 @@ fn one_line_a_result(text: &str) -> Result<Imported, ImportError> {
     }
     for (line, record) in lines.iter().filter(|(_, record)| record.iter().any(|cell| !cell.trim().is_empty())) {
         let system = System::of(names, record);
-        let text = |name: &str| system.text(name).unwrap_or_default();
-        let found = text(RESULT_LINE);
+        let [found, model, scenario, unit] =
+            [RESULT_LINE, "Model MLC", "Scenario", "Units"].map(|name| system.text(name).unwrap_or_default());
         let read = number(&found)
             .ok_or_else(|| format!("found {:?}, expected a number", shortened(&found)))
-            .and_then(|value| system.result(&text("Model MLC"), &text("Scenario"), &text("Units"), value));
+            .and_then(|value| system.result(&model, &scenario, &unit, value));
         imported.add_published(read, &format!("line {line} ({RESULT_LINE})"), record);
     }
     Ok(imported)
@@ -225,22 +225,31 @@ pub(super) fn read_summary(documents: &[Json]) -> Imported {
     imported
 }
 
+fn text(document: &Json, key: &str) -> Option<String> {
+    document.text(key).filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+fn count(document: &Json, key: &str) -> Option<u32> {
+    document.get(key)?.as_number().and_then(whole)
+}
+
+fn required(document: &Json, key: &str) -> Result<String, String> {
+    text(document, key).ok_or_else(|| format!("`{key}` is absent or empty"))
+}
+
+/// Submission, model, scenario and the bits of the value.
+fn measurement(result: &PublishedResult, model: &str) -> (Option<String>, String, String, u64) {
+    let scenario = result.scenario.clone().unwrap_or_default();
+    (result.id.clone(), model.to_owned(), scenario, result.value.to_bits())
+}
+
 fn summary(document: &Json) -> Result<PublishedResult, String> {
-    let text = |key: &str| {
-        document
-            .get(key)
-            .and_then(Json::as_text)
-            .filter(|text| !text.is_empty())
-            .map(str::to_owned)
-    };
-    let count = |key: &str| document.get(key).and_then(Json::as_number).and_then(whole);
-    let required = |key: &str| text(key).ok_or_else(|| format!("`{key}` is absent or empty"));
     let value = document
         .get("Performance_Result")
         .and_then(Json::as_number)
         .filter(|value| value.is_finite());
-    let id = required("ID")?;
-    let nodes = count("Nodes");
+    let id = required(document, "ID")?;
+    let nodes = count(document, "Nodes");
     let others = [
         "Category",
         "Suite",
@@ -254,29 +263,32 @@ fn summary(document: &Json) -> Result<PublishedResult, String> {
     ];
     let details: serde_json::Map<String, Value> = others
         .iter()
-        .filter_map(|key| Some(((*key).to_lowercase(), Value::String(text(key)?))))
+        .filter_map(|key| Some(((*key).to_lowercase(), Value::String(text(document, key)?))))
         .collect();
     let mut details = Value::Object(details);
     if document.get("inferred").and_then(Json::as_number) == Some(1.0) {
         // Derived from another result; only edge results of old models are.
         details["inferred"] = Value::Bool(true);
     }
-    if let (Some(power), Some(unit)) = (document.get("Power_Result").and_then(Json::as_number), text("Power_Units")) {
+    if let (Some(power), Some(unit)) = (
+        document.get("Power_Result").and_then(Json::as_number),
+        text(document, "Power_Units"),
+    ) {
         details["power"] = json!({ "value": power, "unit": unit });
     }
     Ok(PublishedResult {
         suite: SUITE.to_owned(),
         round: Some(id.trim_start_matches('v').split('-').next().unwrap_or_default().to_owned()),
         id: Some(id),
-        submitter: text("Submitter"),
-        system: text("System"),
-        hardware: text("Accelerator"),
-        accelerators: nodes.zip(count("a#")).and_then(|(nodes, each)| nodes.checked_mul(each)),
+        submitter: text(document, "Submitter"),
+        system: text(document, "System"),
+        hardware: text(document, "Accelerator"),
+        accelerators: nodes.zip(count(document, "a#")).and_then(|(nodes, each)| nodes.checked_mul(each)),
         nodes,
-        model: required("UsedModel")?,
-        scenario: Some(required("Scenario")?),
+        model: required(document, "UsedModel")?,
+        scenario: Some(required(document, "Scenario")?),
         metric: "result".to_owned(),
-        unit: text("Performance_Units"),
+        unit: text(document, "Performance_Units"),
         value: value.ok_or("`Performance_Result` is not a finite number")?,
         details,
     })
@@ -284,14 +296,10 @@ fn summary(document: &Json) -> Result<PublishedResult, String> {
 
 /// Results at 99 % and 99.9 % accuracy are often one measurement, submitted twice: the second is marked, so that it is not counted twice.
 fn mark_equal_accuracies(results: &mut [PublishedResult]) {
-    let key = |result: &PublishedResult, model: &str| {
-        let scenario = result.scenario.clone().unwrap_or_default();
-        (result.id.clone(), model.to_owned(), scenario, result.value.to_bits())
-    };
-    let known: std::collections::BTreeSet<_> = results.iter().map(|result| key(result, &result.model)).collect();
+    let known: std::collections::BTreeSet<_> = results.iter().map(|result| measurement(result, &result.model)).collect();
     for result in results {
         if let Some(lower) = result.model.strip_suffix("99.9").map(|model| format!("{model}99"))
-            && known.contains(&key(result, &lower))
+            && known.contains(&measurement(result, &lower))
         {
             result.details["same_as"] = Value::String(lower);
         }

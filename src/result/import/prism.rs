@@ -30,13 +30,23 @@ fn read_one(document: &Json) -> Result<Measured, RowProblem> {
     })
 }
 
-fn at<'a>(document: &'a Json, path: &[&str]) -> Option<&'a Json> {
-    path.iter().try_fold(document, |value, key| value.get(key))
-}
-
 /// A number above zero; 0 means that it was not measured.
 fn measured(document: &Json, path: &[&str]) -> Option<f64> {
-    at(document, path)?.as_number().filter(|number| number.is_finite() && *number > 0.0)
+    document.at(path)?.as_number().filter(|number| number.is_finite() && *number > 0.0)
+}
+
+fn required(document: &Json, path: &[&str]) -> Result<f64, RowProblem> {
+    measured(document, path).ok_or_else(|| {
+        let found = document.at(path).map_or_else(|| "absent".to_owned(), Json::to_pretty);
+        RowProblem::Other(format!("`{}` is {found}, expected a number above zero", path.join(".")))
+    })
+}
+
+fn size(document: &Json, path: &[&str]) -> Option<i64> {
+    match document.at(path) {
+        Some(Json::Integer(size)) if *size > 0 => Some(*size),
+        _ => None,
+    }
 }
 
 fn facts(document: &Json) -> Facts {
@@ -62,17 +72,18 @@ fn facts(document: &Json) -> Facts {
     ];
     let mut facts = Facts::default();
     for (fact, path) in TEXTS {
-        let text = at(document, path)
+        let text = document
+            .at(path)
             .and_then(Json::as_text)
             .filter(|text| !text.eq_ignore_ascii_case("unknown"));
         if let Some(text) = text {
             facts.say(fact, text, path.join("."));
         }
     }
-    let is_apart = at(document, &["architecture"]).and_then(Json::as_text) == Some("disaggregated");
+    let is_apart = document.at(&["architecture"]).and_then(Json::as_text) == Some("disaggregated");
     let apart = if is_apart { APART.as_slice() } else { &[] };
     for (fact, path) in SIZES.iter().chain(apart) {
-        if let Some(Json::Integer(size)) = at(document, path) {
+        if let Some(Json::Integer(size)) = document.at(path) {
             facts.say(*fact, &size.to_string(), path.join("."));
         }
     }
@@ -84,11 +95,10 @@ fn facts(document: &Json) -> Facts {
 
 /// An aggregated deployment is engines of one TP on all accelerators.
 fn say_replicas(facts: &mut Facts, document: &Json) {
-    let size = |path: &[&str]| match at(document, path) {
-        Some(Json::Integer(size)) if *size > 0 => Some(*size),
-        _ => None,
-    };
-    let (Some(tp), Some(gpus)) = (size(&["metadata", "tensor_parallelism"]), size(&["accelerator_count"])) else {
+    let (Some(tp), Some(gpus)) = (
+        size(document, &["metadata", "tensor_parallelism"]),
+        size(document, &["accelerator_count"]),
+    ) else {
         return;
     };
     facts.say(Fact::Tp, &tp.to_string(), "metadata.tensor_parallelism");
@@ -108,15 +118,9 @@ fn numbers(document: &Json) -> Result<Vec<(&'static str, f64)>, RowProblem> {
         ("median_e2el", &["metrics", "latency", "p50"]),
         ("p99_e2el", &["metrics", "latency", "p99"]),
     ];
-    let required = |path: &[&str]| {
-        measured(document, path).ok_or_else(|| {
-            let found = at(document, path).map_or_else(|| "absent".to_owned(), Json::to_pretty);
-            RowProblem::Other(format!("`{}` is {found}, expected a number above zero", path.join(".")))
-        })
-    };
-    let total = required(&["metrics", "throughput"])?;
-    let input = required(&["workload", "input_tokens"])?;
-    let output = required(&["workload", "output_tokens"])?;
+    let total = required(document, &["metrics", "throughput"])?;
+    let input = required(document, &["workload", "input_tokens"])?;
+    let output = required(document, &["workload", "output_tokens"])?;
     let mut numbers = vec![
         ("tput_per_gpu", total),
         ("output_tput_per_gpu", total * output / (input + output)),

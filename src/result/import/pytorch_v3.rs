@@ -7,8 +7,9 @@ use super::{ImportError, Imported, PublishedResult, RefusedRow};
 use crate::result::{Json, Object};
 
 pub(super) fn wrote(document: &Object) -> bool {
-    let is_object = |key: &str| document.get(key).is_some_and(|value| value.as_object().is_some());
-    is_object("benchmark") && is_object("metric")
+    ["benchmark", "metric"]
+        .iter()
+        .all(|key| matches!(document.get(*key), Some(Json::Object(_))))
 }
 
 /// Whether the first record of a text that is JSON lines is one, in a list or not.
@@ -62,14 +63,24 @@ impl Imported {
     }
 }
 
+fn text(document: &Json, path: &[&str]) -> Option<String> {
+    let text = document.at(path)?.as_text();
+    text.filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+fn name(document: &Json, path: &[&str]) -> Result<String, String> {
+    text(document, path).ok_or_else(|| format!("`{}` is absent, expected a name", path.join(".")))
+}
+
+fn value_of(document: &Json, key: &str) -> Value {
+    document.get(key).cloned().map_or(Value::Null, Value::from)
+}
+
 fn record(document: &Json) -> Result<Vec<PublishedResult>, String> {
-    let at = |path: &[&str]| path.iter().try_fold(document, |value, key| value.get(key));
-    let text = |path: &[&str]| at(path).and_then(Json::as_text).filter(|text| !text.is_empty()).map(str::to_owned);
-    let required = |path: &[&str]| text(path).ok_or_else(|| format!("`{}` is absent, expected a name", path.join(".")));
-    let suite = required(&["benchmark", "name"])?;
-    let model = required(&["model", "name"])?;
-    let metric = required(&["metric", "name"])?;
-    let values = match at(&["metric", "benchmark_values"]) {
+    let suite = name(document, &["benchmark", "name"])?;
+    let model = name(document, &["model", "name"])?;
+    let metric = name(document, &["metric", "name"])?;
+    let values = match document.at(&["metric", "benchmark_values"]) {
         Some(Json::List(values)) if !values.is_empty() => values,
         _ => return Err("`metric.benchmark_values` is absent or empty, expected a list of numbers".to_owned()),
     };
@@ -78,18 +89,17 @@ fn record(document: &Json) -> Result<Vec<PublishedResult>, String> {
         .map(|value| value.as_number().filter(|number| number.is_finite()))
         .collect();
     let numbers = numbers.ok_or("`metric.benchmark_values` has something else than finite numbers")?;
-    let value_of = |path: &[&str]| at(path).cloned().map_or(Value::Null, Value::from);
     let details = json!({
-        "benchmark": value_of(&["benchmark"]), "model": value_of(&["model"]), "inputs": value_of(&["inputs"]),
-        "dependencies": value_of(&["dependencies"]), "runners": value_of(&["runners"]), "repo": value_of(&["repo"]),
-        "head_branch": value_of(&["head_branch"]), "head_sha": value_of(&["head_sha"]), "workflow_id": value_of(&["workflow_id"]),
-        "run_attempt": value_of(&["run_attempt"]), "job_id": value_of(&["job_id"]), "timestamp": value_of(&["timestamp"]),
+        "benchmark": value_of(document, "benchmark"), "model": value_of(document, "model"), "inputs": value_of(document, "inputs"),
+        "dependencies": value_of(document, "dependencies"), "runners": value_of(document, "runners"), "repo": value_of(document, "repo"),
+        "head_branch": value_of(document, "head_branch"), "head_sha": value_of(document, "head_sha"), "workflow_id": value_of(document, "workflow_id"),
+        "run_attempt": value_of(document, "run_attempt"), "job_id": value_of(document, "job_id"), "timestamp": value_of(document, "timestamp"),
     });
     let details: serde_json::Map<String, Value> = match details {
         Value::Object(members) => members.into_iter().filter(|(_, value)| !value.is_null()).collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => serde_json::Map::new(),
     };
-    let of_value = |(index, value): (usize, &f64)| {
+    let results = numbers.iter().enumerate().map(|(index, value)| {
         let mut details = details.clone();
         // Repetitions of one measurement.
         if numbers.len() > 1 {
@@ -99,18 +109,18 @@ fn record(document: &Json) -> Result<Vec<PublishedResult>, String> {
             suite: suite.clone(),
             round: None,
             id: None,
-            submitter: text(&["repo"]),
+            submitter: text(document, &["repo"]),
             system: None,
-            hardware: text(&["benchmark", "extra_info", "device"]),
+            hardware: text(document, &["benchmark", "extra_info", "device"]),
             accelerators: None,
             nodes: None,
             model: model.clone(),
-            scenario: text(&["benchmark", "mode"]),
+            scenario: text(document, &["benchmark", "mode"]),
             metric: metric.clone(),
-            unit: text(&["metric", "extra_info", "unit"]),
+            unit: text(document, &["metric", "extra_info", "unit"]),
             value: *value,
             details: Value::Object(details),
         }
-    };
-    Ok(numbers.iter().enumerate().map(of_value).collect())
+    });
+    Ok(results.collect())
 }

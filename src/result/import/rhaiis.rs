@@ -8,7 +8,8 @@ use super::facts::{Fact, Facts};
 use super::subject::date_of_seconds;
 use super::table::{self, CellError, Header, Row, TableError, folded};
 use super::{ImportError, ImportFormat, ImportHints, Imported};
-use crate::result::{Json, Object};
+use crate::result::Object;
+use crate::result::json::put;
 
 /// Columns that every generation of the table has.
 const REQUIRED: [&str; 6] = [
@@ -71,27 +72,29 @@ pub(super) fn format_of(text: &str, hints: &ImportHints) -> Option<ImportFormat>
         .next()?
         .ok()?;
     let names: Vec<String> = record.iter().map(|name| folded(hints.mapping.column(name.trim()))).collect();
-    let has = |name: &str| names.contains(&folded(name));
-    if !(has("output_tok/sec") && has("accelerator")) {
+    if !(has(&names, "output_tok/sec") && has(&names, "accelerator")) {
         return None;
     }
-    Some(if has("router_config") || has("decode_pod_count") {
+    Some(if has(&names, "router_config") || has(&names, "decode_pod_count") {
         ImportFormat::LlmdTable
     } else {
         ImportFormat::Rhaiis
     })
 }
 
+fn has(names: &[String], name: &str) -> bool {
+    names.contains(&folded(name))
+}
+
 pub(super) fn read(text: &str, format: ImportFormat, hints: &ImportHints) -> Result<Imported, ImportError> {
     let mut collector = Collector::new(format, hints);
-    let each = |collector: &mut Collector<'_>, row: &Row<'_>, ragged: Option<CellError>| {
+    table::rows(text, &hints.mapping, &mut collector, check, |collector, row, ragged| {
         let measured = match ragged {
             Some(ragged) => Err(ragged.into()),
             None => read_row(row, hints),
         };
         collector.add_row(row, measured);
-    };
-    table::rows(text, &hints.mapping, &mut collector, check, each)?;
+    })?;
     Ok(collector.finish())
 }
 
@@ -180,26 +183,33 @@ fn check_concurrency(row: &Row<'_>) -> Result<(), CellError> {
 
 fn numbers(row: &Row<'_>) -> Result<Object, CellError> {
     let mut raw = Object::new();
-    let mut put = |key: &str, value: f64| drop(raw.insert(key.to_owned(), Json::Float(value)));
     let completed = row.above_zero(&["successful_requests"])?;
     let rate = row.above_zero(&["measured rps"])?;
     let output = row.above_zero(&["output_tok/sec"])?;
-    put("completed", completed);
-    put("duration", completed / rate);
-    put("request_throughput", rate);
-    put("output_throughput", output);
-    put("total_token_throughput", row.above_zero(&["total_tok/sec"])?);
-    put("total_input_tokens", row.above_zero(&["prompt_token_count_mean"])? * completed);
-    put("total_output_tokens", row.above_zero(&["output_token_count_mean"])? * completed);
+    put(&mut raw, "completed", completed);
+    put(&mut raw, "duration", completed / rate);
+    put(&mut raw, "request_throughput", rate);
+    put(&mut raw, "output_throughput", output);
+    put(&mut raw, "total_token_throughput", row.above_zero(&["total_tok/sec"])?);
+    put(
+        &mut raw,
+        "total_input_tokens",
+        row.above_zero(&["prompt_token_count_mean"])? * completed,
+    );
+    put(
+        &mut raw,
+        "total_output_tokens",
+        row.above_zero(&["output_token_count_mean"])? * completed,
+    );
     if let Some(failed) = row.number(&["errored_requests"])? {
-        put("failed", failed);
+        put(&mut raw, "failed", failed);
     }
     for (theirs, ours, milliseconds) in LATENCIES {
         for (statistics, name) in STATISTICS {
             let columns: Vec<String> = statistics.iter().map(|statistic| format!("{theirs}_{statistic}")).collect();
             let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
             if let Some(value) = row.number(&columns)? {
-                put(&format!("{name}_{ours}_ms"), value * milliseconds);
+                put(&mut raw, &format!("{name}_{ours}_ms"), value * milliseconds);
             }
         }
     }

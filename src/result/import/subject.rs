@@ -99,8 +99,7 @@ fn variant(facts: &Facts) -> Result<BTreeMap<VariantText, VariantText>, FactErro
 
 /// The split over GPUs, and whether prefill and decode are apart.
 fn layout(facts: &Facts) -> Result<(Layout, bool), FactError> {
-    let workers = |fact| facts.size(fact);
-    let (prefill, decode) = (workers(Fact::PrefillWorkers)?, workers(Fact::DecodeWorkers)?);
+    let (prefill, decode) = (facts.size(Fact::PrefillWorkers)?, facts.size(Fact::DecodeWorkers)?);
     if let (None, None) = (prefill, decode) {
         let replicas = facts.size(Fact::Replicas)?.unwrap_or(NonZeroU32::MIN);
         let dp = facts.size(Fact::Dp)?.unwrap_or(NonZeroU32::MIN);
@@ -169,10 +168,8 @@ fn parse_date(text: &str) -> Option<DateTime<Utc>> {
     }
     let local = ["%Y%m%d-%H%M%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S%.f"];
     let local = local.iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok());
-    let day = || NaiveDate::parse_from_str(text, "%Y-%m-%d").ok();
-    local
-        .or_else(|| day().map(|day| day.and_time(NaiveTime::MIN)))
-        .map(|date| date.and_utc())
+    let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").map(|day| day.and_time(NaiveTime::MIN));
+    local.or(day.ok()).map(|date| date.and_utc())
 }
 
 /// Seconds since 1970 as a date.
@@ -184,13 +181,14 @@ pub(super) fn date_of_seconds(seconds: f64) -> Option<String> {
 
 /// What is known of how the numbers came to be.
 pub(super) fn provenance(facts: &Facts, producer: &str, conversions: Vec<String>) -> Provenance {
-    let text = |fact| facts.text(fact).map(str::to_owned);
+    let [producer_version, engine_version, node, runtime_args] =
+        [Fact::ProducerVersion, Fact::Version, Fact::Node, Fact::RuntimeArgs].map(|fact| facts.text(fact).map(str::to_owned));
     Provenance {
         producer: Some(producer.to_owned()),
-        producer_version: text(Fact::ProducerVersion),
-        engine_version: text(Fact::Version),
-        node: text(Fact::Node),
-        runtime_args: text(Fact::RuntimeArgs),
+        producer_version,
+        engine_version,
+        node,
+        runtime_args,
         conversions,
         ..Provenance::default()
     }

@@ -11,6 +11,11 @@ pub use read::{JsonError, Wanted};
 /// An object, in the order of its text.
 pub type Object = IndexMap<String, Json>;
 
+/// Sets the value under a key. A new key comes last.
+pub fn put(object: &mut Object, key: &str, value: impl Into<Json>) {
+    object.insert(key.to_owned(), value.into());
+}
+
 /// A JSON value whose numbers may be not finite.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Json {
@@ -48,6 +53,18 @@ impl Json {
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Self> {
         self.as_object()?.get(key)
+    }
+
+    /// The value at a path of keys through objects.
+    #[must_use]
+    pub fn at(&self, path: &[&str]) -> Option<&Self> {
+        path.iter().try_fold(self, |value, key| value.get(key))
+    }
+
+    /// The text under a key of an object.
+    #[must_use]
+    pub fn text(&self, key: &str) -> Option<&str> {
+        self.get(key)?.as_text()
     }
 
     /// The object, if it is one.

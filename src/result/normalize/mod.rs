@@ -6,6 +6,7 @@ use std::num::NonZeroU32;
 
 use super::agg::{self, Agg};
 use super::context::{Gpus, Origin, PointContext};
+use super::json::put;
 use super::plausibility::{self, Doubt, Figures};
 use super::producer::AGGREGATE;
 use super::{Json, Object, agentx, number, power};
@@ -89,33 +90,33 @@ pub fn normalize(raw: &Json, context: &PointContext) -> Result<Normalised, Norma
     let model = raw.get("model_id").or(own_name.as_ref());
     let model = model.ok_or(NormalizeError::Missing("model_id"))?;
     let mut document = Object::new();
-    let mut put = |key: &str, value: Json| drop(document.insert(key.to_owned(), value));
 
     let curve = &context.curve;
-    put("hw", curve.runner.as_str().into());
-    put("conc", Json::Integer(conc));
-    put("image", context.image.as_str().into());
-    put("model", model.clone());
-    put("infmax_model_prefix", curve.model_prefix.as_str().into());
-    put("framework", curve.framework.as_str().into());
-    put("precision", curve.precision.as_str().into());
-    put("spec_decoding", curve.spec_decoding.as_str().into());
-    put("disagg", curve.disagg.into());
+    put(&mut document, "hw", curve.runner.as_str());
+    put(&mut document, "conc", Json::Integer(conc));
+    put(&mut document, "image", context.image.as_str());
+    put(&mut document, "model", model.clone());
+    put(&mut document, "infmax_model_prefix", curve.model_prefix.as_str());
+    put(&mut document, "framework", curve.framework.as_str());
+    put(&mut document, "precision", curve.precision.as_str());
+    put(&mut document, "spec_decoding", curve.spec_decoding.as_str());
+    put(&mut document, "disagg", curve.disagg);
     put(
+        &mut document,
         "recipe_fingerprint",
-        context.recipe_fingerprint.as_deref().unwrap_or_default().into(),
+        context.recipe_fingerprint.as_deref().unwrap_or_default(),
     );
     if let Some(lens) = context.lens {
-        put("isl", lens.isl.get().into());
-        put("osl", lens.osl.get().into());
+        put(&mut document, "isl", lens.isl.get());
+        put(&mut document, "osl", lens.osl.get());
     } else {
-        put("scenario_type", agg::AGENTIC.into());
+        put(&mut document, "scenario_type", agg::AGENTIC);
     }
     if let Some(router) = &context.router {
-        put("router", component(router));
+        put(&mut document, "router", component(router));
     }
     if let Some(transfer) = &context.kv_p2p_transfer {
-        put("kv_p2p_transfer", transfer.as_str().into());
+        put(&mut document, "kv_p2p_transfer", transfer.as_str());
     }
     document.extend(layout(context));
     document.extend(throughput(raw, context.gpus)?);
@@ -208,12 +209,15 @@ fn component(component: &Component) -> Json {
     Json::Object(object)
 }
 
+fn dp_attention(context: &PointContext, group: usize) -> Json {
+    context.dp_attention.get(group).map_or("false", String::as_str).into()
+}
+
 fn layout(context: &PointContext) -> Vec<(String, Json)> {
-    let spelled = |index: usize| Json::from(context.dp_attention.get(index).map_or("false", String::as_str));
     let mut entries = vec![("is_multinode".to_owned(), context.layout.is_multi_node().into())];
     match &context.layout {
         Layout::SingleNode(parallelism) => {
-            entries.extend(sizes("", parallelism, spelled(0)));
+            entries.extend(sizes("", parallelism, dp_attention(context, 0)));
             if parallelism.dp_size != NonZeroU32::MIN {
                 entries.push(("dp_size".to_owned(), parallelism.dp_size.get().into()));
             }
@@ -223,9 +227,9 @@ fn layout(context: &PointContext) -> Vec<(String, Json)> {
                 Gpus::Together(gpus) => (gpus, 0),
                 Gpus::Apart { prefill, decode } => (prefill, decode),
             };
-            entries.extend(sizes("prefill_", &prefill.parallelism, spelled(0)));
+            entries.extend(sizes("prefill_", &prefill.parallelism, dp_attention(context, 0)));
             entries.push(("prefill_num_workers".to_owned(), prefill.num_worker.into()));
-            entries.extend(decode_sizes(decode, decode_gpus, spelled(1)));
+            entries.extend(decode_sizes(decode, decode_gpus, dp_attention(context, 1)));
             entries.push(("decode_num_workers".to_owned(), decode.num_worker.into()));
             entries.push(("num_prefill_gpu".to_owned(), prefill_gpus.into()));
             entries.push(("num_decode_gpu".to_owned(), decode_gpus.into()));
@@ -292,13 +296,15 @@ fn latencies(raw: &Object, left_out: &[String]) -> Result<Vec<(String, Json)>, N
         {
             continue;
         }
-        let name = || key.replace("_ms", "");
-        let milliseconds = || number::float(value).ok_or_else(|| wrong(key, value, "a number of milliseconds"));
+        if !key.ends_with("ms") && !key.contains("tpot") {
+            continue;
+        }
+        let name = key.replace("_ms", "");
+        let milliseconds = number::float(value).ok_or_else(|| wrong(key, value, "a number of milliseconds"))?;
         if key.ends_with("ms") {
-            entries.push((name(), (milliseconds()? / 1000.0).into()));
+            entries.push((name.clone(), (milliseconds / 1000.0).into()));
         }
         if key.contains("tpot") {
-            let milliseconds = milliseconds()?;
             if milliseconds == 0.0 && key.starts_with("std") {
                 // One request, or several equal ones: the deviation is 0 and has no inverse.
                 continue;
@@ -306,7 +312,7 @@ fn latencies(raw: &Object, left_out: &[String]) -> Result<Vec<(String, Json)>, N
             if milliseconds == 0.0 {
                 return Err(wrong(key, value, "a time above zero"));
             }
-            entries.push((name().replace("tpot", "intvty"), (1000.0 / milliseconds).into()));
+            entries.push((name.replace("tpot", "intvty"), (1000.0 / milliseconds).into()));
         }
     }
     Ok(entries)

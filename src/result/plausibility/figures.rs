@@ -68,24 +68,27 @@ const NORMALISED_AMOUNTS: [&str; 3] = ["tput_per_gpu", "output_tput_per_gpu", "i
 /// The latencies of a normalised result; its other numbers have statistics in their names, too.
 const NORMALISED_LATENCIES: [&str; 5] = ["ttft", "tpot", "itl", "e2el", "e2e_latency"];
 
+fn finite(raw: &Object, key: &str) -> Option<f64> {
+    raw.get(key).and_then(number::float).filter(|value| value.is_finite())
+}
+
 impl<'a> Figures<'a> {
     /// The figures of a raw result with the keys of benchmark_serving.py.
     pub(in crate::result) fn of_raw(raw: &'a Object) -> Self {
-        let get = |key: &str| raw.get(key).and_then(number::float).filter(|value| value.is_finite());
         let own = raw.get("imax");
         let rate = raw.get("request_rate");
         let mut figures = Self {
-            completed: get("completed"),
-            failed: get("failed").or_else(|| own?.get("failed")?.as_number()),
+            completed: finite(raw, "completed"),
+            failed: finite(raw, "failed").or_else(|| own?.get("failed")?.as_number()),
             // imax counts distinct prompts here where the load has a duration.
-            requested: get("num_prompts").filter(|asked| *asked > 0.0 && own.is_none()),
-            output_tokens: get("total_output_tokens"),
-            duration_s: get("duration"),
-            max_concurrency: get("max_concurrency"),
+            requested: finite(raw, "num_prompts").filter(|asked| *asked > 0.0 && own.is_none()),
+            output_tokens: finite(raw, "total_output_tokens"),
+            duration_s: finite(raw, "duration"),
+            max_concurrency: finite(raw, "max_concurrency"),
             // imax also writes no rate for conversations with pauses and for recorded arrivals.
             is_closed_loop: own.is_none() && rate.is_some_and(|rate| number::float(rate) == Some(f64::INFINITY)),
             is_cancelled: raw.get("cancelled") == Some(&Json::Bool(true)),
-            amounts: AMOUNTS.iter().filter_map(|key| Some((*key, get(key)?))).collect(),
+            amounts: AMOUNTS.iter().filter_map(|key| Some((*key, finite(raw, key)?))).collect(),
             latencies: Vec::new(),
         };
         for (key, value) in raw {

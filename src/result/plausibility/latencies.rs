@@ -53,17 +53,16 @@ pub(super) fn zero_latencies<'a>(figures: &'a Figures<'a>) -> impl Iterator<Item
 /// The key of a statistic whose zero cannot be a measurement. The time between chunks that arrived together is zero, so ITL is
 /// suspect only if all its statistics are zero.
 fn zero<'a>(latency: &Latency<'a>) -> Option<&'a str> {
-    let is_zero = |value: f64| value == 0.0;
     let found = match latency.name {
         "ttft" | "e2el" | "e2e_latency" => latency
             .values()
             .filter(|figure| figure.statistic != Statistic::Quantile(0.0))
-            .find(|figure| is_zero(figure.value)),
+            .find(|figure| figure.value == 0.0),
         "tpot" => latency
             .mean()
             .into_iter()
             .chain(latency.median())
-            .find(|figure| is_zero(figure.value))
+            .find(|figure| figure.value == 0.0)
             .or_else(|| all_zero(latency)),
         "itl" => all_zero(latency),
         _ => None,

@@ -53,15 +53,13 @@ pub(super) fn read(document: &Object) -> Result<Object, ProducerError> {
 
 /// The aggregate has rates and the time between the first request's start and the last one's end; tokens follow from them.
 fn counts(fields: Fields<'_>, completed: f64) -> Result<Counts, ProducerError> {
-    let throughput = |path: &[&'static str]| {
-        let path: Vec<&str> = ["request_metrics", "throughput"].iter().chain(path).copied().collect();
-        fields.above_zero(&path)
-    };
-    let duration_s = throughput(&["duration_seconds"])?;
+    const INPUT_RATE: &[&str] = &["request_metrics", "throughput", "input", "tokens_per_second"];
+    const OUTPUT_RATE: &[&str] = &["request_metrics", "throughput", "output", "tokens_per_second"];
+    let duration_s = fields.above_zero(&["request_metrics", "throughput", "duration_seconds"])?;
     Ok(Counts {
         completed,
-        input_tokens: throughput(&["input", "tokens_per_second"])? * duration_s,
-        output_tokens: throughput(&["output", "tokens_per_second"])? * duration_s,
+        input_tokens: fields.above_zero(INPUT_RATE)? * duration_s,
+        output_tokens: fields.above_zero(OUTPUT_RATE)? * duration_s,
         duration_s,
     })
 }

@@ -114,10 +114,9 @@ fn strategy_field<'a>(fields: Fields<'a>, key: &str) -> Option<&'a Json> {
 fn put_requests(result: &mut Canonical, fields: Fields<'_>) -> Result<f64, ProducerError> {
     const PLACES: [&[&str]; 3] = [&["metrics", "request_totals"], &["request_totals"], &["run_stats", "requests_made"]];
     let place = PLACES.into_iter().find(|path| fields.at(path).is_some()).unwrap_or(PLACES[0]);
-    let count = |key: &'static str| place.iter().copied().chain([key]).collect::<Vec<_>>();
-    let completed = fields.number(&count("successful"))?;
-    let errored = fields.finite(&count("errored")).unwrap_or(0.0);
-    let incomplete = fields.finite(&count("incomplete")).unwrap_or(0.0);
+    let completed = fields.number(&[place, &["successful"]].concat())?;
+    let errored = fields.finite(&[place, &["errored"]].concat()).unwrap_or(0.0);
+    let incomplete = fields.finite(&[place, &["incomplete"]].concat()).unwrap_or(0.0);
     result.put("failed", errored.into());
     // A load limited by time leaves requests in flight at its end. If those are the majority, almost nothing was measured: with
     // `num_prompts` the plausibility check finds that requests are missing.

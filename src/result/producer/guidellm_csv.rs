@@ -98,8 +98,8 @@ struct Row<'a> {
 impl Row<'_> {
     /// The cell below three headers, if it is there and not empty.
     fn cell(&self, headers: [&str; HEADER_ROWS]) -> Option<&str> {
-        let is_column = |column: &usize| self.headers.iter().zip(headers).all(|(row, text)| row.get(*column) == Some(text));
-        let column = (0..self.cells.len()).find(is_column)?;
+        let mut columns = 0..self.cells.len();
+        let column = columns.find(|column| self.headers.iter().zip(headers).all(|(row, text)| row.get(*column) == Some(text)))?;
         self.cells.get(column).filter(|cell| !cell.is_empty())
     }
 
@@ -121,11 +121,14 @@ impl Row<'_> {
         document.ok_or_else(|| self.wrong(headers, "a JSON document"))
     }
 
+    fn count(&self, name: &str) -> Result<f64, ProducerError> {
+        self.number(["Request Counts", name, ""])
+    }
+
     fn benchmark(&self) -> Result<Value, ProducerError> {
-        let count = |name| self.number(["Request Counts", name, ""]);
-        let successful = count("Successful")?;
+        let successful = self.count("Successful")?;
         let mut metrics = Map::new();
-        let totals = json!({ "successful": successful, "errored": count("Errored")?, "incomplete": count("Incomplete")? });
+        let totals = json!({ "successful": successful, "errored": self.count("Errored")?, "incomplete": self.count("Incomplete")? });
         metrics.insert("request_totals".to_owned(), totals);
         for (column, key) in TOKENS {
             // There is no sum, but the mean of the successful requests.

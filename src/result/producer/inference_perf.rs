@@ -57,11 +57,10 @@ pub(super) fn read(document: &Object) -> Result<Object, ProducerError> {
     let output_tokens = fields.finite(&["successes", "output_tokens", "total"]).or(client_tokens);
     let input_tokens = fields.finite(&["successes", "prompt_tokens", "total"]);
     let input_tokens = input_tokens.or_else(|| mean_total(fields, &["successes", "prompt_len"], completed));
-    let absent = |path: &[&str]| fields.wrong(path, None, "a finite number");
-    let output_tokens = output_tokens.ok_or_else(|| absent(&["successes", "output_len", "mean"]))?;
+    let output_tokens = output_tokens.ok_or_else(|| fields.wrong(&["successes", "output_len", "mean"], None, "a finite number"))?;
     result.put_counts(Counts {
         completed,
-        input_tokens: input_tokens.ok_or_else(|| absent(&["successes", "prompt_len", "mean"]))?,
+        input_tokens: input_tokens.ok_or_else(|| fields.wrong(&["successes", "prompt_len", "mean"], None, "a finite number"))?,
         output_tokens,
         duration_s,
     });

@@ -126,11 +126,11 @@ struct Counted {
 }
 
 fn counts(fields: Fields<'_>, layout: &Layout) -> Result<Counted, ProducerError> {
-    let request = |key| below(layout.requests, &[key]);
-    let failed = fields.finite(&request("failures")).unwrap_or(0.0);
-    let incomplete = fields.finite(&request("incomplete")).unwrap_or(0.0);
-    let completed = fields.number(&request("total"))? - failed - incomplete;
-    let length = |key| fields.number(&below(layout.requests, &[key, "mean"]));
+    let failed = fields.finite(&below(layout.requests, &["failures"])).unwrap_or(0.0);
+    let incomplete = fields.finite(&below(layout.requests, &["incomplete"])).unwrap_or(0.0);
+    let completed = fields.number(&below(layout.requests, &["total"]))? - failed - incomplete;
+    let input_length = fields.number(&below(layout.requests, &["input_length", "mean"]))?;
+    let output_length = fields.number(&below(layout.requests, &["output_length", "mean"]))?;
     let rates = layout.rates.map(|rate| fields.finite(&below(layout.throughput, rate)));
     let duration_s = match rates[0].filter(|rate| *rate > 0.0) {
         // The duration of the run is not used: it includes preparation and reporting.
@@ -140,8 +140,8 @@ fn counts(fields: Fields<'_>, layout: &Layout) -> Result<Counted, ProducerError>
     Ok(Counted {
         counts: Counts {
             completed,
-            input_tokens: length("input_length")? * completed,
-            output_tokens: length("output_length")? * completed,
+            input_tokens: input_length * completed,
+            output_tokens: output_length * completed,
             duration_s,
         },
         failed,
