@@ -81,15 +81,13 @@ fn cost_of(point: &Point, kind: TokenKind, tokens_per_month: Option<f64>, costs:
     let gpus = point.gpus as f64;
     // Dollars a million tokens and dollars a GPU-second give tokens a GPU-second.
     let tokens_per_gpu_s = cost.usd_per_gpu_hour / 3600.0 * 1e6 / usd;
-    let deployments = |tokens: f64| (tokens / SECONDS_A_MONTH / (tokens_per_gpu_s * gpus)).ceil();
+    let deployments = tokens_per_month.map(|tokens| (tokens / SECONDS_A_MONTH / (tokens_per_gpu_s * gpus)).ceil());
     Some(Cheapest {
         usd_per_million: usd,
         usd_per_million_low: interval.map(|ends| usd * throughput / ends.high),
         usd_per_million_high: interval.map(|ends| usd * throughput / ends.low),
         usd_per_month,
-        gpus_for_month: tokens_per_month
-            .map(|tokens| deployments(tokens) * gpus)
-            .filter(|gpus| gpus.is_finite()),
+        gpus_for_month: deployments.map(|deployments| deployments * gpus).filter(|gpus| gpus.is_finite()),
         usd_per_gpu_hour: cost.usd_per_gpu_hour,
         provider: cost.provider,
         price_date: cost.price_date,

@@ -52,7 +52,7 @@ pub fn levels(readings: &[Reading], series: usize) -> Vec<Level> {
     let steps = steps_of(&values, series).unwrap_or_default();
     let sd = Noise::of_history(&values).map(|noise| noise.at_least(LEAST_NOISE).sd);
     let edges: Vec<usize> = std::iter::once(0).chain(steps).chain([values.len()]).collect();
-    let stretch = |edge: &[usize]| {
+    let stretches = edges.windows(2).filter_map(|edge| {
         let [from, to] = *edge else { return None };
         let (first, last) = (readings.get(from)?, readings.get(to.checked_sub(1)?)?);
         Some(Level {
@@ -64,8 +64,8 @@ pub fn levels(readings: &[Reading], series: usize) -> Vec<Level> {
             mean: mean(values.get(from..to)?)?.exp(),
             sd,
         })
-    };
-    edges.windows(2).filter_map(stretch).collect()
+    });
+    stretches.collect()
 }
 
 #[cfg(test)]

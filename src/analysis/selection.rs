@@ -216,9 +216,8 @@ fn matches(filters: &[Filter], value: impl Fn(PointField) -> Option<String>) -> 
 
 /// Keeps the selected points, curves, level changes and scores of a run and of its comparison.
 pub fn select(run: &mut Run, comparison: Option<&mut Comparison>, filters: &[Filter]) {
-    let score = |key: &EvalKey| matches(filters, |field| field.of_score(key));
     run.points.retain(|point| is_selected(&point.key, filters));
-    run.evals.retain(|eval| score(&eval.key));
+    run.evals.retain(|eval| matches(filters, |field| field.of_score(&eval.key)));
     run.records
         .retain(|record| record.point().is_none_or(|point| is_selected(point, filters)));
     if let Some(comparison) = comparison {
@@ -227,6 +226,6 @@ pub fn select(run: &mut Run, comparison: Option<&mut Comparison>, filters: &[Fil
             .curves
             .retain(|curve| matches(filters, |field| field.of_frontier(&curve.curve)));
         comparison.shifts.retain(|shift| is_selected(&shift.point, filters));
-        comparison.evals.retain(|eval| score(&eval.key));
+        comparison.evals.retain(|eval| matches(filters, |field| field.of_score(&eval.key)));
     }
 }

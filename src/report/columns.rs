@@ -58,8 +58,10 @@ const COLUMNS: [Column; 16] = [
 /// The columns for a grouping. Settings that all points of a table share are in its heading and need no column. The columns of the
 /// engine and of TP stay: they also show speculative decoding and details of the layout.
 pub(super) fn columns(grouping: &Grouping) -> Vec<Column> {
-    let is_in_heading = |column: &Column| column.group_field().is_some_and(|field| grouping.fields().contains(&field));
-    COLUMNS.into_iter().filter(|column| !is_in_heading(column)).collect()
+    COLUMNS
+        .into_iter()
+        .filter(|column| column.group_field().is_none_or(|field| !grouping.fields().contains(&field)))
+        .collect()
 }
 
 impl Column {

@@ -6,8 +6,8 @@ use super::evals::ScoreRow;
 use super::sentences;
 use super::view::{Group, TableRow, View};
 use crate::analysis::Grouping;
+use crate::model::Workload;
 use crate::model::count;
-use crate::model::{SeqLens, Workload};
 use crate::result::{Metric, Point};
 
 /// The settings, before the metrics.
@@ -135,22 +135,21 @@ impl Shape {
 
     fn heading(self) -> Vec<String> {
         let metrics: Vec<String> = Metric::ALL.iter().map(|metric| column(*metric)).collect();
-        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let mut names = Vec::new();
         if self.groups {
             names.push("group".to_owned());
         }
-        names.extend(owned(&SETTINGS));
+        names.extend(SETTINGS.map(str::to_owned));
         names.extend(metrics.iter().cloned());
         if self.changes {
             names.extend(metrics.iter().map(|name| format!("{name}_change")));
             names.push("verdict".to_owned());
         }
         if self.costs {
-            names.extend(owned(&COST_FIELDS));
+            names.extend(COST_FIELDS.map(str::to_owned));
         }
         if self.scores {
-            names.extend(owned(&SCORE_FIELDS));
+            names.extend(SCORE_FIELDS.map(str::to_owned));
         }
         names
     }
@@ -173,9 +172,8 @@ impl Shape {
         cells.push(Cell::some(row.failure().unwrap_or_default()));
         cells.extend(Metric::ALL.iter().map(|metric| Cell::number_or_nothing(row.point.get(*metric))));
         if self.changes {
-            let change = |metric| row.compared.and_then(|compared| compared.change(metric));
-            let relative = |metric: &Metric| Cell::number_or_nothing(change(*metric).map(|change| change.relative));
-            cells.extend(Metric::ALL.iter().map(relative));
+            let changes = Metric::ALL.map(|metric| row.compared.and_then(|compared| compared.change(metric)));
+            cells.extend(changes.map(|change| Cell::number_or_nothing(change.map(|change| change.relative))));
             cells.push(Cell::some(row.compared.map_or("", |compared| compared.verdict.as_str())));
         }
         if self.costs {
@@ -197,7 +195,6 @@ impl Shape {
         if self.groups {
             cells.push(Cell::Nothing);
         }
-        let whole = |number: u64| Cell::Number(count(number));
         cells.extend(SETTINGS.map(|setting| match setting {
             "model_prefix" => Cell::some(key.model_prefix.clone()),
             "hardware" => Cell::some(key.hardware.clone()),
@@ -205,7 +202,7 @@ impl Shape {
             "precision" => Cell::some(key.precision.clone()),
             "spec_decoding" => Cell::some(key.spec_decoding.clone()),
             "layout" => Cell::some(key.layout.clone()),
-            "conc" => whole(key.conc),
+            "conc" => Cell::Number(count(key.conc)),
             _ => Cell::Nothing,
         }));
         cells.extend(Metric::ALL.map(|_| Cell::Nothing));
@@ -223,7 +220,7 @@ impl Shape {
             Cell::some(key.score_name.clone()),
             Cell::Number(row.score.score),
             Cell::number_or_nothing(row.score.stderr),
-            row.score.questions.map_or(Cell::Nothing, whole),
+            row.score.questions.map_or(Cell::Nothing, |number| Cell::Number(count(number))),
             Cell::number_or_nothing(row.change.map(|change| change.head - change.base)),
         ]);
         cells
@@ -245,7 +242,6 @@ fn settings(point: &Point) -> Vec<Cell> {
         Workload::FixedSeqLen(lens) => Some(lens),
         Workload::AgenticCoding => None,
     };
-    let length = |length: fn(SeqLens) -> u32| Cell::number_or_nothing(lens.map(|lens| f64::from(length(lens))));
     let gpus = count(point.gpus);
     vec![
         Cell::some(curve.model_prefix.to_string()),
@@ -255,8 +251,8 @@ fn settings(point: &Point) -> Vec<Cell> {
         Cell::some(curve.precision.to_string()),
         Cell::some(curve.spec_decoding.to_string()),
         Cell::some(curve.disagg.to_string()),
-        length(|lens| lens.isl.get()),
-        length(|lens| lens.osl.get()),
+        Cell::number_or_nothing(lens.map(|lens| f64::from(lens.isl.get()))),
+        Cell::number_or_nothing(lens.map(|lens| f64::from(lens.osl.get()))),
         Cell::some(curve.layout.clone()),
         Cell::Number(gpus),
         Cell::Number(f64::from(point.key.conc.get())),

@@ -3,7 +3,7 @@
 use super::number;
 use super::throughput_unit::ThroughputUnit;
 use super::view::View;
-use crate::analysis::{Best, BestBy, CostModel, PerMillion, PointCost, PowerSource, Slo};
+use crate::analysis::{Best, BestBy, CostModel, PointCost, PowerSource, Slo};
 use crate::result::Point;
 
 /// A column of costs or energy.
@@ -66,8 +66,9 @@ pub(super) const COST_FIELDS: [&str; 13] = [
 /// The values of [`COST_FIELDS`]; the last one is 1 or 0.
 pub(super) fn cost_values(cost: &PointCost) -> [Option<f64>; 13] {
     let kinds = [Some(cost.total), cost.input, cost.output];
-    let each = |value: fn(PerMillion) -> f64| kinds.map(|kind| kind.map(value));
-    let (usd, wh, gco2) = (each(|kind| kind.usd), each(|kind| kind.wh), each(|kind| kind.gco2));
+    let usd = kinds.map(|kind| kind.map(|kind| kind.usd));
+    let wh = kinds.map(|kind| kind.map(|kind| kind.wh));
+    let gco2 = kinds.map(|kind| kind.map(|kind| kind.gco2));
     let measured = match cost.power_source {
         PowerSource::Measured => 1.0,
         PowerSource::Tdp => 0.0,
@@ -155,10 +156,11 @@ impl View<'_> {
 
 /// Whether a point has the lowest value of its workload. A workload with a single point has no best one.
 pub(super) fn is_lowest(column: CostColumn, row: (&Point, Option<&PointCost>), all: &[(&Point, Option<PointCost>)]) -> bool {
-    let value = |cost: Option<&PointCost>| cost.and_then(|cost| column.value(cost));
     let (point, cost) = row;
-    let Some(own) = value(cost) else { return false };
+    let Some(own) = cost.and_then(|cost| column.value(cost)) else {
+        return false;
+    };
     let same = all.iter().filter(|(other, _)| other.key.curve.workload == point.key.curve.workload);
-    let values: Vec<f64> = same.filter_map(|(_, cost)| value(cost.as_ref())).collect();
+    let values: Vec<f64> = same.filter_map(|(_, cost)| column.value(cost.as_ref()?)).collect();
     values.len() > 1 && values.iter().all(|other| own <= *other)
 }

@@ -4,9 +4,9 @@ use crate::model::{escape_formula, escape_markdown};
 
 /// A link with an untrusted text. A URL that is not HTTP(S), or that could end the link, gives the text alone.
 pub(super) fn link(text: &str, url: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/?#@!$&+,;=%".contains(c);
+    let is_plain = url.chars().all(|c| c.is_ascii_alphanumeric() || "-._~:/?#@!$&+,;=%".contains(c));
     let shown = escape_markdown(text);
-    if url.starts_with("https://") && url.chars().all(plain) {
+    if url.starts_with("https://") && is_plain {
         format!("[{shown}]({url})")
     } else {
         shown

@@ -68,13 +68,12 @@ impl ScoreRow<'_> {
 impl<'a> Scores<'a> {
     /// A row for each score, changed ones first.
     pub(super) fn rows(&self) -> Vec<ScoreRow<'a>> {
-        let change = |score: &EvalScore| self.changes.iter().find(|change| change.key == score.key);
         let mut rows: Vec<ScoreRow> = self
             .scores
             .iter()
             .map(|score| ScoreRow {
                 score,
-                change: change(score),
+                change: self.changes.iter().find(|change| change.key == score.key),
             })
             .collect();
         rows.sort_by_key(ScoreRow::rank);

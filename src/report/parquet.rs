@@ -14,12 +14,11 @@ use crate::analysis::{self, ColumnKind, TableWriter};
 pub fn parquet(view: &View) -> Result<Vec<u8>, ParquetError> {
     let (names, rows) = rows(view);
     // A column has the type double if none of its values is a text.
-    let is_text = |column: usize| rows.iter().any(|row| matches!(row.get(column), Some(Cell::Text(_))));
-    let columns: Vec<(String, ColumnKind)> = names
-        .iter()
-        .enumerate()
-        .map(|(at, name)| (name.to_string(), if is_text(at) { ColumnKind::Text } else { ColumnKind::Number }))
-        .collect();
+    let kinds = (0..names.len()).map(|at| match rows.iter().any(|row| matches!(row.get(at), Some(Cell::Text(_)))) {
+        true => ColumnKind::Text,
+        false => ColumnKind::Number,
+    });
+    let columns: Vec<(String, ColumnKind)> = names.iter().map(ToString::to_string).zip(kinds).collect();
     let cells = rows
         .iter()
         .map(|row| row.iter().zip(&columns).map(|(cell, (_, kind))| cell_of(cell, *kind)).collect());

@@ -67,21 +67,21 @@ fn curves_and_scores(comparison: &Comparison) -> String {
 
 /// The basis of the verdicts: the source of the noise.
 pub(super) fn basis(comparison: &Comparison) -> String {
-    let changes = || comparison.points.iter().flat_map(|point| &point.changes);
-    if changes().next().is_none() {
+    let changes: Vec<&Change> = comparison.points.iter().flat_map(|point| &point.changes).collect();
+    if changes.is_empty() {
         return String::new();
     }
-    let assumed = changes().filter(|change| change.basis == Basis::Assumed).count();
-    let from_history = changes().any(|change| matches!(change.basis, Basis::History { .. }));
+    let assumed = changes.iter().filter(|change| change.basis == Basis::Assumed).count();
+    let from_history = changes.iter().any(|change| matches!(change.basis, Basis::History { .. }));
     let source = match (from_history, comparison.history_runs) {
         (true, 1) => "noise from 1 earlier run".to_owned(),
         (true, runs) => format!("noise from {runs} earlier runs"),
-        (false, _) if assumed == changes().count() => "noise assumed: no history yet".to_owned(),
+        (false, _) if assumed == changes.len() => "noise assumed: no history yet".to_owned(),
         (false, _) => "noise from repeated measurements".to_owned(),
     };
     let source = match assumed {
         0 => source,
-        some if some < changes().count() => format!("{source} (assumed for some points)"),
+        some if some < changes.len() => format!("{source} (assumed for some points)"),
         _ => source,
     };
     match comparison.points.iter().filter(|point| point.borrowed.is_some()).count() {

@@ -1,6 +1,8 @@
 //! Several runs side by side: a table for each metric and group, a line for each point, a column for each run with its change since
 //! the first run.
 
+use std::collections::BTreeSet;
+
 use super::columns::{metric_text, metric_title};
 use super::markdown;
 use super::number;
@@ -186,13 +188,15 @@ fn names_of(points: &[&PointKey]) -> (Vec<String>, Vec<String>) {
     let Some((first, rest)) = words.split_first().filter(|(_, rest)| !rest.is_empty()) else {
         return (Vec::new(), names);
     };
-    let is_common = |at: usize| {
-        rest.iter()
-            .all(|other| other.len() == first.len() && other.get(at) == first.get(at))
-    };
-    let common = (0..first.len()).filter(|at| is_common(*at)).map(|at| first[at].to_owned());
+    let common_places: BTreeSet<usize> = (0..first.len())
+        .filter(|at| {
+            rest.iter()
+                .all(|other| other.len() == first.len() && other.get(*at) == first.get(*at))
+        })
+        .collect();
+    let common = common_places.iter().map(|at| first[*at].to_owned());
     let own = words.iter().map(|words| {
-        let own = words.iter().zip(0..).filter(|(_, at)| !is_common(*at));
+        let own = words.iter().zip(0..).filter(|(_, at)| !common_places.contains(at));
         own.map(|(word, _)| *word).collect::<Vec<_>>().join(" ")
     });
     (common.collect(), own.collect())

@@ -158,20 +158,21 @@ impl TextTable {
         titles.map(|column| one_line(&column.title)).collect()
     }
 
+    fn aligned(&self, column: usize, text: &str) -> Cell {
+        let is_number = self.columns.get(column).is_some_and(|column| column.is_number);
+        Cell::new(text).set_alignment(if is_number { CellAlignment::Right } else { CellAlignment::Left })
+    }
+
     fn laid_out(&self, shown: &[usize]) -> Table {
         let mut table = Table::new();
         table
             .load_style(presets::UTF8_FULL_CONDENSED)
             .set_content_arrangement(ContentArrangement::Disabled);
-        let aligned = |at: usize, text: &str| {
-            let is_number = self.columns.get(at).is_some_and(|column| column.is_number);
-            Cell::new(text).set_alignment(if is_number { CellAlignment::Right } else { CellAlignment::Left })
-        };
         let titles = shown.iter().filter_map(|at| Some((*at, self.columns.get(*at)?)));
-        table.set_header(titles.map(|(at, column)| aligned(at, &column.title)));
+        table.set_header(titles.map(|(at, column)| self.aligned(at, &column.title)));
         for row in &self.rows {
             let cells = shown.iter().filter_map(|at| Some((*at, row.get(*at)?)));
-            table.add_row(cells.map(|(at, cell)| aligned(at, &cell.whole())));
+            table.add_row(cells.map(|(at, cell)| self.aligned(at, &cell.whole())));
         }
         table
     }

@@ -37,17 +37,17 @@ impl View<'_> {
     /// The lists that are not empty, the most urgent first.
     #[must_use]
     pub fn verdicts(&self) -> Vec<VerdictList> {
-        let list = |title, subject, lines| VerdictList { title, subject, lines };
         let curves = self.comparison.map_or_else(Vec::new, |comparison| curves(&comparison.curves));
         let shifts = self
             .comparison
             .map_or_else(Vec::new, |comparison| comparison.shifts.iter().map(shift).collect());
         let lists = [
-            list("Worse", "Point", self.losses().into_iter().map(point).collect()),
-            list("Better", "Point", self.gains().into_iter().map(point).collect()),
-            list("Whole curves, at equal interactivity", "Curve", curves),
-            list("Level changes within the history", "Point", shifts),
+            ("Worse", "Point", self.losses().into_iter().map(point).collect()),
+            ("Better", "Point", self.gains().into_iter().map(point).collect()),
+            ("Whole curves, at equal interactivity", "Curve", curves),
+            ("Level changes within the history", "Point", shifts),
         ];
+        let lists = lists.map(|(title, subject, lines)| VerdictList { title, subject, lines });
         lists.into_iter().filter(|list| !list.lines.is_empty()).collect()
     }
 }

@@ -160,12 +160,10 @@ impl<'a> View<'a> {
 
     #[must_use]
     pub fn mark(&self) -> Mark {
-        let accepted = |point: &Point| {
-            self.comparison
-                .and_then(|comparison| comparison.point(&point.key))
-                .is_some_and(|point| point.exception.is_some())
-        };
-        let failed = self.run.failures().any(|(point, _)| !accepted(point));
+        let failed = self.run.failures().any(|(point, _)| {
+            let compared = self.comparison.and_then(|comparison| comparison.point(&point.key));
+            compared.is_none_or(|point| point.exception.is_none())
+        });
         match self.comparison {
             Some(comparison) if comparison.has_regression() => Mark::Bad,
             _ if failed => Mark::Bad,
@@ -387,9 +385,8 @@ impl Group<'_> {
     /// The heading: `dsr1 on h200 (deepseek-ai/DeepSeek-R1)`.
     #[must_use]
     pub fn heading(&self) -> String {
-        let is_prefix = |model: &str| self.values.iter().any(|(_, value)| value == model);
         match self.model {
-            Some(model) if !is_prefix(model) => format!("{} ({model})", self.name),
+            Some(model) if self.values.iter().all(|(_, value)| value != model) => format!("{} ({model})", self.name),
             Some(_) | None => self.name.clone(),
         }
     }

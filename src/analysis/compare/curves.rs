@@ -143,9 +143,14 @@ fn of_one_run<'a>(points: Vec<&'a PointKey>, base: &Side) -> Vec<&'a PointKey> {
     let Some(run) = base.runs.iter().find(|run| !run.origins.is_empty()) else {
         return points;
     };
-    let index = |key: &PointKey| run.origins.get(key).map(|origin| origin.index);
-    let newest = points.iter().filter_map(|key| index(key)).max();
-    points.into_iter().filter(|key| index(key) == newest).collect()
+    let newest = points
+        .iter()
+        .filter_map(|key| run.origins.get(key))
+        .map(|origin| origin.index)
+        .max();
+    let mut points = points;
+    points.retain(|key| run.origins.get(key).map(|origin| origin.index) == newest);
+    points
 }
 
 /// Only points that both sides have: a failed point must not make the curve of the others look worse.
@@ -251,8 +256,8 @@ fn spanned<'a>(frontiers: impl Iterator<Item = &'a Vec<Place>>) -> Option<(f64, 
 /// Whether the rules accept a lower throughput of the point today.
 fn is_excepted(point: &PointKey, knowledge: &Knowledge) -> bool {
     let text = point.to_string();
-    let exception = |today| knowledge.rules.exception(&text, &[Metric::ThroughputPerGpu], today);
-    knowledge.today.and_then(exception).is_some()
+    let Some(today) = knowledge.today else { return false };
+    knowledge.rules.exception(&text, &[Metric::ThroughputPerGpu], today).is_some()
 }
 
 impl CurveEvidence {

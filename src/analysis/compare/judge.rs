@@ -229,8 +229,7 @@ fn test_on_assumption(evidence: &Evidence, assumed: AssumedNoise) -> Tested {
     let measurements = 1.0 / count(evidence.base.len()) + 1.0 / count(evidence.head.len());
     // From a standard deviation to the scale of the t distribution that has it.
     let scale = ((TAILS_OF_ASSUMPTION - 2.0) / TAILS_OF_ASSUMPTION).sqrt();
-    let error = |sd: f64| scale * sd.hypot(evidence.within) * measurements.sqrt();
-    let noisy = error(assumed.noisy());
+    let [quiet, noisy] = [assumed.quiet, assumed.noisy()].map(|sd| scale * sd.hypot(evidence.within) * measurements.sqrt());
     Tested {
         base,
         head,
@@ -239,7 +238,7 @@ fn test_on_assumption(evidence: &Evidence, assumed: AssumedNoise) -> Tested {
         sd: assumed.noisy().hypot(evidence.within),
         basis: Basis::Assumed,
         p: student_two_sided((head - base) / noisy, TAILS_OF_ASSUMPTION),
-        p_quiet: student_two_sided((head - base) / error(assumed.quiet), TAILS_OF_ASSUMPTION),
+        p_quiet: student_two_sided((head - base) / quiet, TAILS_OF_ASSUMPTION),
         q: 1.0,
     }
 }
@@ -310,8 +309,8 @@ fn change(point: &PointKey, (metric, statistic): (Metric, Statistic), tested: &T
 fn point(pair: &Pair, changes: Vec<Change>, base: &Side, knowledge: &Knowledge) -> PointComparison {
     let (verdict, images) = match &pair.kind {
         Kind::Both { base, head } => {
-            let image = |points: &[&crate::result::Point]| points.first().and_then(|point| point.image.clone());
-            (verdict(&changes), Some((image(base), image(head))))
+            let [base, head] = [base, head].map(|points| points.first().and_then(|point| point.image.clone()));
+            (verdict(&changes), Some((base, head)))
         }
         Kind::Failed => (Verdict::Failed, None),
         Kind::New => (Verdict::New, None),
@@ -331,12 +330,13 @@ fn point(pair: &Pair, changes: Vec<Change>, base: &Side, knowledge: &Knowledge) 
 
 /// The verdict on a point from those on its metrics. A gain in one metric never offsets a loss in another.
 fn verdict(changes: &[Change]) -> Verdict {
-    let any = |verdict| changes.iter().any(|change| change.verdict == verdict);
-    if any(MetricVerdict::Worse) {
+    let [worse, better, unsure] = [MetricVerdict::Worse, MetricVerdict::Better, MetricVerdict::Unsure]
+        .map(|verdict| changes.iter().any(|change| change.verdict == verdict));
+    if worse {
         Verdict::Worse
-    } else if any(MetricVerdict::Better) {
+    } else if better {
         Verdict::Better
-    } else if any(MetricVerdict::Unsure) || changes.is_empty() {
+    } else if unsure || changes.is_empty() {
         Verdict::Unsure
     } else {
         Verdict::Same

@@ -294,10 +294,9 @@ impl PointComparison {
     /// The most important change: the largest loss of a point that got worse, else the largest gain.
     #[must_use]
     pub fn decisive(&self) -> Option<&Change> {
-        let by_gain = |left: &&Change, right: &&Change| left.gain().total_cmp(&right.gain());
         match self.verdict {
-            Verdict::Worse => self.changes.iter().min_by(by_gain),
-            Verdict::Better => self.changes.iter().max_by(by_gain),
+            Verdict::Worse => self.changes.iter().min_by(|left, right| left.gain().total_cmp(&right.gain())),
+            Verdict::Better => self.changes.iter().max_by(|left, right| left.gain().total_cmp(&right.gain())),
             Verdict::Unsure | Verdict::Same => self
                 .changes
                 .iter()

@@ -29,13 +29,12 @@ pub(super) enum Kind<'a> {
 /// All points of either side's first run.
 pub(super) fn pairs<'a>(base: &Side<'a>, head: &Side<'a>) -> Vec<Pair<'a>> {
     let keys: BTreeSet<&PointKey> = keys_of_first_run(base).chain(keys_of_first_run(head)).collect();
-    let tried = |key: &PointKey| head.runs.iter().any(|run| run.point(key).is_some());
     let pairs = keys.into_iter().map(|key| {
         let (before, after) = (measured(base, key), measured(head, key));
         let kind = match (before.is_empty(), after.is_empty()) {
             (false, false) => Kind::Both { base: before, head: after },
             (true, false) => Kind::New,
-            (false, true) if tried(key) => Kind::Failed,
+            (false, true) if head.runs.iter().any(|run| run.point(key).is_some()) => Kind::Failed,
             (false | true, true) => Kind::Missing,
         };
         Pair { key, kind }

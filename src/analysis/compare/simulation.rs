@@ -84,8 +84,8 @@ fn simulate(design: &Design, random: &mut Random) -> (usize, usize) {
         alarms[*point] |= matches!(verdict, MetricVerdict::Better | MetricVerdict::Worse);
     }
     let (changed, others) = alarms.split_at(design.changed);
-    let found = |alarms: &[bool]| alarms.iter().filter(|alarm| **alarm).count();
-    (found(changed), found(others))
+    let [found, false_alarms] = [changed, others].map(|alarms| alarms.iter().filter(|alarm| **alarm).count());
+    (found, false_alarms)
 }
 
 /// The number of comparisons of unchanged runs that raise an alarm.

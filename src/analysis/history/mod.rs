@@ -199,29 +199,33 @@ impl History {
         self.runs.get(*at)?.run.points.get(*index)
     }
 
+    /// Index of the newest run that measured a point.
+    fn last_run_of(&self, key: &PointKey) -> Option<usize> {
+        self.measured.get(key)?.last().map(|(at, _)| *at)
+    }
+
     /// The baseline of a run: the newest measurement of each of its points, the other points that the newest run of each of its curves
     /// measured, and the newest scores. Other curves are left out, because a run measures only what its change concerns. Every point has
     /// its origin, so that no line is drawn through points of several runs.
     #[must_use]
     pub fn baseline(&self, run: &Run) -> Run {
-        let last = |key: &PointKey| self.measured.get(key).and_then(|places| places.last()).map(|(at, _)| *at);
         let mut newest: BTreeMap<&CurveKey, usize> = BTreeMap::new();
         for key in self.measured.keys() {
             let at = newest.entry(&key.curve).or_default();
-            *at = (*at).max(last(key).unwrap_or_default());
+            *at = (*at).max(self.last_run_of(key).unwrap_or_default());
         }
         let curves: BTreeSet<&CurveKey> = run.points.iter().map(|point| &point.key.curve).collect();
         let keys: Vec<&PointKey> = self
             .measured
             .keys()
             .filter(|key| {
-                let of_newest = curves.contains(&key.curve) && newest.get(&key.curve).copied() == last(key);
+                let of_newest = curves.contains(&key.curve) && newest.get(&key.curve).copied() == self.last_run_of(key);
                 of_newest || run.point(key).is_some()
             })
             .collect();
         let points = keys.iter().filter_map(|key| self.newest(key));
         let origin = |key: &PointKey| {
-            let index = last(key)?;
+            let index = self.last_run_of(key)?;
             let run = self.runs.get(index)?;
             Some(Origin {
                 index,

@@ -170,16 +170,19 @@ pub fn slices(seconds: &[TimeSlice]) -> Vec<TimeSlice> {
     seconds.chunks(width).filter_map(merged).collect()
 }
 
+fn sum(slices: &[TimeSlice], number: fn(&TimeSlice) -> u64) -> u64 {
+    slices.iter().map(number).fold(0, u64::saturating_add)
+}
+
 fn merged(part: &[TimeSlice]) -> Option<TimeSlice> {
     let (first, last) = (part.first()?, part.last()?);
     let ttfts: Vec<f64> = part.iter().filter_map(|slice| slice.mean_ttft_ms).collect();
-    let sum = |number: fn(&TimeSlice) -> u64| part.iter().map(number).fold(0, u64::saturating_add);
     Some(TimeSlice {
         second: first.second,
-        seconds: sum(|slice| slice.seconds),
-        completed: sum(|slice| slice.completed),
-        failed: sum(|slice| slice.failed),
-        chunks: sum(|slice| slice.chunks),
+        seconds: sum(part, |slice| slice.seconds),
+        completed: sum(part, |slice| slice.completed),
+        failed: sum(part, |slice| slice.failed),
+        chunks: sum(part, |slice| slice.chunks),
         mean_ttft_ms: (!ttfts.is_empty()).then(|| ttfts.iter().sum::<f64>() / ttfts.len() as f64),
         in_flight: last.in_flight,
     })

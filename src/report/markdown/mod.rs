@@ -211,8 +211,8 @@ fn shortened(reason: &str) -> String {
 /// The command that measures a point again: the worst one, else the first. A point of several nodes has no such command.
 fn reproduction(view: &View) -> Option<Section> {
     let worst = view.losses().first().map(|point| &point.point);
-    let rows = || view.groups.iter().flat_map(|group| &group.rows).map(|row| row.point);
-    let point = rows().find(|point| Some(&point.key) == worst).or_else(|| rows().next())?;
+    let points: Vec<&Point> = view.groups.iter().flat_map(|group| &group.rows).map(|row| row.point).collect();
+    let point = points.iter().find(|point| Some(&point.key) == worst).or_else(|| points.first())?;
     let command = run_command(point)?;
     Some(Section::new(&format!(
         "\n<details><summary>Reproduce a point</summary>\n\n{}, on a runner of that hardware, with the repository's recipes:\n\n```sh\n{command}\n```\n\n</details>\n",
@@ -265,8 +265,12 @@ fn run_command(point: &Point) -> Option<String> {
         &osl,
     ];
     // Names of results are text from outside, and this one is meant to be pasted into a shell.
-    let is_safe = |word: &str| word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:@+".contains(c)) && !word.is_empty();
     (is_plain && curve.spec_decoding == SpecDecoding::None && words.iter().all(|word| is_safe(word))).then(|| words.join(" "))
+}
+
+/// Whether a shell takes a word as it is.
+fn is_safe(word: &str) -> bool {
+    word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:@+".contains(c)) && !word.is_empty()
 }
 
 fn problems(view: &View, listed: usize) -> Option<Section> {
@@ -298,8 +302,8 @@ fn table(group: &Group, columns: &[Column], folded: bool) -> Section {
         &mut text,
         shown.iter().map(|(_, column)| column.title(group.throughput_unit()).to_owned()),
     );
-    let rule = |column: Column| if column.is_number() { "---:" } else { "---" };
-    push_row(&mut text, shown.iter().map(|(_, column)| rule(*column).to_owned()));
+    let rules = shown.iter().map(|(_, column)| if column.is_number() { "---:" } else { "---" });
+    push_row(&mut text, rules.map(str::to_owned));
     for row in &group.rows {
         push_row(&mut text, shown.iter().filter_map(|(at, _)| row.cells.get(*at)).map(cell));
     }
