@@ -22,7 +22,7 @@ pub use compare::{
     Basis, Change, Comparison, CurveComparison, FrontierKey, Knowledge, MetricVerdict, PointComparison, Side, Verdict, compare,
 };
 pub use conditions::Conditions;
-pub use cost::{CostError, CostGap, CostModel, HardwareCost, PerMillion, PointCost, PowerSource, hardware_schema};
+pub use cost::{CostError, CostGap, CostModel, HardwareCost, PointCost, PowerSource, hardware_schema};
 pub use evals::{EvalChange, EvalKey, EvalScore, eval_changes};
 pub use history::{
     Cell, ColumnKind, DEFAULT_PROJECT, EvalRow, GivenVerdict, History, HistoryError, HistoryRun, INTERVAL_COLUMNS, JobSummary,
