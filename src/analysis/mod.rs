@@ -34,6 +34,6 @@ pub use levels::{LEVEL_METHOD, Level, MetricLevels, Reading, levels};
 pub use raw_pairs::pair_raw_points;
 pub use run::{Assembly, Found, Origin, Problem, Run, assemble};
 pub use run_document::{RunDocument, RunDocumentError};
-pub use selection::{Filter, Grouping, PointField, is_selected, select};
+pub use selection::{FieldFilter, Filter, Grouping, PointField, is_selected, select};
 pub use shifts::{Shift, Step};
 pub use slo::{Best, BestBy, Slo, best_points};

@@ -2,7 +2,7 @@
 //! alternatives; several keys must all match.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::str::FromStr;
 
 use globset::{Glob, GlobMatcher};
@@ -178,6 +178,37 @@ impl Filter {
     pub fn literal(&self) -> Option<&str> {
         let text = self.glob.glob().glob();
         (!text.contains(['*', '?', '[', ']', '{', '}', '\\'])).then_some(text)
+    }
+}
+
+/// The filters of one dimension, with what they said of its values: values repeat over the curves of a history.
+#[derive(Debug)]
+pub struct FieldFilter<'a> {
+    filters: Vec<&'a Filter>,
+    known: HashMap<String, bool>,
+}
+
+impl<'a> FieldFilter<'a> {
+    /// Those of `filters` that are of a dimension.
+    #[must_use]
+    pub fn new(field: PointField, filters: &'a [Filter]) -> Self {
+        Self {
+            filters: filters.iter().filter(|filter| filter.field == field).collect(),
+            known: HashMap::new(),
+        }
+    }
+
+    /// Whether one of them matches, or there is none.
+    pub fn matches(&mut self, value: &str) -> bool {
+        if self.filters.is_empty() {
+            return true;
+        }
+        if let Some(known) = self.known.get(value) {
+            return *known;
+        }
+        let is_match = self.filters.iter().any(|filter| filter.glob.is_match(value));
+        self.known.insert(value.to_owned(), is_match);
+        is_match
     }
 }
 

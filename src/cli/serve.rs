@@ -8,7 +8,8 @@ use clap::Args;
 
 use super::output::say;
 use super::{Exit, Failure};
-use crate::serve::{AccessRules, Limits, ServeRequest, serve};
+use crate::analysis::Filter;
+use crate::serve::{AccessRules, ChosenCurves, Limits, ServeRequest, serve};
 use crate::store::history::HistoryHome;
 use crate::system::cancellation::Cancellation;
 
@@ -47,6 +48,12 @@ pub struct ServeArgs {
     /// Take the client's address from the last entry of X-Forwarded-For, which a proxy in front sets.
     #[arg(long, env = "IMAX_SERVE_BEHIND_PROXY")]
     behind_proxy: bool,
+    /// Points whose newest values /metrics shows, as the --filter of other commands: KEY=GLOB, several of a key are alternatives.
+    #[arg(long, value_name = "KEY=GLOB", env = "IMAX_SERVE_METRICS_FILTER", value_delimiter = ' ')]
+    metrics_filter: Vec<Filter>,
+    /// The branch of these values.
+    #[arg(long, value_name = "BRANCH", default_value = "main", env = "IMAX_SERVE_METRICS_BRANCH")]
+    metrics_branch: String,
     /// Seconds between two looks at files of a folder or branch.
     #[arg(long, value_name = "SECONDS", default_value = "60", env = "IMAX_SERVE_REFRESH")]
     refresh: NonZeroU32,
@@ -110,6 +117,8 @@ pub async fn run(args: ServeArgs) -> Result<Exit, Failure> {
         closed,
         writes,
         behind_proxy,
+        metrics_filter,
+        metrics_branch,
         refresh,
     } = args;
     let Some(home) = positional.or(history) else {
@@ -126,6 +135,10 @@ pub async fn run(args: ServeArgs) -> Result<Exit, Failure> {
             is_closed: closed,
             is_writable: writes,
             is_behind_proxy: behind_proxy,
+        },
+        chosen_curves: ChosenCurves {
+            filters: metrics_filter,
+            branch: metrics_branch,
         },
         refresh: Duration::from_secs(refresh.get().into()),
     };

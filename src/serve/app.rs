@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::body_cache::BodyCache;
 use super::error::ApiError;
+use super::history_metrics::ChosenCurves;
 use super::metrics::Metrics;
 use super::rate_limit::RateLimits;
 use super::readers::Reader;
@@ -47,6 +48,7 @@ pub(super) struct App {
     pub source: Source,
     pub limits: Limits,
     pub rules: AccessRules,
+    pub chosen_curves: ChosenCurves,
     pub metrics: Metrics,
     pub rates: RateLimits,
     pub bodies: BodyCache,

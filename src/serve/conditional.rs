@@ -32,8 +32,11 @@ pub(super) async fn conditional(State(app): State<Arc<App>>, request: Request, n
     let validator = format!("W/\"{}\"", digest.get(..32).unwrap_or_default());
     let cache_control = if app.rules.is_closed {
         "private, no-cache"
-    } else {
+    } else if parts.uri.path().starts_with("/api/") {
         "public, no-cache"
+    } else {
+        // Pictures are in pages that many read, through caches that do not ask again for each reader.
+        "public, max-age=300"
     };
     if is_known(&parts.headers, &validator) {
         let mut response = StatusCode::NOT_MODIFIED.into_response();

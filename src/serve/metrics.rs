@@ -10,12 +10,11 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use chrono::Utc;
 
 use super::app::{App, Shared};
 use super::blocking::on_blocking_thread;
 use super::error::ApiError;
-use crate::store::database::AsOf;
+use super::history_metrics::of_history;
 
 /// Upper ends of the classes of latencies, seconds.
 const CLASSES: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
@@ -101,12 +100,12 @@ impl Metrics {
     }
 }
 
-fn head(text: &mut String, name: &str, kind: &str, help: &str) {
+pub(super) fn head(text: &mut String, name: &str, kind: &str, help: &str) {
     let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
 }
 
 /// A value of a label.
-fn label(text: &str) -> String {
+pub(super) fn label(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
@@ -135,35 +134,4 @@ pub(super) async fn metrics(State(app): Shared) -> Result<Response, ApiError> {
     let time = app.limits.query_time;
     text.push_str(&on_blocking_thread(time, move || of_history(app)).await?);
     Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
-}
-
-async fn of_history(app: Arc<App>) -> Result<String, ApiError> {
-    let mut reader = app.reader().await?;
-    let (size, ages) = (reader.size().await?, reader.branch_ages().await?);
-    let projects = reader.projects(AsOf::Now).await?;
-    reader.give_back();
-    let mut text = String::new();
-    head(&mut text, "imax_store_bytes", "gauge", "Size of the history.");
-    let _ = writeln!(text, "imax_store_bytes {size}");
-    head(&mut text, "imax_runs", "gauge", "Runs of a project that hold.");
-    for project in &projects {
-        let _ = writeln!(text, "imax_runs{{project=\"{}\"}} {}", label(&project.project), project.runs);
-    }
-    head(
-        &mut text,
-        "imax_newest_run_age_seconds",
-        "gauge",
-        "Time since the newest run of a branch was measured.",
-    );
-    let now = Utc::now().timestamp_millis();
-    for age in &ages {
-        let seconds = now.saturating_sub(age.newest_ms) / 1000;
-        let branch = label(age.branch.as_deref().unwrap_or_default());
-        let _ = writeln!(
-            text,
-            "imax_newest_run_age_seconds{{project=\"{}\",branch=\"{branch}\"}} {seconds}",
-            label(&age.project)
-        );
-    }
-    Ok(text)
 }

@@ -7,6 +7,7 @@ mod app;
 mod authorization;
 mod blocking;
 mod body_cache;
+mod card;
 mod conditional;
 mod cursor;
 mod docs_page;
@@ -15,6 +16,7 @@ mod error;
 mod form;
 mod format;
 mod health;
+mod history_metrics;
 mod listener;
 mod metric_registry;
 mod metrics;
@@ -38,9 +40,11 @@ use tokio::net::TcpListener;
 
 pub(crate) use app::{AccessRules, Limits};
 pub(crate) use authorization::new_token;
+pub(crate) use history_metrics::ChosenCurves;
 pub(crate) use listener::GRACE;
 pub(crate) use openapi::description;
 
+use crate::store::artifacts::ArtifactError;
 use crate::store::database::DatabaseError;
 use crate::store::history::{HistoryFolderError, HistoryHome, OpenArtifactsError, OpenError};
 use crate::system::cancellation::Cancellation;
@@ -54,6 +58,7 @@ pub(crate) struct ServeRequest {
     pub is_public: bool,
     pub limits: Limits,
     pub rules: AccessRules,
+    pub chosen_curves: ChosenCurves,
     /// How often files are looked at again.
     pub refresh: Duration,
 }
@@ -76,6 +81,8 @@ pub(crate) enum ServeError {
     #[error(transparent)]
     Artifacts(#[from] OpenArtifactsError),
     #[error(transparent)]
+    File(#[from] ArtifactError),
+    #[error(transparent)]
     Folder(#[from] HistoryFolderError),
     #[error("cannot describe the API as JSON: {0}")]
     Description(#[from] serde_json::Error),
@@ -96,6 +103,7 @@ pub(crate) async fn serve(request: ServeRequest, cancellation: &Cancellation, re
         is_public,
         limits,
         rules,
+        chosen_curves,
         refresh,
     } = request;
     if !is_public && !listen.ip().to_canonical().is_loopback() {
@@ -111,6 +119,7 @@ pub(crate) async fn serve(request: ServeRequest, cancellation: &Cancellation, re
         rates: rate_limit::RateLimits::new(limits.requests_per_second),
         limits,
         rules,
+        chosen_curves,
         metrics: metrics::Metrics::default(),
         bodies: body_cache::BodyCache::default(),
         turn: tokio::sync::Mutex::default(),

@@ -14,8 +14,8 @@ use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetReques
 use tower_http::trace::TraceLayer;
 
 use super::api::{
-    annotations, changes, cheapest, compare, corrections, evals, facets, files, frontier, hardware, ingest, pictures, points, projects,
-    published, quarantine, reliability, runs, series,
+    annotations, changes, cheapest, compare, corrections, evals, facets, files, frontier, hardware, ingest, pictures, point, points,
+    projects, published, quarantine, reliability, runs, series,
 };
 use super::app::{App, Shared};
 use super::authorization::closed;
@@ -39,6 +39,7 @@ pub(super) fn router(app: &Arc<App>) -> Result<Router, ServeError> {
         .route("/api/v1/runs", read(runs::runs))
         .route("/api/v1/runs/{run}", read(runs::run))
         .route("/api/v1/points", read(points::points))
+        .route("/api/v1/points/{id}", read(point::point))
         .route("/api/v1/curves", read(points::curves))
         .route("/api/v1/series", read(series::series))
         .route("/api/v1/compare", read(compare::compare))
@@ -52,10 +53,12 @@ pub(super) fn router(app: &Arc<App>) -> Result<Router, ServeError> {
         .route("/api/v1/hardware", read(hardware::hardware))
         .route("/api/v1/prices", read(hardware::prices))
         .route("/api/v1/files/{digest}", read(files::file))
+        .route("/api/v1/files/{digest}/content", of_one_format(files::content))
         .route("/api/v1/mlperf", read(published::mlperf))
         .route("/api/v1/quarantine", read(quarantine::quarantine))
-        .route("/badge/{metric}", picture(pictures::badge))
-        .route("/chart/{metric}", picture(pictures::chart))
+        .route("/badge/{metric}", of_one_format(pictures::badge))
+        .route("/card/{metric}", of_one_format(pictures::card))
+        .route("/chart/{metric}", of_one_format(pictures::chart))
         .method_not_allowed_fallback(read_only)
         .layer(middleware::from_fn_with_state(Arc::clone(app), conditional))
         .layer(middleware::from_fn_with_state(Arc::clone(app), closed));
@@ -108,7 +111,7 @@ where
 }
 
 /// A route whose answers have one format.
-fn picture<P, F>(handler: impl Fn(Arc<App>, P) -> F + Clone + Send + Sync + 'static) -> MethodRouter<Arc<App>>
+fn of_one_format<P, F>(handler: impl Fn(Arc<App>, P) -> F + Clone + Send + Sync + 'static) -> MethodRouter<Arc<App>>
 where
     P: FromRequestParts<Arc<App>> + Send + 'static,
     F: Future<Output = Result<Response, ApiError>>,

@@ -95,6 +95,12 @@ pub(super) fn time(name: &str, text: Option<&str>) -> Result<Option<DateTime<Utc
     Ok(Some(time))
 }
 
+/// RFC 3339 of milliseconds since 1970.
+pub(super) fn date(milliseconds: i64) -> Option<String> {
+    let date = DateTime::from_timestamp_millis(milliseconds)?;
+    Some(date.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))
+}
+
 /// The number of a run.
 pub(super) fn run_number(name: &str, text: &str) -> Result<i64, ApiError> {
     let number = text.parse::<i64>().ok().filter(|number| *number > 0);

@@ -8,7 +8,7 @@ use super::ServeError;
 use super::readers::Readers;
 use crate::model::with_causes;
 use crate::store::database::{Access, Address, Database, RunFilter};
-use crate::store::history::{HistoryHome, is_history_folder, open_artifacts};
+use crate::store::history::{FolderFiles, HistoryHome, is_history_folder, open_artifacts};
 use crate::system::cancellation::Cancellation;
 
 /// Connections, and what tells the state of this history from those of others.
@@ -17,6 +17,8 @@ pub(super) struct Served {
     pub readers: Readers,
     /// Of the content of files; empty for a database, whose changes have numbers.
     pub tag: String,
+    /// The files of a history that is a folder.
+    pub files: FolderFiles,
     /// The database that writes go to; `None` for files.
     pub writes_to: Option<Address>,
     /// The files of a database of this process; removed with it.
@@ -36,7 +38,7 @@ impl Source {
     /// # Errors
     /// [`ServeError`] for a history that cannot be read.
     pub(super) async fn open(home: HistoryHome, connections: usize, query_time: Duration) -> Result<Self, ServeError> {
-        let served = open(&home, connections, query_time).await?;
+        let served = open(&home, connections, query_time, None).await?;
         Ok(Self {
             home,
             connections,
@@ -59,8 +61,9 @@ impl Source {
                 _ = cancellation.cancelled() => return,
                 () = tokio::time::sleep(interval) => {}
             }
-            match open(&self.home, self.connections, self.query_time).await {
-                Ok(found) if found.tag == self.now().tag => {}
+            let before = self.now();
+            match open(&self.home, self.connections, self.query_time, Some(&before.files)).await {
+                Ok(found) if found.tag == before.tag => {}
                 Ok(found) => *self.served.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(found),
                 Err(error) => tracing::warn!(history = %self.home, error = with_causes(&error), "cannot read the history again"),
             }
@@ -68,19 +71,24 @@ impl Source {
     }
 }
 
-async fn open(home: &HistoryHome, connections: usize, query_time: Duration) -> Result<Served, ServeError> {
+async fn open(home: &HistoryHome, connections: usize, query_time: Duration, before: Option<&FolderFiles>) -> Result<Served, ServeError> {
     if let HistoryHome::Database(address) = home {
         Database::open(address, Access::Read).await?.close().await?;
         return Ok(Served {
             readers: Readers::new(address.clone(), connections, query_time),
             tag: String::new(),
+            files: FolderFiles::default(),
             writes_to: Some(address.clone()),
             _scratch: None,
         });
     }
+    let files = match home {
+        HistoryHome::Folder(path) if path.is_dir() => FolderFiles::read(path, before)?,
+        HistoryHome::Folder(_) | HistoryHome::Branch(_) | HistoryHome::Bucket(_) | HistoryHome::Database(_) => FolderFiles::default(),
+    };
     let (mut database, scratch) = match home {
         HistoryHome::Folder(path) if is_artifacts(path)? => {
-            let (database, folder) = open_artifacts(path).await?.into_parts();
+            let (database, folder) = open_artifacts(path, &files).await?.into_parts();
             (database, Some(folder))
         }
         HistoryHome::Folder(_) | HistoryHome::Branch(_) | HistoryHome::Bucket(_) | HistoryHome::Database(_) => {
@@ -93,6 +101,7 @@ async fn open(home: &HistoryHome, connections: usize, query_time: Duration) -> R
     Ok(Served {
         readers: Readers::new(address, connections, query_time),
         tag: tag.chars().take(16).collect(),
+        files,
         writes_to: None,
         _scratch: scratch,
     })

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::client::{Served, sqlite, ten_nights};
 use crate::fixture::{Fixture, row};
+use crate::github::{Github, REPOSITORY, TOKEN};
 use crate::harness::imax;
 use crate::postgres::Server;
 
@@ -37,6 +38,60 @@ fn folder_and_sqlite_answer_alike() {
     for ((path, folder), database) in PATHS.iter().zip(answers(&folder)).zip(expected) {
         assert_eq!(folder, database, "{path}");
     }
+}
+
+#[test]
+fn branch_answers_as_its_runs_in_a_database() {
+    let fixture = Fixture::new();
+    let github = Github::start();
+    let cache = fixture.path("cache");
+    let environment = [
+        ("GITHUB_API_URL", github.api_url()),
+        ("GITHUB_TOKEN", TOKEN.to_owned()),
+        ("GITHUB_REPOSITORY", REPOSITORY.to_owned()),
+        ("XDG_CACHE_HOME", cache.to_str().unwrap().to_owned()),
+    ];
+    let environment: Vec<(&str, &str)> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    for (run, throughput) in [("1", 4000.0), ("2", 5000.0)] {
+        let folder = format!("run{run}");
+        fixture.measured(&format!("{folder}/4"), &row(4), throughput);
+        let date = format!("2026-10-0{run}T05:00:00Z");
+        for home in ["branch", "history.db"] {
+            let publish = [
+                "publish",
+                &folder,
+                "--to",
+                home,
+                "--commit",
+                "abc123",
+                "--branch",
+                "main",
+                "--run-id",
+                run,
+                "--attempt",
+                "1",
+                "--date",
+                &date,
+                "--kind",
+                "main",
+            ];
+            let published = fixture.imax(&publish, &environment);
+            assert_eq!(published.code, 0, "{}", published.stderr);
+        }
+    }
+    let database = Served::start(fixture.path("history.db").to_str().unwrap(), &[]);
+    let mut command = imax();
+    command
+        .args(["serve", "--history", "branch", "--listen", "127.0.0.1:0"])
+        .envs(environment);
+    let branch = Served::of(&mut command);
+    for path in PATHS.iter().filter(|path| !path.contains("run:10")) {
+        let path = path.replace("run:1&", "run:2&").replace("conc=64", "conc=4");
+        assert_eq!(branch.json(&path), database.json(&path), "{path}");
+    }
+    assert_eq!(branch.json("/api/v1/points?fields=conc")["data"].as_array().unwrap().len(), 2);
+    let refused = branch.send("POST", "/api/v1/ingest", &[], b"{}");
+    assert_eq!(refused.status, 403, "{}", refused.text());
 }
 
 #[test]

@@ -10,6 +10,9 @@
 #[allow(dead_code, reason = "the tests of reports use more of it")]
 #[path = "../reporting/fixture.rs"]
 mod fixture;
+#[allow(dead_code, unused_imports, reason = "the tests of reports use more of it")]
+#[path = "../github/mod.rs"]
+mod github;
 #[path = "../harness/mod.rs"]
 mod harness;
 #[allow(dead_code, reason = "the tests of histories use more of it")]
@@ -23,5 +26,7 @@ mod formats;
 mod homes;
 mod hostile;
 mod lifetime;
+mod monitoring;
+mod origin;
 mod reads;
 mod writes;

@@ -85,6 +85,12 @@ fn earlier_state_is_answered_byte_for_byte() {
         "/api/v1/reliability",
         "/api/v1/projects",
         "/api/v1/facets",
+        "/api/v1/changes",
+        "/api/v1/annotations",
+        "/api/v1/mlperf",
+        "/api/v1/quarantine",
+        "/api/v1/series?branch=main",
+        "/badge/interactivity.svg?filter=conc=64",
     ];
     let before: Vec<Vec<u8>> = paths.iter().map(|path| served.get(path).body).collect();
     let then = chrono::Utc::now();
@@ -105,8 +111,11 @@ fn earlier_state_is_answered_byte_for_byte() {
     assert_eq!(fixture.imax(&retract, &[]).code, 0);
     let then = then.to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
     for (path, before) in paths.iter().zip(before) {
-        assert_ne!(served.get(path).body, before, "{path}");
-        let earlier = served.get(&format!("{path}?as_of={then}"));
+        if !path.contains("annotations") && !path.contains("mlperf") && !path.contains("quarantine") {
+            assert_ne!(served.get(path).body, before, "{path}");
+        }
+        let mark = if path.contains('?') { '&' } else { '?' };
+        let earlier = served.get(&format!("{path}{mark}as_of={then}"));
         assert_eq!(String::from_utf8_lossy(&earlier.body), String::from_utf8_lossy(&before), "{path}");
     }
     let none = served.json("/api/v1/points?as_of=2026-01-01T00:00:00Z");
@@ -264,7 +273,27 @@ fn badge_and_chart_are_pictures_without_scripts() {
         "{}",
         badge.text()
     );
-    assert!(badge.text().contains(">5,569 tok/s/GPU<"), "{}", badge.text());
+    // The level fell on the sixth night, and the tenth is within a month of it.
+    assert!(badge.text().contains(">5,569 tok/s/GPU, down "), "{}", badge.text());
+    assert_eq!(badge.header("cache-control"), Some("public, max-age=300"));
+    let card = served.get("/card/throughput-per-gpu.png?filter=conc=64");
+    assert_eq!((card.status, card.header("content-type")), (200, Some("image/png")));
+    let mut decoder = png::Decoder::new(std::io::Cursor::new(&card.body)).read_info().unwrap();
+    assert_eq!((decoder.info().width, decoder.info().height), (1200, 630));
+    let mut pixels = vec![0; decoder.output_buffer_size().unwrap()];
+    decoder.next_frame(&mut pixels).unwrap();
+    assert!(
+        pixels.chunks(3).any(|pixel| pixel == [0xf0, 0x88, 0x3e]),
+        "what got worse has its colour"
+    );
+    let tag = card.header("etag").unwrap().to_owned();
+    let known = served.send(
+        "GET",
+        "/card/throughput-per-gpu.png?filter=conc=64",
+        &[("If-None-Match", &tag)],
+        b"",
+    );
+    assert_eq!(known.status, 304);
     assert!(badge.header("etag").is_some());
     let chart = served.get("/chart/ttft.svg");
     assert_eq!(chart.text().matches("<polyline").count(), 3, "{}", chart.text());
@@ -278,6 +307,9 @@ fn badge_and_chart_are_pictures_without_scripts() {
         ("/badge/ttft.svg?filter=conc=3", 404),
         ("/badge/odd.svg", 400),
         ("/chart/ttft.png", 404),
+        ("/card/ttft.svg", 404),
+        ("/card/throughput-per-gpu.png", 400),
+        ("/card/ttft.png?filter=conc=3", 404),
     ] {
         assert_eq!(served.get(path).status, status, "{path}");
     }
@@ -297,6 +329,63 @@ fn facets_count_what_a_filter_would_select() {
     assert_eq!(
         (count("hardware", "h100"), count("conc", "64"), count("conc", "16")),
         (Some(10), Some(10), Some(10))
+    );
+}
+
+/// The rule of facets, checked by counting the points of a filter for each value.
+#[test]
+fn facet_of_a_value_is_the_number_of_points_beside_the_other_filters() {
+    let fixture = Fixture::new();
+    for (hardware, framework, concs) in [("h100", "sim", vec![4, 8]), ("h200", "sim", vec![4, 16]), ("h200", "vllm", vec![8])] {
+        for conc in concs {
+            let mut row = row(conc);
+            (row["runner"], row["framework"]) = (json!(hardware), json!(framework));
+            fixture.measured(&format!("run/{hardware}-{framework}-{conc}"), &row, 4000.0);
+        }
+    }
+    let publish = [
+        "publish",
+        "run",
+        "--to",
+        "history.db",
+        "--commit",
+        "abc",
+        "--branch",
+        "main",
+        "--date",
+        "2026-10-01T05:00:00Z",
+    ];
+    assert_eq!(fixture.imax(&publish, &[]).code, 0);
+    let served = Served::start(fixture.path("history.db").to_str().unwrap(), &[]);
+    for filters in [
+        vec![],
+        vec!["hardware=h200"],
+        vec!["hardware=h2*", "conc=4"],
+        vec!["framework=vllm", "conc=16", "conc=8"],
+        vec!["hardware=h100", "framework=vllm"],
+        vec!["model=none"],
+    ] {
+        let query: String = filters.iter().map(|filter| format!("&filter={filter}")).collect();
+        let facets = served.json(&format!("/api/v1/facets?branch=main{query}"));
+        assert_eq!(rows(&facets).len(), 11, "every value of every dimension: {facets}");
+        for facet in rows(&facets) {
+            let dimension = facet["dimension"].as_str().unwrap();
+            let others = filters.iter().filter(|filter| !filter.starts_with(&format!("{dimension}=")));
+            let others: String = others.map(|filter| format!("&filter={filter}")).collect();
+            let value = facet["value"].as_str().unwrap();
+            let selected = served.json(&format!("/api/v1/points?fields=id{others}&filter={dimension}={value}"));
+            assert_eq!(
+                facet["points"].as_i64(),
+                i64::try_from(rows(&selected).len()).ok(),
+                "{filters:?}: {facet}"
+            );
+        }
+    }
+    let filtered = served.json("/api/v1/reliability?filter=hardware=h200&filter=conc=8");
+    assert_eq!(rows(&filtered).len(), 1);
+    assert_eq!(
+        (&filtered["data"][0]["framework"], &filtered["data"][0]["points"]),
+        (&json!("vllm"), &json!(1))
     );
 }
 

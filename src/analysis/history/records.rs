@@ -126,10 +126,16 @@ impl RunRecord {
     pub fn key(&self) -> Digest {
         let key = match self {
             Self::Job(job) => json!({ "job": job.job_id }),
-            Self::Distributions(found) => json!({ "distributions": found.point.to_string() }),
+            Self::Distributions(found) => return Self::distributions_key(&found.point),
             Self::Verdict(given) => json!({ "verdict": given.comparison.point.to_string(), "base": given.base }),
         };
         Digest::of_json(key)
+    }
+
+    /// The key of the distributions of a point.
+    #[must_use]
+    pub fn distributions_key(point: &PointKey) -> Digest {
+        Digest::of_json(json!({ "distributions": point.to_string() }))
     }
 
     /// The point that it is about.

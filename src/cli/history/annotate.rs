@@ -9,7 +9,7 @@ use super::super::{Exit, Failure, output};
 use super::SourceArgs;
 use super::list::one_line;
 use crate::analysis::Filter;
-use crate::store::database::{Access, AnnotationKind, AnnotationTarget, Database, NewAnnotation};
+use crate::store::database::{Access, AnnotationKind, AnnotationTarget, AsOf, Database, NewAnnotation};
 
 /// Note what is known about a run, points or a period: it is shown with the series that it concerns.
 #[derive(Debug, Args)]
@@ -114,7 +114,7 @@ pub(super) async fn annotate(args: AnnotateArgs) -> Result<Exit, Failure> {
     let mut database = Database::open(&source.history.0, access).await?;
     let (id, did) = match (withdraw, text) {
         (Some(id), _) => {
-            let known = database.annotations().await?.iter().any(|annotation| annotation.id == id);
+            let known = database.annotations(AsOf::Now).await?.iter().any(|annotation| annotation.id == id);
             if !known || (!dry_run && !database.withdraw_annotation(id, &author).await?) {
                 return Err(Failure::new(Exit::Usage, format!("annotation {id} is not in {}", source.history.0)));
             }
@@ -148,7 +148,7 @@ pub(super) async fn annotate(args: AnnotateArgs) -> Result<Exit, Failure> {
 pub(super) async fn list(args: AnnotationsArgs) -> Result<Exit, Failure> {
     let AnnotationsArgs { source, json } = args;
     let mut database = Database::open(&source.history.0, Access::Read).await?;
-    let annotations = database.annotations().await?;
+    let annotations = database.annotations(AsOf::Now).await?;
     database.close().await?;
     let text = if json {
         format!(

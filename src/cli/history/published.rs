@@ -7,7 +7,7 @@ use super::super::{Exit, Failure, output};
 use super::SourceArgs;
 use super::list::one_line;
 use crate::report::{Rank, TextTable};
-use crate::store::database::{Access, Database, StoredPublished};
+use crate::store::database::{Access, AsOf, Database, StoredPublished};
 
 /// List results of other benchmarks, such as rounds of MLPerf, which are not points of a curve.
 #[derive(Debug, Args)]
@@ -26,7 +26,7 @@ pub(super) struct PublishedArgs {
 pub(super) async fn run(args: PublishedArgs) -> Result<Exit, Failure> {
     let PublishedArgs { source, project, json } = args;
     let mut database = Database::open(&source.history.0, Access::Read).await?;
-    let results = database.published(project.as_deref()).await?;
+    let results = database.published(project.as_deref(), AsOf::Now).await?;
     database.close().await?;
     let text = if json {
         serde_json::to_string_pretty(&results).map_err(output::OutputError::Json)?

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::super::{Exit, Failure, output};
 use super::SourceArgs;
-use crate::store::database::{Access, Database};
+use crate::store::database::{Access, AsOf, Database};
 
 /// List the input that was not understood when runs were stored with --partial, with the reasons.
 #[derive(Debug, Args)]
@@ -20,7 +20,7 @@ pub(super) struct QuarantineArgs {
 pub(super) async fn run(args: QuarantineArgs) -> Result<Exit, Failure> {
     let QuarantineArgs { source, json } = args;
     let mut database = Database::open(&source.history.0, Access::Read).await?;
-    let rows = database.quarantined().await?;
+    let rows = database.quarantined(AsOf::Now).await?;
     database.close().await?;
     if json {
         output::emit_json(&rows)?;

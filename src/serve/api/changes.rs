@@ -15,8 +15,8 @@ use crate::serve::error::ApiError;
 use crate::serve::form::Form;
 use crate::serve::format::Format;
 use crate::serve::openapi::ObjectList;
-use crate::serve::selection_params::SelectionParams;
-use crate::store::database::{Annotation, AsOf};
+use crate::serve::selection_params::{SelectionParams, date};
+use crate::store::database::Annotation;
 
 /// Of which metric.
 #[derive(Debug, Default, serde::Deserialize, utoipa::IntoParams)]
@@ -32,8 +32,8 @@ const NEAR_MS: i64 = 3 * 86_400_000;
 
 /// Change points of a branch
 ///
-/// The change of the level happened after `after_run` and at the latest with `run`; the method is that of the kept levels. Without `branch`, it
-/// is `main`. Annotations of the point within three days stand beside it.
+/// The change of the level happened after `after_run` and at the latest with `run`; the method is that of the kept levels. With `as_of`, levels are
+/// computed from what held then. Without `branch`, it is `main`. Annotations of the point within three days stand beside it.
 #[utoipa::path(get, path = "/api/v1/changes", tag = "results", params(SelectionParams, ChangeParams),
     responses((status = 200, description = "Changes, the newest first", body = inline(ObjectList))))]
 pub(in crate::serve) async fn changes(
@@ -42,18 +42,15 @@ pub(in crate::serve) async fn changes(
     Form(selection, params): Form<SelectionParams, ChangeParams>,
 ) -> Result<Response, ApiError> {
     let (mut selection, as_of) = selection.parse()?;
-    if as_of != AsOf::Now {
-        return Err(ApiError::Invalid(
-            "levels are kept for the present alone; leave out `as_of`".to_owned(),
-        ));
-    }
     let wanted = params.metric.as_deref().map(|text| metric(Some(text))).transpose()?;
     let branch = selection.branch.take().unwrap_or_else(|| "main".to_owned());
     let (since, until) = (selection.since, selection.until);
     let mut reader = app.reader().await?;
-    let points = reader.kept_levels(&selection, &branch).await?;
-    let annotations = reader.annotations().await?;
+    let most = app.limits.points;
+    let points = reader.levels_at(&selection, &branch, as_of, most).await?;
+    let annotations = reader.annotations(as_of).await?;
     reader.give_back();
+    let points = points.ok_or(ApiError::TooMany { most, what: "values" })?;
     let mut found: Vec<(i64, Value)> = Vec::new();
     for point in &points {
         for levels in point
@@ -107,9 +104,4 @@ fn change(key: &PointKey, metric: Metric, pair: &[Level], method: &str, annotati
         "method": method,
         "annotations": near,
     })
-}
-
-fn date(milliseconds: i64) -> Option<String> {
-    let date = chrono::DateTime::from_timestamp_millis(milliseconds)?;
-    Some(date.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))
 }

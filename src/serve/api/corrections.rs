@@ -18,7 +18,7 @@ use crate::serve::format::Format;
 use crate::serve::openapi::ObjectList;
 use crate::serve::selection_params::time;
 use crate::serve::write::{WriteRequest, Written};
-use crate::store::database::{Access, Address, AnnotationKind, AnnotationTarget, Database, NewAnnotation, Retraction, Scope};
+use crate::store::database::{Access, Address, AnnotationKind, AnnotationTarget, AsOf, Database, NewAnnotation, Retraction, Scope};
 
 /// The longest text that people write.
 const LONGEST_TEXT: usize = 4000;
@@ -112,7 +112,11 @@ pub(in crate::serve) async fn annotate(address: Address, request: WriteRequest) 
 pub(in crate::serve) async fn withdraw(address: Address, request: WriteRequest) -> Result<Written, ApiError> {
     let id = request.number("id")?;
     let mut database = Database::open(&address, Access::Write).await?;
-    let known = database.annotations().await?.into_iter().find(|annotation| annotation.id == id);
+    let known = database
+        .annotations(AsOf::Now)
+        .await?
+        .into_iter()
+        .find(|annotation| annotation.id == id);
     let missing = || ApiError::NotFound(format!("there is no annotation {id}"));
     match known.ok_or_else(missing)?.run {
         Some(run) => request.check_run(&mut database, run).await?,

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use crate::analysis::{Filter, PointField, is_selected};
-use crate::model::{Concurrency, PointKey};
+use crate::analysis::{FieldFilter, Filter, PointField};
 use crate::serve::answer;
 use crate::serve::app::App;
 use crate::serve::error::ApiError;
@@ -15,6 +14,7 @@ use crate::serve::form::{Form, Nothing};
 use crate::serve::format::Format;
 use crate::serve::openapi::ObjectList;
 use crate::serve::selection_params::SelectionParams;
+use crate::store::database::CurveCounts;
 
 /// Values of the dimensions
 ///
@@ -27,30 +27,77 @@ pub(in crate::serve) async fn facets(
     format: Format,
     Form(selection, Nothing {}): Form<SelectionParams>,
 ) -> Result<Response, ApiError> {
-    let (mut selection, as_of) = selection.parse()?;
-    let filters = std::mem::take(&mut selection.filters);
+    let (selection, as_of) = selection.parse()?;
     let mut reader = app.reader().await?;
-    let keys = reader.curve_keys(&selection).await?;
-    let loads = reader.loads(&selection, as_of).await?;
+    let curves = reader.point_counts(&selection, as_of).await?;
     reader.give_back();
-    let mut counts: BTreeMap<(PointField, String), i64> = BTreeMap::new();
-    for (curve, load, points) in loads {
-        let conc = u32::try_from(load).ok().and_then(Concurrency::new);
-        let (Some(curve), Some(conc)) = (keys.get(&curve).cloned(), conc) else {
-            continue;
-        };
-        let key = PointKey { curve, conc };
-        for field in PointField::ALL {
-            let count = counts.entry((field, field.of(&key))).or_default();
-            let others: Vec<Filter> = filters.iter().filter(|filter| filter.field() != field).cloned().collect();
-            if is_selected(&key, &others) {
-                *count += points;
+    let rows: Vec<Value> = count(&curves, &selection.filters)
+        .into_iter()
+        .flat_map(|facet| {
+            let name = facet.field.name();
+            let row = move |(value, points)| json!({ "dimension": name, "value": value, "points": points });
+            facet.points.into_iter().map(row)
+        })
+        .collect();
+    answer::list(format, &rows, None)
+}
+
+/// The values of a dimension with their numbers of points.
+struct Facet<'a> {
+    field: PointField,
+    filter: FieldFilter<'a>,
+    points: BTreeMap<String, i64>,
+}
+
+impl<'a> Facet<'a> {
+    fn new(field: PointField, filters: &'a [Filter]) -> Self {
+        Self {
+            field,
+            filter: FieldFilter::new(field, filters),
+            points: BTreeMap::new(),
+        }
+    }
+
+    fn add(&mut self, value: &str, points: i64) {
+        match self.points.get_mut(value) {
+            Some(count) => *count += points,
+            None => {
+                self.points.insert(value.to_owned(), points);
             }
         }
     }
-    let rows: Vec<Value> = counts
+}
+
+/// A point counts for a value if the filters of all other dimensions select it: those of a curve that fails one filter count for the dimension
+/// of that filter alone, those of a curve that fails two for none.
+fn count<'a>(curves: &[CurveCounts], filters: &'a [Filter]) -> Vec<Facet<'a>> {
+    let mut concurrency = Facet::new(PointField::Concurrency, filters);
+    let mut facets: Vec<Facet<'a>> = PointField::ALL
         .into_iter()
-        .map(|((field, value), points)| json!({ "dimension": field.name(), "value": value, "points": points }))
+        .filter(|field| *field != PointField::Concurrency)
+        .map(|field| Facet::new(field, filters))
         .collect();
-    answer::list(format, &rows, None)
+    for curve in curves {
+        let selected: Vec<bool> = facets
+            .iter_mut()
+            .map(|facet| curve.value(facet.field).is_some_and(|value| facet.filter.matches(value)))
+            .collect();
+        let failed = selected.iter().filter(|is_selected| !**is_selected).count();
+        let mut of_loads = 0;
+        for load in &curve.loads {
+            let value = load.load.to_string();
+            if concurrency.filter.matches(&value) {
+                of_loads += load.points;
+            }
+            concurrency.add(&value, if failed == 0 { load.points } else { 0 });
+        }
+        for (facet, is_selected) in facets.iter_mut().zip(selected) {
+            let failed_others = failed - usize::from(!is_selected);
+            if let Some(value) = curve.value(facet.field) {
+                facet.add(value, if failed_others == 0 { of_loads } else { 0 });
+            }
+        }
+    }
+    facets.push(concurrency);
+    facets
 }

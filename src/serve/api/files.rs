@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use axum::extract::Path;
-use axum::response::Response;
-use serde_json::json;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::response::{IntoResponse as _, Response};
+use serde_json::{Value, json};
 
 use crate::model::Digest;
 use crate::serve::answer;
@@ -12,10 +13,12 @@ use crate::serve::app::App;
 use crate::serve::error::ApiError;
 use crate::serve::form::{Form, Nothing};
 use crate::serve::format::Format;
+use crate::serve::source::Served;
 
 /// A file that rows were read from
 ///
-/// Points name it as their `source`. The history keeps its name, size and digest, not its content.
+/// Points name it as their `source`. `content` is the path of its content where the history is a folder, else null: other histories keep name,
+/// size and digest alone.
 #[utoipa::path(get, path = "/api/v1/files/{digest}", tag = "results",
     params(("digest" = String, Path, pattern = "^[0-9a-f]{64}$", description = "SHA-256 of the file, 64 hex digits")),
     responses((status = 200, description = "The file", body = Object), (status = 404, description = "No rows are from such a file")))]
@@ -24,14 +27,81 @@ pub(in crate::serve) async fn file(
     format: Format,
     (Path(digest), Form(Nothing {}, _)): (Path<String>, Form<Nothing>),
 ) -> Result<Response, ApiError> {
-    let bytes = hex::decode(&digest).ok().and_then(|bytes| Digest::from_slice(&bytes));
-    let bytes = bytes.ok_or_else(|| ApiError::parameter("digest", &digest, "64 hex digits"))?;
-    let mut reader = app.reader().await?;
-    let file = reader.source_file(&bytes).await?;
+    let digest = digest_of(&digest)?;
+    let served = app.served();
+    let mut reader = served.readers.take().await?;
+    let stored = reader.source_file(&digest).await?;
     reader.give_back();
-    let file = file.ok_or_else(|| ApiError::NotFound(format!("no rows are from a file with the digest {bytes}")))?;
+    let mut file = match (stored, served.files.get(&digest)) {
+        (Some(stored), _) => json!(stored),
+        (None, Some(file)) => json!({ "digest": digest.to_string(), "name": file.name, "bytes": file.bytes }),
+        (None, None) => return Err(unknown(&digest)),
+    };
+    file["content"] = json!(content_path(&served, &digest));
     match format {
-        Format::Json => answer::document(format, &json!(file), ""),
-        Format::Csv | Format::Ndjson | Format::Parquet => answer::list(format, &[json!(file)], None),
+        Format::Json => answer::document(format, &file, ""),
+        Format::Csv | Format::Ndjson | Format::Parquet => answer::list(format, &[file], None),
     }
+}
+
+/// The content of a file
+///
+/// Of histories that are folders: their files, and the files of a folder of artifacts.
+#[utoipa::path(get, path = "/api/v1/files/{digest}/content", tag = "results",
+    params(("digest" = String, Path, pattern = "^[0-9a-f]{64}$", description = "SHA-256 of the file, 64 hex digits")),
+    responses((status = 200, description = "The bytes, as a download", body = String, content_type = "application/octet-stream"),
+        (status = 404, description = "The content is not kept, or has changed")))]
+pub(in crate::serve) async fn content(
+    app: Arc<App>,
+    (Path(digest), Form(Nothing {}, _)): (Path<String>, Form<Nothing>),
+) -> Result<Response, ApiError> {
+    let digest = digest_of(&digest)?;
+    let served = app.served();
+    let found = served.files.content(&digest).map_err(ApiError::internal)?;
+    let Some((name, bytes)) = found else {
+        let words = format!("the history does not have the content of {digest}; histories in folders keep their files");
+        return Err(ApiError::NotFound(words));
+    };
+    // Names are of files from outside.
+    let last = name.rsplit('/').next().unwrap_or_default();
+    let safe: String = last
+        .chars()
+        .map(|character| {
+            if character.is_ascii_alphanumeric() || "._-".contains(character) {
+                character
+            } else {
+                '_'
+            }
+        })
+        .collect();
+    let disposition = format!("attachment; filename=\"{safe}\"");
+    let headers = [
+        (CONTENT_TYPE, "application/octet-stream".to_owned()),
+        (CONTENT_DISPOSITION, disposition),
+    ];
+    Ok((headers, bytes).into_response())
+}
+
+/// Where the content of a file is; `None` where the history does not have it.
+pub(super) fn content_path(served: &Served, digest: &Digest) -> Option<String> {
+    served.files.has(digest).then(|| format!("/api/v1/files/{digest}/content"))
+}
+
+/// The files of a folder of artifacts, which has one run.
+pub(super) fn files_of_folder(served: &Served) -> Vec<Value> {
+    let file = |file: &crate::store::history::FolderFile| {
+        let digest = file.digest.to_string();
+        json!({ "content": format!("/api/v1/files/{digest}/content"), "digest": digest, "name": file.name, "bytes": file.bytes })
+    };
+    served.files.iter().map(file).collect()
+}
+
+/// A digest in a path.
+pub(super) fn digest_of(text: &str) -> Result<Digest, ApiError> {
+    let bytes = hex::decode(text).ok().and_then(|bytes| Digest::from_slice(&bytes));
+    bytes.ok_or_else(|| ApiError::parameter("digest", text, "64 hex digits"))
+}
+
+fn unknown(digest: &Digest) -> ApiError {
+    ApiError::NotFound(format!("no rows are from a file with the digest {digest}"))
 }

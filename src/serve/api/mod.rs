@@ -12,6 +12,7 @@ pub(super) mod frontier;
 pub(super) mod hardware;
 pub(super) mod ingest;
 pub(super) mod pictures;
+pub(super) mod point;
 pub(super) mod points;
 pub(super) mod projects;
 pub(super) mod published;

@@ -1,4 +1,4 @@
-//! `/badge/{metric}.svg` and `/chart/{metric}.svg`: pictures for READMEs and release notes, without scripts.
+//! `/badge/{metric}.svg`, `/chart/{metric}.svg` and `/card/{metric}.png`: pictures for READMEs and release notes, without scripts.
 
 use std::sync::Arc;
 
@@ -8,11 +8,14 @@ use axum::response::{IntoResponse as _, Response};
 use maud::{Markup, html};
 
 use super::series::{SeriesValue, collect, metric};
+use crate::analysis::Level;
 use crate::model::{Better, Metric, PointKey};
 use crate::serve::app::App;
+use crate::serve::card::{self, Card, CardChange};
 use crate::serve::error::ApiError;
 use crate::serve::form::{Form, Nothing};
 use crate::serve::selection_params::SelectionParams;
+use crate::store::database::{AsOf, PointSelection};
 
 /// The most lines of a chart: more cannot be told apart.
 const MOST_LINES: usize = 12;
@@ -22,8 +25,8 @@ const MARGIN: f64 = 6.0;
 
 /// A metric of one point as a badge
 ///
-/// The newest value on a branch (`main` without one), its interval, and the change since the level before it if the level changed. The query
-/// must select one point.
+/// The newest value on a branch (`main` without one), half of its interval, and the change of the level in the 30 days before it, if it changed.
+/// The query must select one point.
 #[utoipa::path(get, path = "/badge/{metric}.svg", tag = "pictures",
     params(("metric" = String, Path, description = "The metric", example = "throughput-per-gpu"), SelectionParams),
     responses((status = 200, description = "A badge", body = String, content_type = "image/svg+xml"),
@@ -32,25 +35,31 @@ pub(in crate::serve) async fn badge(
     app: Arc<App>,
     (Path(name), Form(selection, Nothing {})): (Path<String>, Form<SelectionParams>),
 ) -> Result<Response, ApiError> {
-    let (metric, series) = series_of(&app, &name, selection).await?;
-    let (key, values) = match series.as_slice() {
-        [] => return Err(ApiError::NotFound("nothing was measured".to_owned())),
-        [one] => one,
-        [..] => {
-            let words = format!("the query selects {} points; a badge is of one", series.len());
-            return Err(ApiError::Invalid(words));
-        }
-    };
-    let Some(newest) = values.last() else {
-        return Err(ApiError::NotFound("nothing was measured".to_owned()));
-    };
-    let change = values.iter().rev().nth(1).map(|before| newest.value / before.value - 1.0);
-    Ok(svg(&badge_of(
-        &label(metric),
-        &badge_text(metric, newest, change),
-        color(metric, change),
+    let OnePoint {
+        metric,
         key,
-    )))
+        newest,
+        change,
+        ..
+    } = one_point(&app, &name, ".svg", selection).await?;
+    let text = badge_text(metric, &newest, change);
+    Ok(svg(&badge_of(&label(metric), &text, color(metric, change), &key)))
+}
+
+/// A metric of one point as a social card
+///
+/// A PNG of 1200 by 630 pixels: what a badge says, and the values of all runs as a line. The query must select one point.
+#[utoipa::path(get, path = "/card/{metric}.png", tag = "pictures",
+    params(("metric" = String, Path, description = "The metric", example = "throughput-per-gpu"), SelectionParams),
+    responses((status = 200, description = "A card", body = String, content_type = "image/png"),
+        (status = 404, description = "Nothing was measured"), (status = 400, description = "A parameter is invalid")))]
+pub(in crate::serve) async fn card(
+    app: Arc<App>,
+    (Path(name), Form(selection, Nothing {})): (Path<String>, Form<SelectionParams>),
+) -> Result<Response, ApiError> {
+    let found = one_point(&app, &name, ".png", selection).await?;
+    let picture = card::draw(&card_of(&found)).map_err(ApiError::internal)?;
+    Ok(([(CONTENT_TYPE, "image/png")], picture).into_response())
 }
 
 /// A metric of points over time as a chart
@@ -63,7 +72,9 @@ pub(in crate::serve) async fn chart(
     app: Arc<App>,
     (Path(name), Form(selection, Nothing {})): (Path<String>, Form<SelectionParams>),
 ) -> Result<Response, ApiError> {
-    let (metric, series) = series_of(&app, &name, selection).await?;
+    let metric = metric_of(&name, ".svg")?;
+    let (selection, as_of) = on_branch(selection)?;
+    let series = collect(&app, selection, as_of, metric).await?;
     if series.is_empty() {
         return Err(ApiError::NotFound("nothing was measured".to_owned()));
     }
@@ -76,15 +87,98 @@ pub(in crate::serve) async fn chart(
     Ok(svg(&chart_of(metric, &series)))
 }
 
-type Series = Vec<(PointKey, Vec<SeriesValue>)>;
+/// What a picture of one point shows.
+struct OnePoint {
+    metric: Metric,
+    key: PointKey,
+    branch: String,
+    /// The oldest first.
+    values: Vec<SeriesValue>,
+    newest: SeriesValue,
+    /// The relative change of the level.
+    change: Option<f64>,
+}
 
-async fn series_of(app: &App, name: &str, selection: SelectionParams) -> Result<(Metric, Series), ApiError> {
-    let stem = name.strip_suffix(".svg");
-    let stem = stem.ok_or_else(|| ApiError::NotFound("pictures are SVG: the path ends with .svg".to_owned()))?;
-    let metric = metric(Some(stem))?;
+async fn one_point(app: &App, name: &str, suffix: &str, selection: SelectionParams) -> Result<OnePoint, ApiError> {
+    let metric = metric_of(name, suffix)?;
+    let (selection, as_of) = on_branch(selection)?;
+    let branch = selection.branch.clone().unwrap_or_default();
+    let mut series = collect(app, selection.clone(), as_of, metric).await?;
+    let (Some((key, values)), true) = (series.pop(), series.is_empty()) else {
+        return Err(if series.is_empty() {
+            ApiError::NotFound("nothing was measured".to_owned())
+        } else {
+            let words = format!("the query selects {} points; this picture is of one", series.len() + 1);
+            ApiError::Invalid(words)
+        });
+    };
+    let Some(newest) = values.last().cloned() else {
+        return Err(ApiError::NotFound("nothing was measured".to_owned()));
+    };
+    let mut reader = app.reader().await?;
+    let levels = reader.levels_at(&selection, &branch, as_of, app.limits.points).await?;
+    reader.give_back();
+    let of_point = levels.unwrap_or_default().into_iter().find(|found| found.key == key);
+    let of_metric = of_point.and_then(|point| point.levels.into_iter().find(|found| found.metric == metric));
+    let change = of_metric.and_then(|found| recent_change(&found.levels, &newest));
+    Ok(OnePoint {
+        metric,
+        key,
+        branch,
+        values,
+        newest,
+        change,
+    })
+}
+
+/// How far back a change of the level is news, milliseconds: 30 days.
+const NEWS_MS: i64 = 30 * 86_400_000;
+
+/// The change between the last two levels, if the last one is new.
+fn recent_change(levels: &[Level], newest: &SeriesValue) -> Option<f64> {
+    let [.., before, last] = levels else { return None };
+    let now_ms = chrono::DateTime::parse_from_rfc3339(&newest.date).ok()?.timestamp_millis();
+    (now_ms - last.from_ms <= NEWS_MS).then(|| last.mean / before.mean - 1.0)
+}
+
+fn metric_of(name: &str, suffix: &str) -> Result<Metric, ApiError> {
+    let stem = name.strip_suffix(suffix);
+    let stem = stem.ok_or_else(|| ApiError::NotFound(format!("the path of this picture ends with {suffix}")))?;
+    metric(Some(stem))
+}
+
+fn on_branch(selection: SelectionParams) -> Result<(PointSelection, AsOf), ApiError> {
     let (mut selection, as_of) = selection.parse()?;
     selection.branch.get_or_insert_with(|| "main".to_owned());
-    Ok((metric, collect(app, selection, as_of, metric).await?))
+    Ok((selection, as_of))
+}
+
+fn card_of(found: &OnePoint) -> Card {
+    let OnePoint {
+        metric,
+        key,
+        branch,
+        values,
+        newest,
+        change,
+    } = found;
+    let day = newest.date.get(..10).unwrap_or_default();
+    let commit: String = newest.commit.chars().take(12).collect();
+    let is_better = change.map(|change| match metric.better() {
+        Better::Higher => change > 0.0,
+        Better::Lower => change < 0.0,
+    });
+    Card {
+        title: label(*metric),
+        subtitle: key.to_string(),
+        figure: quantity(*metric, newest.value),
+        interval: interval_text(newest),
+        change: change_text(*change)
+            .zip(is_better)
+            .map(|(text, is_better)| CardChange { text, is_better }),
+        footer: format!("{branch}, {commit}, {day}"),
+        line: values.iter().map(|value| (seconds(value), value.value)).collect(),
+    }
 }
 
 fn svg(picture: &Markup) -> Response {
@@ -110,15 +204,26 @@ fn label(metric: Metric) -> String {
 /// `1,234 tok/s/GPU ± 1.2 %, up 3 %`.
 fn badge_text(metric: Metric, newest: &SeriesValue, change: Option<f64>) -> String {
     let mut text = quantity(metric, newest.value);
-    if let (Some(low), Some(high)) = (newest.low, newest.high) {
-        let half = (high - low) / 2.0 / newest.value * 100.0;
-        text.push_str(&format!(" \u{b1} {half:.1} %"));
+    if let Some(interval) = interval_text(newest) {
+        text.push_str(&format!(" {interval}"));
     }
-    if let Some(change) = change.filter(|change| change.abs() >= 0.005) {
-        let direction = if change > 0.0 { "up" } else { "down" };
-        text.push_str(&format!(", {direction} {:.0} %", change.abs() * 100.0));
+    if let Some(change) = change_text(change) {
+        text.push_str(&format!(", {change}"));
     }
     text
+}
+
+/// Half of the interval as a part of the value: `± 1.2 %`.
+fn interval_text(value: &SeriesValue) -> Option<String> {
+    let half = (value.high? - value.low?) / 2.0 / value.value * 100.0;
+    Some(format!("\u{b1} {half:.1} %"))
+}
+
+/// `up 3 %`; nothing below half a percent.
+fn change_text(change: Option<f64>) -> Option<String> {
+    let change = change.filter(|change| change.abs() >= 0.005)?;
+    let direction = if change > 0.0 { "up" } else { "down" };
+    Some(format!("{direction} {:.0} %", change.abs() * 100.0))
 }
 
 fn quantity(metric: Metric, value: f64) -> String {

@@ -13,6 +13,7 @@ use crate::serve::error::ApiError;
 use crate::serve::form::{Form, Nothing};
 use crate::serve::format::Format;
 use crate::serve::openapi::ObjectList;
+use crate::serve::selection_params::state;
 use crate::store::database::StoredPublished;
 
 /// Which results.
@@ -34,6 +35,9 @@ pub(in crate::serve) struct PublishedParams {
     pub submitter: Option<String>,
     /// Only this accelerator.
     pub hardware: Option<String>,
+    /// The state at this time, RFC 3339.
+    #[param(value_type = Option<String>, format = DateTime)]
+    pub as_of: Option<String>,
 }
 
 /// Results of MLPerf
@@ -46,8 +50,9 @@ pub(in crate::serve) async fn mlperf(
     format: Format,
     Form(params, Nothing {}): Form<PublishedParams>,
 ) -> Result<Response, ApiError> {
+    let as_of = state(params.as_of.as_deref())?;
     let mut reader = app.reader().await?;
-    let all = reader.published(params.project.as_deref()).await?;
+    let all = reader.published(params.project.as_deref(), as_of).await?;
     reader.give_back();
     let found: Vec<StoredPublished> = all.into_iter().filter(|stored| is_wanted(stored, &params)).collect();
     let rows: Vec<Value> = answer::values(&found)?;
@@ -63,6 +68,7 @@ fn is_wanted(stored: &StoredPublished, params: &PublishedParams) -> bool {
         scenario,
         submitter,
         hardware,
+        as_of: _,
     } = params;
     let result = &stored.result;
     let is_of_suite = match suite {

@@ -1,5 +1,6 @@
 //! `/runs` and one of them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::Path;
@@ -8,7 +9,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::IntoParams;
 
+use super::files::{content_path, digest_of, files_of_folder};
 use super::projects::StateParams;
+use crate::analysis::{JobSummary, Run};
+use crate::model::{Concurrency, CurveKey};
+use crate::result::Point;
 use crate::serve::answer;
 use crate::serve::app::App;
 use crate::serve::error::ApiError;
@@ -100,10 +105,12 @@ fn place(cursor: &str) -> Result<(i64, i64), ApiError> {
     place.ok_or_else(|| ApiError::parameter("cursor", cursor, "the `next` of an answer"))
 }
 
-/// A run with its files, contradictions and failures
+/// A run with its plan, jobs, verdicts and files
 ///
-/// The history keeps points and scores, not plans and job records: `problems` has the contradictions between plan and results, `failures` the
-/// points without numbers, `files` the digests of what was read. Other formats than JSON have the failures.
+/// `plan` is what was to be measured: of each curve the concurrencies, those that were measured, and the jobs. `jobs` tell where their time went,
+/// `verdicts` are those that were given when the run was compared. `problems` has the contradictions between plan and results, `failures` the
+/// points without numbers, `files` the digests of what was read and `sources` what is known of these files. Other formats than JSON have the
+/// failures. With `as_of`, plan, results and failures are those of that time.
 #[utoipa::path(get, path = "/api/v1/runs/{run}", tag = "results",
     params(("run" = i64, Path, minimum = 1, description = "The number of the run in this history"), StateParams),
     responses((status = 200, description = "The run", body = Object), (status = 404, description = "There is no such run")))]
@@ -119,14 +126,30 @@ pub(in crate::serve) async fn run(
         as_of: state(params.as_of.as_deref())?,
         ..RunFilter::default()
     };
-    let mut reader = app.reader().await?;
+    let served = app.served();
+    let mut reader = served.readers.take().await?;
     let summaries = reader.runs(&filter).await?;
     let Some(summary) = summaries.into_iter().next() else {
         reader.give_back();
         return Err(ApiError::NotFound(format!("there is no run {id}")));
     };
-    let run = reader.run(&summary).await?;
+    let run = reader.run_results(&summary).await?;
+    let (jobs, verdicts) = (reader.run_jobs(id).await?, reader.run_verdicts(id).await?);
     let files = reader.files_of_run(id).await?;
+    let mut sources = files_of_folder(&served);
+    for digest in files
+        .iter()
+        .filter(|digest| sources.iter().all(|known| known["digest"] != json!(digest)))
+        .cloned()
+        .collect::<Vec<_>>()
+    {
+        let digest = digest_of(&digest)?;
+        if let Some(file) = reader.source_file(&digest).await? {
+            let mut file = json!(file);
+            file["content"] = json!(content_path(&served, &digest));
+            sources.push(file);
+        }
+    }
     reader.give_back();
     let failures: Vec<Value> = run
         .run
@@ -136,11 +159,37 @@ pub(in crate::serve) async fn run(
     let document = json!({
         "run": summary,
         "context": run.context,
+        "plan": plan(&run.run, &jobs),
+        "jobs": jobs,
+        "verdicts": verdicts,
         "problems": run.run.problems,
         "evals": run.run.evals,
         "stats": run.run.stats(),
         "failures": failures,
         "files": files,
+        "sources": sources,
     });
     answer::document(format, &document, "failures")
+}
+
+/// What was to be measured. A planned point without a result is a failed one, so that the points of a run are its plan.
+fn plan(run: &Run, jobs: &[JobSummary]) -> Vec<Value> {
+    let mut curves: BTreeMap<&CurveKey, Vec<&Point>> = BTreeMap::new();
+    for point in &run.points {
+        curves.entry(&point.key.curve).or_default().push(point);
+    }
+    let row = |(curve, points): (&CurveKey, Vec<&Point>)| {
+        let concurrencies: Vec<Concurrency> = points.iter().map(|point| point.key.conc).collect();
+        let measured = points.iter().filter(|point| point.measurement().is_some());
+        let measured: Vec<Concurrency> = measured.map(|point| point.key.conc).collect();
+        let jobs = jobs.iter().filter(|job| job.curve == *curve);
+        json!({
+            "curve": curve.to_string(),
+            "key": curve,
+            "concurrencies": concurrencies,
+            "measured": measured,
+            "jobs": jobs.map(|job| &job.job_id).collect::<Vec<_>>(),
+        })
+    };
+    curves.into_iter().map(row).collect()
 }

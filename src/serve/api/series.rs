@@ -61,8 +61,8 @@ enum By {
 
 /// A metric of points over the runs that measured them
 ///
-/// One series for each point. The value is the mean, or the median for a series in which some run has no mean. With `branch`, the levels
-/// between change points are those that the history keeps of the present.
+/// One series for each point. The value is the mean, or the median for a series in which some run has no mean. With `branch`, it has the
+/// levels between change points.
 #[utoipa::path(get, path = "/api/v1/series", tag = "results", params(SelectionParams, SeriesParams),
     responses((status = 200, description = "Series, sorted by their points; in other formats than JSON one row for each value", body = inline(ObjectList))))]
 pub(in crate::serve) async fn series(
@@ -73,14 +73,15 @@ pub(in crate::serve) async fn series(
     let (selection, as_of) = selection.parse()?;
     let metric = metric(shown.metric.as_deref())?;
     let by = by(shown.by.as_deref())?;
-    let levels = match (&selection.branch, as_of) {
-        (Some(branch), AsOf::Now) => {
+    let levels = match &selection.branch {
+        Some(branch) => {
+            let most = MOST_VALUES.min(app.limits.points);
             let mut reader = app.reader().await?;
-            let levels = reader.kept_levels(&selection, branch).await?;
+            let levels = reader.levels_at(&selection, branch, as_of, most).await?;
             reader.give_back();
-            levels
+            levels.ok_or(ApiError::TooMany { most, what: "points" })?
         }
-        (Some(_), AsOf::Time(_)) | (None, _) => Vec::new(),
+        None => Vec::new(),
     };
     let found = read(&app, selection, as_of, metric).await?;
     let mut series = Vec::new();

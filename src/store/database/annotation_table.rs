@@ -6,7 +6,7 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
 use super::series::{SeriesValue, date};
-use super::{Database, DatabaseError, insert_change};
+use super::{AsOf, Database, DatabaseError, insert_change};
 use crate::model::PointKey;
 
 /// What an annotation says.
@@ -171,14 +171,16 @@ impl Database {
         Ok(true)
     }
 
-    /// The annotations that hold, oldest first.
+    /// The annotations that hold in a state, oldest first.
     ///
     /// # Errors
     /// [`DatabaseError`].
-    pub(crate) async fn annotations(&mut self) -> Result<Vec<Annotation>, DatabaseError> {
-        let statement =
-            "SELECT id, kind, text, link, author, run_id, filters, from_ms, to_ms FROM annotation WHERE valid_to IS NULL ORDER BY id";
+    pub(crate) async fn annotations(&mut self, as_of: AsOf) -> Result<Vec<Annotation>, DatabaseError> {
+        let change = self.change_at(as_of).await?;
+        let statement = "SELECT id, kind, text, link, author, run_id, filters, from_ms, to_ms FROM annotation \
+             WHERE valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1) ORDER BY id";
         let rows = sqlx::query(statement)
+            .bind(change)
             .fetch_all(&mut self.connection)
             .await
             .map_err(self.address.sql())?;
@@ -188,7 +190,7 @@ impl Database {
 
     /// The annotations about a point.
     pub(super) async fn annotations_of(&mut self, key: &PointKey, values: &[SeriesValue]) -> Result<Vec<Annotation>, DatabaseError> {
-        let all = self.annotations().await?;
+        let all = self.annotations(AsOf::Now).await?;
         let time = |value: &SeriesValue| DateTime::parse_from_rfc3339(&value.date).map(|date| (value.run, date.timestamp_millis()));
         let runs: Vec<(i64, i64)> = values.iter().filter_map(|value| time(value).ok()).collect();
         let about = all

@@ -1,19 +1,16 @@
 //! Summaries of a history: its projects, what failed, scores, levels, files, sizes.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::eval_table;
-use super::point_selection::{Conditions, PointSelection, TableOrder};
 use super::point_table::PointRowError;
 use super::series::date;
 use super::{Address, AsOf, Database, DatabaseError};
-use crate::analysis::{EvalScore, MetricLevels, RowError};
+use crate::analysis::EvalScore;
+use crate::model::Digest;
 use crate::model::saturating;
-use crate::model::{Concurrency, Digest, PointKey};
 
 /// A project of a history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -31,20 +28,9 @@ pub(crate) struct ProjectSummary {
 pub(crate) struct BranchAge {
     pub project: String,
     pub branch: Option<String>,
-    /// Milliseconds since 1970.
+    pub run: i64,
+    /// When it was measured, milliseconds since 1970.
     pub newest_ms: i64,
-}
-
-/// Points of a kind of hardware and an engine by outcome.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct OutcomeCount {
-    pub hardware: String,
-    pub framework: String,
-    /// `measured`, or the class of the failure.
-    pub outcome: String,
-    pub points: i64,
-    /// When the newest of them was measured, RFC 3339.
-    pub newest: String,
 }
 
 /// A score with its run.
@@ -56,14 +42,6 @@ pub(crate) struct RunScore {
     pub commit: String,
     pub branch: Option<String>,
     pub score: EvalScore,
-}
-
-/// The kept levels of a point on a branch.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct PointLevels {
-    pub key: PointKey,
-    pub method: String,
-    pub levels: Vec<MetricLevels>,
 }
 
 /// A file that rows were read from. Its content is not kept.
@@ -117,72 +95,32 @@ impl Database {
     /// # Errors
     /// [`DatabaseError`].
     pub(crate) async fn branch_ages(&mut self) -> Result<Vec<BranchAge>, DatabaseError> {
-        let statement = "SELECT j.slug, v.branch, max(v.started_ms) FROM run r JOIN project j ON j.id = r.project_id \
+        let statement = "SELECT project, branch, run_id, started_ms FROM (SELECT j.slug AS project, v.branch AS branch, v.run_id AS run_id, \
+             v.started_ms AS started_ms, row_number() OVER (PARTITION BY j.id, v.branch ORDER BY v.started_ms DESC, v.run_id DESC) AS place \
+             FROM run r JOIN project j ON j.id = r.project_id \
              JOIN run_revision v ON v.run_id = r.id AND v.valid_to IS NULL WHERE v.kind <> 'pull-request' \
-             AND NOT EXISTS (SELECT 1 FROM retraction t WHERE t.run_id = r.id AND t.valid_to IS NULL) GROUP BY j.slug, v.branch";
+             AND NOT EXISTS (SELECT 1 FROM retraction t WHERE t.run_id = r.id AND t.valid_to IS NULL)) AS ranked WHERE place = 1";
         let rows = sqlx::query(statement).fetch_all(&mut self.connection).await;
         let read = |row: &AnyRow| {
             Ok(BranchAge {
                 project: row.try_get(0)?,
                 branch: row.try_get(1)?,
-                newest_ms: row.try_get(2)?,
+                run: row.try_get(2)?,
+                newest_ms: row.try_get(3)?,
             })
         };
         let rows = rows.and_then(|rows| rows.iter().map(read).collect());
         rows.map_err(self.address.sql())
     }
 
-    /// Numbers of points of a selection by hardware, engine and outcome.
+    /// Numbers of points of a run by outcome: `measured`, or the class of the failure.
     ///
     /// # Errors
     /// [`DatabaseError`].
-    pub(crate) async fn outcomes(&mut self, selection: &PointSelection, as_of: AsOf) -> Result<Vec<OutcomeCount>, DatabaseError> {
-        let change = self.change_at(as_of).await?;
-        let conditions = Conditions::of(selection, change);
-        let (mut curves, list) = self.selected_curves(selection).await?;
-        let sql = format!(
-            "SELECT k.curve_id, k.load, c.hardware, c.framework, p.outcome, count(*), max(v.started_ms) FROM {} WHERE {}{} \
-             GROUP BY k.curve_id, k.load, c.hardware, c.framework, p.outcome",
-            TableOrder::Runs.tables(),
-            conditions.sql,
-            list.unwrap_or_default()
-        );
-        let rows = conditions.query(sql).fetch_all(&mut self.connection).await;
-        let rows = rows.map_err(self.address.sql())?;
-        let mut counts: BTreeMap<(String, String, String), (i64, i64)> = BTreeMap::new();
-        for row in &rows {
-            let (curve, load, key, points, newest) = outcome(row).map_err(self.address.sql())?;
-            if curves.has(curve, load, &selection.filters) {
-                let count = counts.entry(key).or_default();
-                *count = (count.0 + points, count.1.max(newest));
-            }
-        }
-        let counted = counts
-            .into_iter()
-            .map(|((hardware, framework, outcome), (points, newest))| OutcomeCount {
-                hardware,
-                framework,
-                outcome,
-                points,
-                newest: date(newest),
-            });
-        Ok(counted.collect())
-    }
-
-    /// Numbers of points of a selection by curve and load; filters are not applied.
-    ///
-    /// # Errors
-    /// [`DatabaseError`].
-    pub(crate) async fn loads(&mut self, selection: &PointSelection, as_of: AsOf) -> Result<Vec<(i64, i64, i64)>, DatabaseError> {
-        let change = self.change_at(as_of).await?;
-        let conditions = Conditions::of(selection, change);
-        let sql = format!(
-            "SELECT k.curve_id, k.load, count(*) FROM {} WHERE {} GROUP BY k.curve_id, k.load",
-            TableOrder::Runs.tables(),
-            conditions.sql
-        );
-        let rows = conditions.query(sql).fetch_all(&mut self.connection).await;
-        let read = |row: &AnyRow| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
+    pub(crate) async fn outcomes_of_run(&mut self, run: i64) -> Result<Vec<(String, i64)>, DatabaseError> {
+        let statement = "SELECT outcome, count(*) FROM point WHERE run_id = $1 AND valid_to IS NULL GROUP BY outcome ORDER BY outcome";
+        let rows = sqlx::query(statement).bind(run).fetch_all(&mut self.connection).await;
+        let read = |row: &AnyRow| Ok((row.try_get(0)?, row.try_get(1)?));
         let rows = rows.and_then(|rows| rows.iter().map(read).collect());
         rows.map_err(self.address.sql())
     }
@@ -218,46 +156,6 @@ impl Database {
         let rows = rows.map_err(self.address.sql())?;
         let read: Result<Vec<RunScore>, PointRowError> = rows.iter().map(run_score).collect();
         read.map_err(|error| self.row_error(error))
-    }
-
-    /// The kept levels of the points of a selection on a branch (`""` for runs without one).
-    ///
-    /// # Errors
-    /// [`DatabaseError`].
-    pub(crate) async fn kept_levels(&mut self, selection: &PointSelection, branch: &str) -> Result<Vec<PointLevels>, DatabaseError> {
-        let (mut curves, list) = self.selected_curves(selection).await?;
-        let sql = format!(
-            "SELECT k.curve_id, k.load, l.method, l.document FROM level l JOIN point_key k ON k.id = l.point_key_id WHERE l.branch = $1{}",
-            list.unwrap_or_default()
-        );
-        // The text is made of constants and numbers of this database.
-        let rows = sqlx::query(AssertSqlSafe(sql))
-            .bind(branch.to_owned())
-            .fetch_all(&mut self.connection)
-            .await;
-        let rows = rows.map_err(self.address.sql())?;
-        let mut found = Vec::new();
-        for row in &rows {
-            let (curve, load, method, document) = level(row).map_err(self.address.sql())?;
-            let conc = u32::try_from(load).ok().and_then(Concurrency::new);
-            let (Some(key), Some(conc)) = (curves.key(curve).cloned(), conc) else {
-                continue;
-            };
-            if !curves.has(curve, load, &selection.filters) {
-                continue;
-            }
-            let levels = serde_json::from_str(&document).map_err(|source| RowError::Json {
-                what: "the levels",
-                source,
-            });
-            found.push(PointLevels {
-                key: PointKey { curve: key, conc },
-                method,
-                levels: levels.map_err(self.address.row())?,
-            });
-        }
-        found.sort_by(|left, right| left.key.cmp(&right.key));
-        Ok(found)
     }
 
     /// A source file by its digest.
@@ -361,17 +259,6 @@ impl Database {
             PointRowError::Row(source) => self.address.row()(source),
         }
     }
-}
-
-type OutcomeRow = (i64, i64, (String, String, String), i64, i64);
-
-fn outcome(row: &AnyRow) -> Result<OutcomeRow, sqlx::Error> {
-    let key = (row.try_get(2)?, row.try_get(3)?, row.try_get(4)?);
-    Ok((row.try_get(0)?, row.try_get(1)?, key, row.try_get(5)?, row.try_get(6)?))
-}
-
-fn level(row: &AnyRow) -> Result<(i64, i64, String, String), sqlx::Error> {
-    Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?))
 }
 
 fn run_score(row: &AnyRow) -> Result<RunScore, PointRowError> {

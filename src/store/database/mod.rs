@@ -8,6 +8,8 @@ mod facts;
 mod ingest;
 mod latest;
 mod level_table;
+mod point_counts;
+mod point_history;
 mod point_rows;
 mod point_selection;
 mod point_table;
@@ -29,7 +31,9 @@ use sqlx::{Any, Connection as _, Transaction};
 pub(crate) use annotation_table::{Annotation, AnnotationKind, AnnotationTarget, NewAnnotation};
 pub(crate) use engine::{Address, AddressError};
 
+pub(crate) use facts::BranchAge;
 pub(crate) use ingest::{Incoming, IngestCounts, Known, Source};
+pub(crate) use point_counts::CurveCounts;
 pub(crate) use point_rows::{
     ColumnType, CursorKey, PointColumn, PointCursor, PointReader, PointRow, PointSort, point_column, point_columns,
 };

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
-use super::point_selection::{Argument, Conditions, PointSelection, SelectedCurves, TableOrder, curve_key};
+use super::point_selection::{Argument, Conditions, JOINS, PointSelection, SelectedCurves, TableOrder, curve_key};
 use super::series::date;
 use super::{AsOf, Database, DatabaseError};
 use crate::analysis::{INTERVAL_COLUMNS, METRIC_COLUMNS};
@@ -267,6 +267,35 @@ impl Database {
             after,
             is_at_end: false,
         })
+    }
+}
+
+impl Database {
+    /// The values of all columns of a point, also of one that was replaced, with its run as it is now; `None` for an unknown number.
+    ///
+    /// # Errors
+    /// [`DatabaseError`].
+    pub(crate) async fn point_cells(&mut self, id: i64) -> Result<Option<Vec<Cell>>, DatabaseError> {
+        let expressions: Vec<&str> = point_columns().iter().map(|column| column.expression.as_str()).collect();
+        let sql = format!(
+            "SELECT {} FROM {} WHERE {JOINS} AND v.valid_to IS NULL AND p.id = $1",
+            expressions.join(", "),
+            TableOrder::Keys.tables()
+        );
+        // The text is made of constants.
+        let row = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(id)
+            .fetch_optional(&mut self.connection)
+            .await;
+        let Some(row) = row.map_err(self.address.sql())? else {
+            return Ok(None);
+        };
+        let cells: Result<Vec<Cell>, sqlx::Error> = point_columns()
+            .iter()
+            .enumerate()
+            .map(|(at, column)| cell(column.kind, &row, at))
+            .collect();
+        cells.map(Some).map_err(self.address.sql())
     }
 }
 

@@ -84,31 +84,51 @@ impl TableOrder {
 }
 
 /// How the tables belong together.
-const JOINS: &str = "k.id = p.point_key_id AND c.id = k.curve_id AND v.run_id = p.run_id AND r.id = v.run_id AND j.id = r.project_id \
-     AND v.valid_from <= $1 AND (v.valid_to IS NULL OR v.valid_to > $1)";
+pub(super) const JOINS: &str =
+    "k.id = p.point_key_id AND c.id = k.curve_id AND v.run_id = p.run_id AND r.id = v.run_id AND j.id = r.project_id";
 
 impl Conditions {
     /// The conditions of a selection as of a change, which is the first argument.
     pub fn of(selection: &PointSelection, change: i64) -> Self {
+        let mut conditions = Self::of_runs(selection, change);
+        conditions.sql = format!(
+            "{JOINS} AND p.valid_from <= $1 AND (p.valid_to IS NULL OR p.valid_to > $1) AND {}",
+            conditions.sql
+        );
+        for (expression, value) in [("p.image =", &selection.image), ("p.outcome =", &selection.outcome)] {
+            if let Some(value) = value {
+                conditions.and(expression, Argument::Text(value.clone()));
+            }
+        }
+        for (column, value) in CurveConditions::of(&selection.filters).values() {
+            conditions.and(&format!("c.{column} ="), Argument::Text(value.to_owned()));
+        }
+        if let Some(branch) = &selection.newest_on {
+            conditions.newest(branch, change);
+        }
+        conditions
+    }
+
+    /// The conditions of a selection's runs, of the tables `v` and `j`, as of a change, which is the first argument.
+    pub fn of_runs(selection: &PointSelection, change: i64) -> Self {
         let PointSelection {
             project,
             branch,
             kind,
             run,
             commit,
-            image,
-            outcome,
+            image: _,
+            outcome: _,
             since,
             until,
             without_pull_requests,
-            newest_on,
-            filters,
+            newest_on: _,
+            filters: _,
         } = selection;
         let mut conditions = Self {
-            sql: format!(
-                "{JOINS} AND p.valid_from <= $1 AND (p.valid_to IS NULL OR p.valid_to > $1) AND NOT EXISTS (SELECT 1 FROM retraction t \
-                  WHERE t.run_id = p.run_id AND t.valid_from <= $1 AND (t.valid_to IS NULL OR t.valid_to > $1))"
-            ),
+            sql: "v.valid_from <= $1 AND (v.valid_to IS NULL OR v.valid_to > $1) AND NOT EXISTS (SELECT 1 FROM retraction t \
+                  WHERE t.run_id = v.run_id AND t.valid_from <= $1 AND (t.valid_to IS NULL OR t.valid_to > $1))"
+                .to_owned(),
             arguments: vec![Argument::Whole(change)],
         };
         for (expression, value) in [
@@ -116,8 +136,6 @@ impl Conditions {
             ("v.branch =", branch),
             ("v.kind =", kind),
             ("v.commit_sha =", commit),
-            ("p.image =", image),
-            ("p.outcome =", outcome),
         ] {
             if let Some(value) = value {
                 conditions.and(expression, Argument::Text(value.clone()));
@@ -134,12 +152,6 @@ impl Conditions {
         }
         if *without_pull_requests {
             conditions.sql.push_str(" AND v.kind <> 'pull-request'");
-        }
-        for (column, value) in CurveConditions::of(filters).values() {
-            conditions.and(&format!("c.{column} ="), Argument::Text(value.to_owned()));
-        }
-        if let Some(branch) = newest_on {
-            conditions.newest(branch, change);
         }
         conditions
     }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use sqlx::Row as _;
 
 use super::ingest::{Ingest, Known, Source, StoreError};
-use super::{Database, DatabaseError};
+use super::{AsOf, Database, DatabaseError};
 use crate::analysis::RowError;
 use crate::model::Digest;
 use crate::result::PublishedResult;
@@ -118,16 +118,18 @@ pub(super) fn without_nul(text: &str) -> String {
 }
 
 impl Database {
-    /// Results of other benchmarks, oldest first.
+    /// Results of other benchmarks in a state, oldest first.
     ///
     /// # Errors
     /// [`DatabaseError`].
-    pub(crate) async fn published(&mut self, project: Option<&str>) -> Result<Vec<StoredPublished>, DatabaseError> {
+    pub(crate) async fn published(&mut self, project: Option<&str>, as_of: AsOf) -> Result<Vec<StoredPublished>, DatabaseError> {
+        let change = self.change_at(as_of).await?;
         let rows = sqlx::query(
             "SELECT p.id, j.slug, p.document FROM published_result p JOIN project j ON j.id = p.project_id \
-             WHERE p.valid_to IS NULL AND ($1 IS NULL OR j.slug = $1) ORDER BY p.id",
+             WHERE p.valid_from <= $2 AND (p.valid_to IS NULL OR p.valid_to > $2) AND ($1 IS NULL OR j.slug = $1) ORDER BY p.id",
         )
         .bind(project.map(str::to_owned))
+        .bind(change)
         .fetch_all(&mut self.connection)
         .await
         .map_err(self.address.sql())?;

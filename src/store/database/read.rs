@@ -88,13 +88,15 @@ pub(crate) struct QuarantineRow {
 }
 
 impl Database {
-    /// What could not be interpreted, oldest first.
+    /// What could not be interpreted by a time, oldest first.
     ///
     /// # Errors
     /// [`DatabaseError`].
-    pub(crate) async fn quarantined(&mut self) -> Result<Vec<QuarantineRow>, DatabaseError> {
-        let statement = "SELECT source, place, reason, payload FROM quarantine ORDER BY id";
+    pub(crate) async fn quarantined(&mut self, as_of: AsOf) -> Result<Vec<QuarantineRow>, DatabaseError> {
+        let change = self.change_at(as_of).await?;
+        let statement = "SELECT source, place, reason, payload FROM quarantine WHERE change_id <= $1 ORDER BY id";
         let rows = sqlx::query(statement)
+            .bind(change)
             .fetch_all(&mut self.connection)
             .await
             .map_err(self.address.sql())?;
@@ -185,6 +187,15 @@ impl Database {
     /// [`DatabaseError`], including for rows that another program changed.
     pub(crate) async fn run(&mut self, summary: &RunSummary) -> Result<HistoryRun, DatabaseError> {
         let read = self.read_run(summary, true).await;
+        read.map_err(|error| error.at(&self.address))
+    }
+
+    /// A run with its points and scores alone.
+    ///
+    /// # Errors
+    /// [`DatabaseError`].
+    pub(crate) async fn run_results(&mut self, summary: &RunSummary) -> Result<HistoryRun, DatabaseError> {
+        let read = self.read_run(summary, false).await;
         read.map_err(|error| error.at(&self.address))
     }
 

@@ -5,7 +5,8 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 
 use super::folder::{self, HistoryFolderError};
-use crate::analysis::{HistoryError, HistoryRun, NamedRun};
+use super::folder_files::FolderFiles;
+use crate::analysis::{HistoryError, HistoryRun};
 use crate::store::artifacts::{self, ArtifactError};
 use crate::store::gather::{GatherError, load_run};
 use crate::store::run_files::{ScratchDatabase, ScratchError};
@@ -34,12 +35,12 @@ pub(crate) fn is_history_folder(path: &Path) -> Result<bool, HistoryFolderError>
     Ok(!folder::files_of(path)?.is_empty())
 }
 
-/// Reads the run of a folder into a database of this process. Its commit and date are those of the job records, else `unknown` and the
+/// Reads the run of a folder into a database of this process. Its source is the list of the folder's files. Its commit and date are those of the job records, else `unknown` and the
 /// time of the newest file.
 ///
 /// # Errors
 /// [`OpenArtifactsError`].
-pub(crate) async fn open_artifacts(path: &Path) -> Result<ScratchDatabase, OpenArtifactsError> {
+pub(crate) async fn open_artifacts(path: &Path, files: &FolderFiles) -> Result<ScratchDatabase, OpenArtifactsError> {
     let run = load_run(path)?;
     let commit = run.conditions.commits.first().cloned().unwrap_or_else(|| UNKNOWN_COMMIT.to_owned());
     let started = run
@@ -53,8 +54,7 @@ pub(crate) async fn open_artifacts(path: &Path) -> Result<ScratchDatabase, OpenA
     };
     let run = HistoryRun::new(&commit, date, run)?;
     let mut scratch = ScratchDatabase::create().await?;
-    let name = path.display().to_string();
-    scratch.add(vec![NamedRun { name, run }]).await?;
+    scratch.add_files(vec![(run, files.manifest())]).await?;
     Ok(scratch)
 }
 

@@ -6,7 +6,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::analysis::{History, HistoryError, HistoryRun};
+use crate::model::Digest;
 use crate::store::artifacts::{self, ArtifactError};
+use crate::store::database::Source;
 use crate::system::files::{self, FileError};
 
 /// Why a history cannot be read or written.
@@ -39,11 +41,23 @@ pub fn read(folder: &Path, most: usize) -> Result<History, HistoryFolderError> {
 }
 
 pub(super) fn read_one(path: &Path) -> Result<HistoryRun, HistoryFolderError> {
+    read_with_source(path).map(|(run, _)| run)
+}
+
+/// A run, and the file that it is in by its name in the folder.
+pub(super) fn read_with_source(path: &Path) -> Result<(HistoryRun, Source), HistoryFolderError> {
     let text = artifacts::read_text(path)?;
-    HistoryRun::parse(&text).map_err(|source| HistoryFolderError::Run {
+    let run = HistoryRun::parse(&text).map_err(|source| HistoryFolderError::Run {
         path: path.to_owned(),
         source,
-    })
+    })?;
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let source = Source {
+        name: name.unwrap_or_default(),
+        bytes: text.len() as u64,
+        digest: Digest::of(text.as_bytes()),
+    };
+    Ok((run, source))
 }
 
 /// Adds a run, removes the oldest ones beyond `keep`, and returns the run's file. Adding a run again changes nothing.

@@ -2,6 +2,7 @@
 
 mod artifacts;
 pub(crate) mod folder;
+mod folder_files;
 mod open;
 mod retract;
 
@@ -11,6 +12,7 @@ use std::str::FromStr;
 
 pub(crate) use artifacts::{OpenArtifactsError, is_history_folder, open_artifacts};
 pub(crate) use folder::{HistoryFolderError, append};
+pub(crate) use folder_files::{FolderFile, FolderFiles};
 pub(crate) use open::{LocalHistory, OpenError, verify};
 pub(crate) use retract::{RetractError, retract};
 

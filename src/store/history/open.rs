@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::folder::{self, HistoryFolderError};
 use super::{Branch, BranchError, Bucket, BucketError, HistoryHome};
-use crate::analysis::{HistoryRun, NamedRun};
+use crate::analysis::HistoryRun;
 use crate::store::branch::BranchDatabaseError;
 use crate::store::database::{self, Access, Address, AsOf, Database, DatabaseError, RunFilter, RunSummary};
 use crate::store::run_files::{ScratchDatabase, ScratchError};
@@ -159,9 +159,7 @@ fn existing_files(path: &Path) -> Result<Vec<PathBuf>, OpenError> {
 async fn folder_database(path: &Path) -> Result<ScratchDatabase, OpenError> {
     let mut scratch = ScratchDatabase::create().await?;
     for file in existing_files(path)? {
-        let name = file.display().to_string();
-        let run = folder::read_one(&file)?;
-        scratch.add(vec![NamedRun { name, run }]).await?;
+        scratch.add_files(vec![folder::read_with_source(&file)?]).await?;
     }
     Ok(scratch)
 }

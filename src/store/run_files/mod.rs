@@ -63,22 +63,39 @@ impl ScratchDatabase {
         })
     }
 
-    /// Adds runs in their order, which is that of their numbers.
+    /// Adds runs in their order, which is that of their numbers. Several runs may be of one file, so that their source is their name.
     ///
     /// # Errors
     /// [`ScratchError`].
     pub(crate) async fn add(&mut self, runs: Vec<NamedRun>) -> Result<(), ScratchError> {
-        let mut ingest = self.database.ingest("import", None).await?;
-        for NamedRun { name, run } in runs {
-            let rows = RunRows::of(run).map_err(|source| ScratchError::Row {
-                name: name.clone(),
-                source,
-            })?;
+        let with_source = |named: NamedRun| {
             let source = Source {
-                bytes: rows.header.document.len() as u64,
-                digest: Digest::of(name.as_bytes()),
-                name,
+                bytes: 0,
+                digest: Digest::of(named.name.as_bytes()),
+                name: named.name,
             };
+            (named.run, source)
+        };
+        self.add_files(runs.into_iter().map(with_source).collect()).await
+    }
+
+    /// Adds runs in their order, which is that of their numbers, with the files that they are in.
+    ///
+    /// # Errors
+    /// [`ScratchError`].
+    pub(crate) async fn add_files(&mut self, runs: Vec<(HistoryRun, Source)>) -> Result<(), ScratchError> {
+        let mut ingest = self.database.ingest("import", None).await?;
+        for (run, source) in runs {
+            let rows = RunRows::of(run).map_err(|error| ScratchError::Row {
+                name: source.name.clone(),
+                source: error,
+            })?;
+            let bytes = if source.bytes == 0 {
+                rows.header.document.len() as u64
+            } else {
+                source.bytes
+            };
+            let source = Source { bytes, ..source };
             ingest.add(&Incoming { rows, source }).await?;
         }
         Ok(ingest.commit().await?)

@@ -436,6 +436,7 @@ impl ExitOf for ServeError {
             Self::Database(error) => error.exit(),
             Self::Open(error) => error.exit(),
             Self::Artifacts(error) => error.exit(),
+            Self::File(error) => error.exit(),
             Self::Folder(error) => error.exit(),
         }
     }
