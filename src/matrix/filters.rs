@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use crate::config::Runners;
-use crate::model::{Concurrency, Layout, RunnerLabel, SeqLens};
+use crate::model::{Layout, RunnerLabel, SeqLens};
 
 use super::row::{Concurrencies, Row, Scenario};
 
@@ -99,11 +99,10 @@ pub fn concurrencies(rows: &mut Vec<Row>, wanted: &[i64]) {
     if wanted.is_empty() {
         return;
     }
-    let is_wanted = |conc: &Concurrency| wanted.contains(&i64::from(conc.get()));
     rows.retain_mut(|row| match &mut row.conc {
-        Concurrencies::One(conc) => is_wanted(conc),
+        Concurrencies::One(conc) => wanted.contains(&i64::from(conc.get())),
         Concurrencies::Several(list) => {
-            list.retain(is_wanted);
+            list.retain(|conc| wanted.contains(&i64::from(conc.get())));
             !list.is_empty()
         }
     });

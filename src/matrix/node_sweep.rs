@@ -131,12 +131,13 @@ fn check_block(entry: &Entry) -> Option<ScenarioBlock> {
 
 /// On one node the first candidate with the highest TP, over several the first with the lowest listed concurrency.
 fn check_candidate<T>(candidates: &[T], candidate: impl Fn(&T) -> &Candidate) -> Option<&T> {
-    let rank = |item: &T| match (&candidate(item).layout, &candidate(item).conc) {
-        (Layout::SingleNode(parallelism), _) => u32::MAX - parallelism.tp.get(),
-        (Layout::MultiNode { .. }, ConcurrencySpec::List(values)) => values.iter().min().map_or(u32::MAX, |conc| conc.get()),
-        (Layout::MultiNode { .. }, ConcurrencySpec::Range { .. }) => u32::MAX,
-    };
-    candidates.iter().min_by_key(|item| rank(item))
+    candidates
+        .iter()
+        .min_by_key(|item| match (&candidate(item).layout, &candidate(item).conc) {
+            (Layout::SingleNode(parallelism), _) => u32::MAX - parallelism.tp.get(),
+            (Layout::MultiNode { .. }, ConcurrencySpec::List(values)) => values.iter().min().map_or(u32::MAX, |conc| conc.get()),
+            (Layout::MultiNode { .. }, ConcurrencySpec::Range { .. }) => u32::MAX,
+        })
 }
 
 fn at_lowest(candidate: &Candidate) -> Candidate {

@@ -52,17 +52,25 @@ impl RowFilter {
     /// # Errors
     /// [`RowFilterError`] for a text that is not a number, lengths or a scenario.
     pub fn parse<'a>(lookup: impl Fn(&str) -> Option<&'a str>) -> Result<Self, RowFilterError> {
-        let words = |name| lookup(name).map(words_of).unwrap_or_default();
-        let is_set = |name| lookup(name) == Some("true");
-        let [single, multi] = ["single-node", "multi-node"].map(is_set);
+        let [conc, seq_lens, scenarios, model_prefixes, precisions, frameworks, runner_types] = [
+            "conc",
+            "seq-lens",
+            "scenario-type",
+            "model-prefix",
+            "precision",
+            "framework",
+            "runner-type",
+        ]
+        .map(|name| lookup(name).map(words_of).unwrap_or_default());
+        let [single, multi] = ["single-node", "multi-node"].map(|name| lookup(name) == Some("true"));
         Ok(Self {
-            conc: words("conc").iter().map(|word| concurrency(word)).collect::<Result<_, _>>()?,
-            seq_lens: words("seq-lens").iter().map(|word| lengths(word)).collect::<Result<_, _>>()?,
-            scenarios: words("scenario-type").iter().map(|word| scenario(word)).collect::<Result<_, _>>()?,
-            model_prefixes: words("model-prefix"),
-            precisions: words("precision"),
-            frameworks: words("framework"),
-            runner_types: words("runner-type"),
+            conc: conc.iter().map(|word| concurrency(word)).collect::<Result<_, _>>()?,
+            seq_lens: seq_lens.iter().map(|word| lengths(word)).collect::<Result<_, _>>()?,
+            scenarios: scenarios.iter().map(|word| scenario(word)).collect::<Result<_, _>>()?,
+            model_prefixes,
+            precisions,
+            frameworks,
+            runner_types,
             nodes: (single || multi).then(|| Nodes::from_flags(single, multi)),
         })
     }

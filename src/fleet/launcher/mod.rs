@@ -285,11 +285,11 @@ pub async fn remove(holding: &Holding, job: &JobId, cancellation: &Cancellation,
 #[must_use]
 pub fn secrets_of(environment: &[Variable]) -> Vec<Secret> {
     use crate::model::VariableValue;
-    let secret = |variable: &Variable| match &variable.value {
+    let secrets = environment.iter().filter_map(|variable| match &variable.value {
         VariableValue::Plain(_) => None,
         VariableValue::Secret(secret) => Some(secret.clone()),
-    };
-    let mut secrets: Vec<Secret> = environment.iter().filter_map(secret).collect();
+    });
+    let mut secrets: Vec<Secret> = secrets.collect();
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.expose().len()));
     secrets
 }

@@ -15,10 +15,13 @@ const LOWEST: u32 = 16;
 const LENGTHS: &str = "8k1k";
 
 /// The choice in addition to measurements: fixed lengths only.
+fn is_worth_evaluating(row: &Row) -> bool {
+    has_lens(row, LENGTHS) && highest(row).get() >= LOWEST
+}
+
 pub(super) fn beside_measurements(rows: &[&mut Row]) -> Chosen {
-    let worth = |row: &Row| has_lens(row, LENGTHS) && highest(row).get() >= LOWEST;
     let mut chosen = Chosen::new();
-    for members in grouped(rows, |row| worth(row).then(|| single_node(row))?) {
+    for members in grouped(rows, |row| is_worth_evaluating(row).then(|| single_node(row))?) {
         let concs: BTreeSet<Concurrency> = members.iter().filter_map(|at| rows.get(*at)).map(|row| highest(row)).collect();
         // For an even number, the upper one of the two in the middle.
         let wanted = [concs.iter().nth(concs.len() / 2), concs.last()];
@@ -28,7 +31,7 @@ pub(super) fn beside_measurements(rows: &[&mut Row]) -> Chosen {
             }
         }
     }
-    for members in grouped(rows, |row| worth(row).then(|| deployment(row))?) {
+    for members in grouped(rows, |row| is_worth_evaluating(row).then(|| deployment(row))?) {
         chosen.extend(first_highest(rows, &members).map(at_highest));
     }
     chosen

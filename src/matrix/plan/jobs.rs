@@ -35,7 +35,7 @@ const LONGEST_ID: usize = 120;
 #[must_use]
 pub fn jobs<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Vec<Job> {
     let mut taken: HashMap<String, usize> = HashMap::new();
-    let job = |row: &Row| {
+    let jobs = rows.into_iter().map(|row| {
         let id = unique(id(row), &mut taken);
         Job {
             id,
@@ -46,8 +46,8 @@ pub fn jobs<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Vec<Job> {
             gpus: row.layout.gpus(),
             row: row.clone(),
         }
-    };
-    rows.into_iter().map(job).collect()
+    });
+    jobs.collect()
 }
 
 /// The canary job: the fewest GPUs, then the lowest concurrency. Jobs that only evaluate are not eligible.

@@ -103,20 +103,16 @@ fn made(jobs: &[Job], canary: Option<&Job>, rows: Rows) -> Result<Outputs, Outpu
         .iter()
         .map(|job| Ok((job.id.as_str(), item(job, rows)?)))
         .collect::<Result<_, serde_json::Error>>()?;
-    let matrix = |items: &[&Value]| json!({ "include": items });
-    let one_matrix = |items: &[&Value]| (items.len() <= MATRIX_LIMIT).then(|| matrix(items).to_string());
     let all: Vec<&Value> = items.iter().map(|(_, item)| item).collect();
-    let is_canary = |id: &str| canary.is_some_and(|canary| canary.id == id);
-    let (first, others): (Vec<_>, Vec<_>) = items.iter().partition(|(id, _)| is_canary(id));
-    let values = |items: Vec<&(&str, Value)>| items.into_iter().map(|(_, item)| item.clone()).collect::<Vec<_>>();
-    let (first, others) = (values(first), values(others));
+    let (first, others): (Vec<_>, Vec<_>) = items.iter().partition(|(id, _)| canary.is_some_and(|canary| canary.id == *id));
+    let [first, others] = [first, others].map(|items| items.into_iter().map(|(_, item)| item.clone()).collect::<Vec<Value>>());
     let batches: Vec<Value> = others
         .chunks(MATRIX_LIMIT)
         .enumerate()
         .map(|(at, part): (usize, &[Value])| json!({ "index": at + 1, "jobs": { "include": part } }))
         .collect();
     Ok(Outputs {
-        matrix: one_matrix(&all),
+        matrix: (all.len() <= MATRIX_LIMIT).then(|| json!({ "include": all }).to_string()),
         batches: Value::from(batches).to_string(),
         canary: canary.map(|_| json!({ "include": first }).to_string()),
         search_space: None,

@@ -78,6 +78,12 @@ pub struct PriorityContext {
     pub run: String,
 }
 
+impl PriorityContext {
+    fn has_any(&self, names: &[String]) -> bool {
+        names.iter().any(|name| self.labels.contains(name))
+    }
+}
+
 /// The score of a job, and the names that its labels are made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Priority {
@@ -104,13 +110,12 @@ impl Priorities {
     }
 
     fn score(&self, row: &Row, context: &PriorityContext) -> f64 {
-        let has_any = |names: &[String]| names.iter().any(|name| context.labels.contains(name));
         let PriorityLabels {
             checklist_complete,
             patchwork,
             ..
         } = &self.labels;
-        if has_any(&patchwork.names) && !has_any(&patchwork.waived_by) {
+        if context.has_any(&patchwork.names) && !context.has_any(&patchwork.waived_by) {
             return patchwork.score;
         }
         let by = &self.adjustments;
@@ -127,7 +132,7 @@ impl Priorities {
         score += by_prefix(&by.framework_prefix, row.framework.as_str());
         score += adjustment(&by.model_prefix, row.model_prefix.as_str());
         match checklist_complete {
-            Some(checklist) if has_any(&checklist.names) => score + checklist.adjustment,
+            Some(checklist) if context.has_any(&checklist.names) => score + checklist.adjustment,
             Some(_) | None => score,
         }
     }

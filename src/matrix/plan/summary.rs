@@ -23,13 +23,12 @@ impl Totals {
     /// The totals of some jobs.
     #[must_use]
     pub fn of(entries: usize, jobs: &[Job]) -> Self {
-        let only_evaluates = |job: &&Job| job.row.eval.only == Some(true);
-        let measured = jobs.iter().filter(|job| !only_evaluates(job));
+        let (evals, measured): (Vec<&Job>, Vec<&Job>) = jobs.iter().partition(|job| job.row.eval.only == Some(true));
         Self {
             entries,
             jobs: jobs.len(),
-            eval_jobs: jobs.iter().filter(only_evaluates).count(),
-            points: measured.map(|job| job.row.conc.as_slice().len()).sum(),
+            eval_jobs: evals.len(),
+            points: measured.iter().map(|job| job.row.conc.as_slice().len()).sum(),
         }
     }
 }

@@ -243,9 +243,9 @@ impl From<PullRequestEventDocument> for Event {
 
 impl From<PullRequestDocument> for PullRequest {
     fn from(document: PullRequestDocument) -> Self {
-        let repository = |side: &SideDocument| side.repo.as_ref().map(|repo| repo.full_name.clone());
+        let [head, base] = [&document.head, &document.base].map(|side| side.repo.as_ref().map(|repo| repo.full_name.as_str()));
         // A head without a repository was in a deleted fork.
-        let from_fork = repository(&document.head).is_none_or(|head| Some(head) != repository(&document.base));
+        let from_fork = head.is_none() || head != base;
         Self {
             number: document.number,
             draft: document.draft,
@@ -261,15 +261,15 @@ impl From<PullRequestDocument> for PullRequest {
 
 impl From<DispatchDocument> for Event {
     fn from(document: DispatchDocument) -> Self {
-        let text = |value: Value| match value {
-            Value::String(text) => (!text.is_empty()).then_some(text),
-            Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
-            Value::Null | Value::Array(_) | Value::Object(_) => None,
-        };
-        let inputs = document.inputs.unwrap_or_default().into_iter();
-        Self::Dispatch {
-            inputs: inputs.filter_map(|(name, value)| Some((name, text(value)?))).collect(),
-        }
+        let inputs = document.inputs.unwrap_or_default().into_iter().filter_map(|(name, value)| {
+            let text = match value {
+                Value::String(text) => (!text.is_empty()).then_some(text),
+                Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
+                Value::Null | Value::Array(_) | Value::Object(_) => None,
+            };
+            Some((name, text?))
+        });
+        Self::Dispatch { inputs: inputs.collect() }
     }
 }
 

@@ -135,17 +135,17 @@ fn host_config(plan: &ContainerPlan, port: Option<String>) -> Result<HostConfig,
 }
 
 fn device_requests(gpus: &GpuRequest, cdi_devices: &[String]) -> Vec<DeviceRequest> {
-    let of_gpus = |count, device_ids| DeviceRequest {
+    let gpus = match gpus {
+        GpuRequest::None => None,
+        GpuRequest::All => Some((Some(-1), None)),
+        GpuRequest::Ids(ids) => Some((None, Some(ids.clone()))),
+    };
+    let gpus = gpus.map(|(count, device_ids)| DeviceRequest {
         count,
         device_ids,
         capabilities: Some(vec![vec!["gpu".to_owned()]]),
         ..DeviceRequest::default()
-    };
-    let gpus = match gpus {
-        GpuRequest::None => None,
-        GpuRequest::All => Some(of_gpus(Some(-1), None)),
-        GpuRequest::Ids(ids) => Some(of_gpus(None, Some(ids.clone()))),
-    };
+    });
     let cdi = (!cdi_devices.is_empty()).then(|| DeviceRequest {
         driver: Some("cdi".to_owned()),
         device_ids: Some(cdi_devices.to_vec()),

@@ -103,10 +103,12 @@ impl Cluster {
             configuration,
             version,
         } = Self::new(job, configuration);
-        let is_own = |name: &str| own.iter().any(|(own, _)| own == name);
-        let changes_tools = |name: &str| TOOL_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
         let inherited = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        let inherited = inherited.filter(|(name, _)| !is_own(name) && !changes_tools(name));
+        let inherited = inherited.filter(|(name, _)| {
+            let is_own = own.iter().any(|(own, _)| own == name);
+            let changes_tools = TOOL_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+            !is_own && !changes_tools
+        });
         let environment = inherited.chain(own.iter().cloned()).collect();
         Self {
             job,

@@ -171,9 +171,11 @@ fn expanded(text: &str) -> String {
 
 /// Quotes one word for bash: nothing in it is expanded.
 pub(super) fn quote(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./=:,@%+".contains(c);
-    // ContainerContents a word a `#` begins no comment.
-    let is_plain = text.chars().enumerate().all(|(at, c)| plain(c) || (c == '#' && at > 0));
+    // Inside a word a `#` begins no comment.
+    let is_plain = text
+        .chars()
+        .enumerate()
+        .all(|(at, c)| c.is_ascii_alphanumeric() || "_-./=:,@%+".contains(c) || (c == '#' && at > 0));
     if !text.is_empty() && is_plain {
         return text.to_owned();
     }

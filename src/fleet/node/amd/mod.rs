@@ -30,8 +30,12 @@ fn text(path: PathBuf) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
+/// A file with a number of bytes, in MiB.
+fn mib(file: PathBuf) -> Option<f64> {
+    text(file)?.parse::<f64>().ok().map(|bytes| bytes / f64::from(1 << 20))
+}
+
 fn gpu(index: u32, device: &Path, driver: Option<String>) -> Gpu {
-    let mib = |name: &str| text(device.join(name))?.parse::<f64>().ok().map(|bytes| bytes / f64::from(1 << 20));
     let clocks = text(device.join("pp_dpm_sclk"))
         .map(|levels| amd_clocks(&levels))
         .unwrap_or_default();
@@ -40,8 +44,8 @@ fn gpu(index: u32, device: &Path, driver: Option<String>) -> Gpu {
         uuid: text(device.join("unique_id")),
         name: amd_name(device),
         driver,
-        memory_mib: mib("mem_info_vram_total"),
-        memory_used_mib: mib("mem_info_vram_used"),
+        memory_mib: mib(device.join("mem_info_vram_total")),
+        memory_used_mib: mib(device.join("mem_info_vram_used")),
         clock_mhz: clocks.now_mhz,
         max_clock_mhz: clocks.highest_mhz,
         ..Gpu::default()
@@ -91,8 +95,7 @@ fn kfd_id_and_index(node: &Path, cards: &[(u32, PathBuf)]) -> Option<(u32, u32)>
     let properties = text(node.join("properties"))?;
     let render = kfd_property(&properties, "drm_render_minor").map(|minor| format!("drm/renderD{minor}"));
     let unique = kfd_property(&properties, "unique_id").filter(|id| *id != 0);
-    let has_render = |device: &Path| render.as_ref().is_some_and(|render| device.join(render).exists());
-    let by_render = cards.iter().find(|(_, device)| has_render(device));
+    let by_render = render.and_then(|render| cards.iter().find(|(_, device)| device.join(&render).exists()));
     by_render
         .or_else(|| cards.iter().find(|(_, device)| unique.is_some() && unique_id(device) == unique))
         .map(|(index, _)| (id, *index))

@@ -30,9 +30,8 @@ fn gpus_and_uses(questions: &FactsRequest<'_>) -> Result<(Vec<Gpu>, Vec<GpuUse>)
         arguments.extend(chosen.as_deref());
         answer_of("nvidia-smi", &arguments, questions.time(LIMIT), questions.cancellation)
     };
-    let ask_gpus = |fields: &str| ask(&format!("--query-gpu={fields}"));
-    let answer = match ask_gpus(GPUS_QUERY) {
-        Err(error) if is_unknown_field(&error.to_string()) => ask_gpus(&older_fields(GPUS_QUERY)),
+    let answer = match ask(&format!("--query-gpu={GPUS_QUERY}")) {
+        Err(error) if is_unknown_field(&error.to_string()) => ask(&format!("--query-gpu={}", older_fields(GPUS_QUERY))),
         answer => answer,
     };
     let gpus = gpus_of(&answer.map_err(|error| problem(&error))?)?;
@@ -43,16 +42,19 @@ fn gpus_and_uses(questions: &FactsRequest<'_>) -> Result<(Vec<Gpu>, Vec<GpuUse>)
 
 /// The selection as an argument of nvidia-smi: indices or UUIDs.
 fn chosen(visible: &str) -> Option<String> {
-    let is_known = |name: &str| name.starts_with("GPU-") || (!name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit()));
     let names: Vec<&str> = visible.split(',').map(str::trim).collect();
-    names.iter().all(|name| is_known(name)).then(|| format!("--id={}", names.join(",")))
+    let are_known = names
+        .iter()
+        .all(|name| name.starts_with("GPU-") || (!name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit())));
+    are_known.then(|| format!("--id={}", names.join(",")))
 }
 
 /// Parses each line as a GPU. nvidia-smi may print a problem of one GPU in between and still exit with 0.
 fn gpus_of(answer: &str) -> Result<Vec<Gpu>, GpuProblem> {
     let lines = answer.lines().map(str::trim).filter(|line| !line.is_empty());
-    let unexpected = |line: &str| GpuProblem::Failed(format!("nvidia-smi said: {line}"));
-    lines.map(|line| gpu_of_line(line).ok_or_else(|| unexpected(line))).collect()
+    lines
+        .map(|line| gpu_of_line(line).ok_or_else(|| GpuProblem::Failed(format!("nvidia-smi said: {line}"))))
+        .collect()
 }
 
 fn problem(error: &ToolError) -> GpuProblem {

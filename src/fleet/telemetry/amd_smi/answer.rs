@@ -24,23 +24,25 @@ pub fn amd_smi_samples(text: &str, at_unix_s: f64) -> Vec<GpuSample> {
     gpus.into_iter().flatten().filter_map(|gpu| sample(gpu, at_unix_s)).collect()
 }
 
+fn number_at(gpu: &Value, path: &[&str]) -> Option<f64> {
+    number(path.iter().try_fold(gpu, |value, key| value.get(key))?)
+}
+
 fn sample(gpu: &Value, at_unix_s: f64) -> Option<GpuSample> {
-    let number = |path: &[&str]| number(path.iter().try_fold(gpu, |value, key| value.get(key))?);
-    let first = |paths: [&[&str]; 2]| paths.into_iter().find_map(number);
     Some(GpuSample {
         at_unix_s,
         node: String::new(),
         gpu: u32::try_from(gpu.get("gpu")?.as_u64()?).ok()?,
         name: "amdgpu".to_owned(),
-        power_w: first([&["power", "socket_power"], &["power", "average_socket_power"]]),
-        utilization_percent: number(&["usage", "gfx_activity"]),
+        power_w: number_at(gpu, &["power", "socket_power"]).or_else(|| number_at(gpu, &["power", "average_socket_power"])),
+        utilization_percent: number_at(gpu, &["usage", "gfx_activity"]),
         // amd-smi's MB are MiB.
-        memory_mib: number(&["mem_usage", "used_vram"]),
-        clock_mhz: number(&["clock", "gfx_0", "clk"]),
-        temperature_c: first([&["temperature", "hotspot"], &["temperature", "edge"]]),
+        memory_mib: number_at(gpu, &["mem_usage", "used_vram"]),
+        clock_mhz: number_at(gpu, &["clock", "gfx_0", "clk"]),
+        temperature_c: number_at(gpu, &["temperature", "hotspot"]).or_else(|| number_at(gpu, &["temperature", "edge"])),
         throttle: String::new(),
         clock_faults: Vec::new(),
-        energy_j: number(&["energy", "total_energy_consumption"]),
+        energy_j: number_at(gpu, &["energy", "total_energy_consumption"]),
     })
 }
 

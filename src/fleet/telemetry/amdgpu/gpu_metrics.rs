@@ -162,15 +162,19 @@ pub(super) fn throttle_faults(words: &str) -> Vec<String> {
     FAULTS.into_iter().filter(|fault| said.contains(fault)).map(str::to_owned).collect()
 }
 
+/// The number of `width` bytes from `at` on.
+fn number_at(table: &[u8], (at, width): (usize, usize)) -> Option<u64> {
+    number(table.get(at..at + width)?)
+}
+
 fn fixed(table: &[u8], layout: &Layout) -> GpuMetrics {
-    let number = |(at, width): (usize, usize)| number(table.get(at..at + width)?);
     GpuMetrics {
-        power_w: number(layout.power).map(count),
-        energy_j: number(layout.energy).and_then(joules),
+        power_w: number_at(table, layout.power).map(count),
+        energy_j: number_at(table, layout.energy).and_then(joules),
         throttling: match layout.throttling {
             Place::Nowhere => Throttling::Unknown,
-            Place::Status(at) => number((at, 8)).map_or(Throttling::Unknown, Throttling::Now),
-            Place::Residencies(first) => Throttling::SoFar(std::array::from_fn(|index| number((first + 4 * index, 4)))),
+            Place::Status(at) => number_at(table, (at, 8)).map_or(Throttling::Unknown, Throttling::Now),
+            Place::Residencies(first) => Throttling::SoFar(std::array::from_fn(|index| number_at(table, (first + 4 * index, 4)))),
         },
     }
 }

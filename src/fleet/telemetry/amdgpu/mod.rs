@@ -82,11 +82,14 @@ fn amd_card(entry: &fs::DirEntry) -> Option<(u32, PathBuf)> {
     (vendor.trim() == AMD).then_some((number, device))
 }
 
+fn number(file: &Path) -> Option<f64> {
+    fs::read_to_string(file).ok()?.trim().parse().ok()
+}
+
 /// A sample of a GPU. `before` is its table at the previous sample, and is replaced by the present one.
 fn look(gpu: u32, device: &Path, before: &mut Option<GpuMetrics>) -> GpuSample {
-    let number = |path: PathBuf| fs::read_to_string(path).ok()?.trim().parse::<f64>().ok();
     let hwmon = fs::read_dir(device.join("hwmon")).ok().and_then(|mut folders| folders.next()?.ok());
-    let sensor = |name: &str| number(hwmon.as_ref()?.path().join(name));
+    let hwmon = hwmon.map_or_else(|| device.to_owned(), |folder| folder.path());
     let metrics = metrics(device).unwrap_or_default();
     let throttle = metrics
         .as_ref()
@@ -94,8 +97,8 @@ fn look(gpu: u32, device: &Path, before: &mut Option<GpuMetrics>) -> GpuSample {
         .unwrap_or_default();
     before.clone_from(&metrics);
     // Microwatts; the instantaneous value if the driver has it, otherwise the average.
-    let shown = sensor("power1_input")
-        .or_else(|| sensor("power1_average"))
+    let shown = number(&hwmon.join("power1_input"))
+        .or_else(|| number(&hwmon.join("power1_average")))
         .map(|microwatts| microwatts / 1e6);
     GpuSample {
         at_unix_s: unix_seconds(),
@@ -106,14 +109,14 @@ fn look(gpu: u32, device: &Path, before: &mut Option<GpuMetrics>) -> GpuSample {
             .filter(|power| *power >= LEAST_POWER)
             .or_else(|| metrics.as_ref()?.power_w)
             .or(shown),
-        utilization_percent: number(device.join("gpu_busy_percent")),
-        memory_mib: number(device.join("mem_info_vram_used")).map(|bytes| bytes / f64::from(1 << 20)),
-        clock_mhz: sensor("freq1_input").map(|hertz| hertz / 1e6),
-        temperature_c: sensor("temp1_input").map(|thousandths| thousandths / 1e3),
+        utilization_percent: number(&device.join("gpu_busy_percent")),
+        memory_mib: number(&device.join("mem_info_vram_used")).map(|bytes| bytes / f64::from(1 << 20)),
+        clock_mhz: number(&hwmon.join("freq1_input")).map(|hertz| hertz / 1e6),
+        temperature_c: number(&hwmon.join("temp1_input")).map(|thousandths| thousandths / 1e3),
         clock_faults: throttle_faults(&throttle),
         throttle,
         // Microjoules, with drivers that have this file.
-        energy_j: sensor("energy1_input")
+        energy_j: number(&hwmon.join("energy1_input"))
             .map(|microjoules| microjoules / 1e6)
             .or_else(|| metrics.as_ref()?.energy_j),
     }

@@ -13,10 +13,10 @@ pub struct ProcStat {
 impl ProcStat {
     /// CPU use since an earlier sample, percent.
     pub(super) fn used_since(&self, earlier: &Self) -> f64 {
-        let part = |now: u64, then: u64| f64::from(saturating::to_u32(now.saturating_sub(then)));
-        let all = part(self.all, earlier.all);
-        if all > 0.0 {
-            100.0 * part(self.busy, earlier.busy) / all
+        let all = self.all.saturating_sub(earlier.all);
+        let busy = self.busy.saturating_sub(earlier.busy);
+        if all > 0 {
+            100.0 * f64::from(saturating::to_u32(busy)) / f64::from(saturating::to_u32(all))
         } else {
             0.0
         }

@@ -110,10 +110,9 @@ fn mode(inputs: &Inputs<'_>) -> Result<Mode, String> {
 
 /// The one thing that is asked for.
 fn scope(inputs: &Inputs<'_>) -> Result<Scope, String> {
-    let first_of = |names: [&str; 2]| names.into_iter().find_map(|name| inputs.get(name));
     let keys = inputs.get("config-keys").map(words_of).filter(|keys| !keys.is_empty());
-    let base = first_of(["base-ref", "changelog-base-ref"]);
-    let head = first_of(["head-ref", "changelog-head-ref"]);
+    let base = inputs.get("base-ref").or_else(|| inputs.get("changelog-base-ref"));
+    let head = inputs.get("head-ref").or_else(|| inputs.get("changelog-head-ref"));
     match (keys, inputs.get("generate-cli-command"), base) {
         (Some(keys), None, None) => Ok(Scope::Keys {
             keys,

@@ -53,11 +53,10 @@ impl Search {
             Credential::Password(secret) => (Some(secret), None),
             Credential::IdentityToken(secret) => (None, Some(secret)),
         };
-        let text = |secret: &Secret| secret.expose().to_owned();
         Some(DockerCredentials {
             username: Some(user.clone()),
-            password: password.map(text),
-            identitytoken: token.map(text),
+            password: password.map(|secret| secret.expose().to_owned()),
+            identitytoken: token.map(|secret| secret.expose().to_owned()),
             serveraddress: Some(self.repository.server().to_owned()),
             ..DockerCredentials::default()
         })
@@ -116,13 +115,13 @@ pub(super) async fn search(image: &str, cancellation: &Cancellation) -> Search {
 /// The files of Docker (<https://docs.docker.com/reference/cli/docker/login/>), then those of Podman
 /// (<https://github.com/containers/image/blob/main/docs/containers-auth.json.5.md>).
 fn files(variable: &dyn Fn(&str) -> Option<PathBuf>) -> Vec<PathBuf> {
-    let home = |path: &str| variable("HOME").map(|home| home.join(path));
-    let docker = variable("DOCKER_CONFIG").or_else(|| home(".docker"));
+    let home = variable("HOME");
+    let docker = variable("DOCKER_CONFIG").or_else(|| Some(home.as_ref()?.join(".docker")));
     let places = [
         docker.map(|folder| folder.join("config.json")),
         variable("REGISTRY_AUTH_FILE"),
         variable("XDG_RUNTIME_DIR").map(|folder| folder.join("containers/auth.json")),
-        home(".config/containers/auth.json"),
+        home.map(|home| home.join(".config/containers/auth.json")),
     ];
     places.into_iter().flatten().collect()
 }

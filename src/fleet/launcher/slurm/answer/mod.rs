@@ -164,12 +164,13 @@ pub(super) fn parse_job(text: &str) -> Result<JobView, AnswerError> {
     let state = field(text, "JobState").ok_or_else(|| AnswerError::Form {
         found: text.chars().take(200).collect(),
     })?;
-    let value = |name| field(text, name).map(known).unwrap_or_default().to_owned();
+    let [reason, nodes, batch_host] =
+        ["Reason", "NodeList", "BatchHost"].map(|name| field(text, name).map(known).unwrap_or_default().to_owned());
     Ok(JobView {
         state: state_of(state)?,
-        reason: value("Reason"),
-        nodes: value("NodeList"),
-        batch_host: value("BatchHost"),
+        reason,
+        nodes,
+        batch_host,
         exit: field(text, "ExitCode").and_then(exit_code),
     })
 }

@@ -107,17 +107,16 @@ pub(super) fn batch_request(
 }
 
 fn examination(spec: &JobSpec, folders: &BatchFolders<'_>, allocation: Allocation) -> (Vec<String>, String) {
-    let shown = |path: &Path| path.display().to_string();
     let command = [
-        shown(folders.binary),
+        folders.binary.display().to_string(),
         "doctor".to_owned(),
         "--inside-job".to_owned(),
         format!("--profile={}", spec.profile.name),
-        format!("--runner-dir={}", shown(folders.runners)),
+        format!("--runner-dir={}", folders.runners.display()),
         format!("--gpus={}", allocation.gpus_per_node),
         "--format=json".to_owned(),
     ];
-    (command.to_vec(), shown(&folders.out.join(NODE_FILE_PREFIX)))
+    (command.to_vec(), folders.out.join(NODE_FILE_PREFIX).display().to_string())
 }
 
 /// The image for the container's options, and the import before it if the profile has a cache.
@@ -146,10 +145,9 @@ const GPU_SELECTION: [&str; 4] = [
 
 /// The job's environment on its nodes.
 fn for_the_nodes(spec: &JobSpec, environment: &[Variable]) -> Vec<Variable> {
-    let is_of_this_machine = |name: &str| GPU_SELECTION.contains(&name) && !spec.profile.environment.contains_key(name);
     environment
         .iter()
-        .filter(|variable| !is_of_this_machine(&variable.name))
+        .filter(|Variable { name, .. }| !GPU_SELECTION.contains(&name.as_str()) || spec.profile.environment.contains_key(name))
         .cloned()
         .collect()
 }
