@@ -1,28 +1,37 @@
 //! Points to runs, and runs to verdicts. A `Run` is everything that one workflow run measured or failed to measure; `compare` compares
 //! runs, with the noise that a `History` shows and the thresholds of the settings.
 
+mod accuracy;
 mod cheapest;
 mod compare;
 mod conditions;
 mod cost;
+mod deployment;
 mod evals;
+mod fleet;
 mod history;
 mod levels;
+mod mlperf;
 pub mod pareto;
+mod ratios;
 mod raw_pairs;
 mod run;
 mod run_document;
+mod run_point;
 mod selection;
 mod shifts;
 mod slo;
 pub mod statistics;
+mod version_changes;
 
-pub use cheapest::{Cheapest, TokenKind, cheapest};
+pub use accuracy::{RunEval, accuracy};
+pub use cheapest::{CostQuestion, TokenKind, Unreachable, cheapest, cheapest_of_curves, costs_then, unreachable};
 pub use compare::{
     Basis, Change, Comparison, CurveComparison, FrontierKey, Knowledge, MetricVerdict, PointComparison, Side, Verdict, compare,
 };
 pub use conditions::Conditions;
-pub use cost::{CostError, CostGap, CostModel, HardwareCost, PointCost, PowerSource, hardware_schema};
+pub use cost::{CostError, CostGap, CostModel, HardwareCost, PointCost, PowerSource, PriceKind, hardware_schema};
+pub use deployment::{Deployment, DeploymentFamily, deployments};
 pub use evals::{EvalChange, EvalKey, EvalScore, eval_changes};
 pub use history::{
     Cell, ColumnKind, DEFAULT_PROJECT, EvalRow, GivenVerdict, History, HistoryError, HistoryRun, INTERVAL_COLUMNS, JobSummary,
@@ -31,9 +40,12 @@ pub use history::{
     read_run, run_of_rows, runs_of_parquet, runs_to_parquet, slices, value_columns, verdicts_of_report,
 };
 pub use levels::{LEVEL_METHOD, Level, MetricLevels, Reading, levels};
+pub use mlperf::{DerivedResult, derived_results};
 pub use raw_pairs::pair_raw_points;
 pub use run::{Assembly, Found, Origin, Problem, Run, assemble};
 pub use run_document::{RunDocument, RunDocumentError};
+pub use run_point::RunPoint;
 pub use selection::{FieldFilter, Filter, Grouping, PointField, is_selected, select};
 pub use shifts::{Shift, Step};
 pub use slo::{Best, BestBy, Slo, best_points};
+pub use version_changes::{architecture_changes, version_changes, versions};

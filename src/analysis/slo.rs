@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use serde::Serialize;
+
 use super::cost::CostModel;
 use super::run::Run;
 use crate::model::{ModelPrefix, Workload};
@@ -20,6 +22,17 @@ pub struct Slo {
     scale: f64,
     bound: f64,
     above: bool,
+}
+
+/// What is left between a point's number and the bound of an objective.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ObjectiveReading {
+    pub objective: String,
+    /// In milliseconds, or tokens a second and user; `None` where it was not reported.
+    pub value: Option<f64>,
+    pub bound: f64,
+    /// The distance to the bound as a share of it; negative where the objective is missed.
+    pub headroom: Option<f64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -77,12 +90,28 @@ impl Slo {
     /// Whether a point meets the objective. A point without the number does not.
     #[must_use]
     pub fn is_met(&self, point: &Point) -> bool {
-        let number = point
-            .measurement()
-            .and_then(|numbers| self.names.iter().find_map(|name| numbers.number(name)));
-        number
-            .map(|number| number * self.scale)
+        self.value(point)
             .is_some_and(|number| if self.above { number > self.bound } else { number < self.bound })
+    }
+
+    /// The number of a point beside the bound.
+    #[must_use]
+    pub fn read(&self, point: &Point) -> ObjectiveReading {
+        let value = self.value(point);
+        let left = value.map(|value| if self.above { value - self.bound } else { self.bound - value });
+        ObjectiveReading {
+            objective: self.text.clone(),
+            value,
+            bound: self.bound,
+            headroom: left.map(|left| left / self.bound),
+        }
+    }
+
+    /// The number of a point in the unit of the bound.
+    fn value(&self, point: &Point) -> Option<f64> {
+        let numbers = point.measurement()?;
+        let number = self.names.iter().find_map(|name| numbers.number(name))?;
+        Some(number * self.scale)
     }
 }
 

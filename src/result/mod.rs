@@ -23,13 +23,16 @@ pub use agg::{Agg, AggError, POINT_PART};
 pub use context::{ContextError, Dialect, Gpus, Origin, PointContext};
 pub use eval::{EvalConcs, EvalFile, EvalSet, EvalSort, JudgedScore, eval_meta, eval_rows, judge_evals, sort_eval_rows};
 pub use import::{
-    DUMP_TABLES, Facts, FactsError, ImportHints, Imported, ImportedRun, InferencexDump, Mapping, MappingError, PublishedResult, import,
+    DUMP_TABLES, Facts, FactsError, ImportFormat, ImportHints, Imported, ImportedRun, InferencexDump, Mapping, MappingError,
+    PublishedResult, import,
 };
 pub use json::{Json, JsonError, Object};
 pub use normalize::{Normalised, NormalizeError, doubt, normalize};
 // Re-exported because every query of a result names a metric.
 pub use crate::model::{Better, Metric, Statistic};
-pub use point::{Measurement, MetricInterval, Point, PointFailure, PointOutcome, Provenance, USUAL_NUMBERS};
+pub use point::{
+    FAILED_REQUESTS, Measurement, MetricInterval, Point, PointFailure, PointOutcome, Provenance, SUCCESSFUL_REQUESTS, USUAL_NUMBERS,
+};
 pub use power::{Conditions, Power, RolePower};
 pub use producer::{ProducerError, ResultName, ResultNameError, gpus_in_name, read_result};
 pub use raw_point::{RawPointError, UNKNOWN, raw_document, raw_documents};

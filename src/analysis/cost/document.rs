@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::CostError;
@@ -66,7 +66,7 @@ pub struct HardwareCost {
     /// What the rest of the server draws for each GPU at most, watts.
     #[schemars(range(min = 0.0))]
     pub host_w: f64,
-    /// Prices; the first one counts unless a provider is named.
+    /// Prices; the first one counts unless a provider is named. Older prices of the same provider and kind date costs of the past.
     pub prices: Vec<Price>,
 }
 
@@ -81,6 +81,40 @@ pub struct Price {
     /// US dollars for one GPU-hour.
     #[schemars(range(min = 0.0))]
     pub usd_per_gpu_hour: f64,
+    #[serde(default)]
+    pub kind: PriceKind,
+    /// Where it was read, such as a URL.
+    #[serde(default)]
+    pub source: Option<String>,
+}
+
+/// What is agreed on with a price.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PriceKind {
+    /// Paid by the hour, for as long as it is used.
+    #[default]
+    OnDemand,
+    /// Can be taken away at any time.
+    Spot,
+    /// Paid for a year or longer.
+    Reserved,
+    /// Nobody asks for it: an assumption.
+    Estimate,
+}
+
+impl PriceKind {
+    pub const ALL: [Self; 4] = [Self::OnDemand, Self::Spot, Self::Reserved, Self::Estimate];
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OnDemand => "on-demand",
+            Self::Spot => "spot",
+            Self::Reserved => "reserved",
+            Self::Estimate => "estimate",
+        }
+    }
 }
 
 /// The schema of a hardware file.

@@ -14,8 +14,8 @@ use crate::result::{Metric, Point};
 
 mod document;
 
-use document::{Document, Facility};
-pub use document::{HardwareCost, schema as hardware_schema};
+use document::{Document, Facility, Price};
+pub use document::{HardwareCost, PriceKind, schema as hardware_schema};
 
 /// The file that imax is built with.
 const BUILT_IN: &str = include_str!("../../../configs/hardware.yaml");
@@ -27,6 +27,7 @@ pub struct CostModel {
     /// Prices of a GPU, if given.
     hardware: BTreeMap<String, Option<HardwareCost>>,
     provider: Option<String>,
+    price_kind: Option<PriceKind>,
 }
 
 /// Why a file is not a valid cost model.
@@ -84,6 +85,12 @@ pub struct PerMillion {
     pub wh: f64,
     /// Grams of CO2.
     pub gco2: f64,
+    /// Joules of the GPUs alone.
+    #[serde(skip)]
+    pub gpu_j: f64,
+    /// How fast the whole deployment handles tokens of the kind.
+    #[serde(skip)]
+    pub tokens_per_s: f64,
 }
 
 /// The cost of a point's tokens.
@@ -95,6 +102,11 @@ pub struct PointCost {
     pub provider: String,
     /// The day of the price.
     pub price_date: String,
+    #[serde(skip)]
+    pub price_kind: PriceKind,
+    /// Where the price was read.
+    #[serde(skip)]
+    pub price_source: Option<String>,
     /// Power of one GPU, watts.
     pub gpu_power_w: f64,
     /// Where that is from.
@@ -135,9 +147,16 @@ impl CostModel {
             facility: document.facility,
             hardware,
             provider: provider.map(str::to_owned),
+            price_kind: None,
         };
         model.check_provider()?;
         Ok(model)
+    }
+
+    /// The same with prices of one kind alone.
+    #[must_use]
+    pub fn with_price_kind(self, kind: Option<PriceKind>) -> Self {
+        Self { price_kind: kind, ..self }
     }
 
     fn check_provider(&self) -> Result<(), CostError> {
@@ -162,11 +181,37 @@ impl CostModel {
     pub fn of(&self, point: &Point) -> Result<PointCost, CostGap> {
         let label = point.key.curve.runner.as_str();
         let hardware = self.hardware(label)?;
-        let price = match &self.provider {
-            None => hardware.prices.first(),
-            Some(provider) => hardware.prices.iter().find(|price| price.provider == *provider),
-        };
-        let price = price.ok_or_else(|| self.no_price(label))?;
+        let price = self.price(hardware).ok_or_else(|| self.no_price(label))?;
+        self.at(price, hardware, point)
+    }
+
+    /// What a point's tokens cost at the newest price that was known on a day (`2026-11-30`): of the provider and kind of the price that counts
+    /// today.
+    ///
+    /// # Errors
+    /// [`CostGap`], also where all prices are newer.
+    pub fn on(&self, point: &Point, day: &str) -> Result<PointCost, CostGap> {
+        let label = point.key.curve.runner.as_str();
+        let hardware = self.hardware(label)?;
+        let today = self.price(hardware).ok_or_else(|| self.no_price(label))?;
+        let known = hardware
+            .prices
+            .iter()
+            .filter(|price| price.provider == today.provider && price.kind == today.kind && price.date.as_str() <= day);
+        // Days of ISO 8601 are in the order of their texts.
+        let price = known.max_by(|left, right| left.date.cmp(&right.date));
+        self.at(price.ok_or_else(|| self.no_price(label))?, hardware, point)
+    }
+
+    /// The price that counts.
+    fn price<'a>(&self, hardware: &'a HardwareCost) -> Option<&'a Price> {
+        hardware.prices.iter().find(|price| {
+            self.provider.as_ref().is_none_or(|provider| price.provider == *provider)
+                && self.price_kind.is_none_or(|kind| price.kind == kind)
+        })
+    }
+
+    fn at(&self, price: &Price, hardware: &HardwareCost, point: &Point) -> Result<PointCost, CostGap> {
         let rates = Rates::of(point).ok_or(CostGap::NotMeasured)?;
         let measured = point
             .measurement()
@@ -180,12 +225,15 @@ impl CostModel {
         let second = SecondCost {
             usd: price.usd_per_gpu_hour / SECONDS_AN_HOUR * rates.gpus,
             watts,
+            gpu_watts: gpu_power_w * rates.gpus,
             carbon_g_per_kwh: self.facility.carbon_g_per_kwh,
         };
         Ok(PointCost {
             usd_per_gpu_hour: price.usd_per_gpu_hour,
             provider: price.provider.clone(),
             price_date: price.date.clone(),
+            price_kind: price.kind,
+            price_source: price.source.clone(),
             gpu_power_w,
             power_source,
             total: second.per_million(rates.total),
@@ -256,6 +304,7 @@ struct SecondCost {
     usd: f64,
     /// Power of GPUs, hosts and facility, watts.
     watts: f64,
+    gpu_watts: f64,
     carbon_g_per_kwh: f64,
 }
 
@@ -267,6 +316,8 @@ impl SecondCost {
             usd: self.usd * seconds,
             wh,
             gco2: wh / 1000.0 * self.carbon_g_per_kwh,
+            gpu_j: self.gpu_watts * seconds,
+            tokens_per_s,
         }
     }
 }

@@ -13,7 +13,10 @@ use super::{ImportFormat, ImportHints, Imported, ImportedRun, RefusedRow};
 use crate::model::PointKey;
 use crate::model::count;
 use crate::result::point::Provenance;
-use crate::result::{Gpus, Json, Measurement, NormalizeError, Object, Origin, Point, PointContext, PointOutcome, UNKNOWN, normalize};
+use crate::result::{
+    FAILED_REQUESTS, Gpus, Json, Measurement, NormalizeError, Object, Origin, Point, PointContext, PointOutcome, SUCCESSFUL_REQUESTS,
+    UNKNOWN, normalize,
+};
 
 /// More refused rows say no more: the file is of another format, or damaged.
 const MAX_REFUSED: usize = 10_000;
@@ -216,9 +219,12 @@ fn point(subject: Subject, numbers: Numbers, provenance: Provenance) -> Result<P
                 ..context
             };
             let mut raw = raw;
+            let counts = REQUEST_COUNTS.map(|(name, ours)| (ours, raw.get(name).and_then(Json::as_number)));
             raw.insert("model_id".to_owned(), context.model.clone().unwrap_or_default().as_str().into());
             let normalised = normalize(&Json::Object(raw), &context)?;
-            normalised.agg.point().map_err(|error| RowProblem::Other(error.to_string()))?
+            let mut point = normalised.agg.point().map_err(|error| RowProblem::Other(error.to_string()))?;
+            count_requests(&mut point, &counts);
+            point
         }
         Numbers::Server(numbers) => Point {
             key: context.key(conc),
@@ -237,6 +243,20 @@ fn point(subject: Subject, numbers: Numbers, provenance: Provenance) -> Result<P
     point.image = point.image.filter(|image| !image.is_empty());
     point.provenance = Some(Box::new(provenance));
     Ok(point)
+}
+
+/// Counts of requests in raw results, and their names among a point's numbers. Points of imax do not have them: their run tells.
+const REQUEST_COUNTS: [(&str, &str); 2] = [("completed", SUCCESSFUL_REQUESTS), ("failed", FAILED_REQUESTS)];
+
+/// Adds how many requests succeeded and failed, where both are known.
+fn count_requests(point: &mut Point, counts: &[(&'static str, Option<f64>)]) {
+    let known: Vec<(&str, f64)> = counts.iter().filter_map(|(name, amount)| Some((*name, (*amount)?))).collect();
+    if let PointOutcome::Measured(numbers) = &point.outcome
+        && known.len() == counts.len()
+    {
+        let all = Measurement::new(numbers.numbers().chain(known));
+        point.outcome = PointOutcome::Measured(all);
+    }
 }
 
 /// Divides throughputs by GPUs: all of them for the total, those that read prompts or generate for the parts.

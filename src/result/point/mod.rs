@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-pub use numbers::USUAL_NUMBERS;
+pub use numbers::{FAILED_REQUESTS, SUCCESSFUL_REQUESTS, USUAL_NUMBERS};
 pub use provenance::Provenance;
 
 use crate::matrix::Row;

@@ -61,6 +61,10 @@ pub const USUAL_NUMBERS: [&str; 49] = [
     "avg_mem_used_mb",
 ];
 
+/// Requests that succeeded and that failed, which imports have where their source counts both.
+pub const SUCCESSFUL_REQUESTS: &str = "successful_requests";
+pub const FAILED_REQUESTS: &str = "failed_requests";
+
 /// A name; usual names are not allocated.
 pub(super) fn name(name: &str) -> Cow<'static, str> {
     match USUAL_NUMBERS.iter().find(|usual| **usual == name) {

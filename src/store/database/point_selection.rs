@@ -11,7 +11,7 @@ use sqlx::{Any, AssertSqlSafe, Row as _};
 use super::point_table::{self, PointRowError};
 use super::series::CurveConditions;
 use super::{AsOf, Database, DatabaseError};
-use crate::analysis::{Filter, PointField, RowError, is_selected};
+use crate::analysis::{Filter, PointField, RowError, RunPoint, is_selected};
 use crate::model::{Concurrency, CurveKey, PointKey};
 use crate::result::Point;
 
@@ -349,11 +349,35 @@ impl Database {
         as_of: AsOf,
         most: usize,
     ) -> Result<Option<Vec<(i64, Point)>>, DatabaseError> {
+        let Some(found) = self.run_points(selection, as_of, most).await? else {
+            return Ok(None);
+        };
+        let mut runs: BTreeMap<CurveKey, i64> = BTreeMap::new();
+        let mut points: BTreeMap<PointKey, (i64, Point)> = BTreeMap::new();
+        for RunPoint { run, point, .. } in found {
+            if *runs.entry(point.key.curve.clone()).or_insert(run) == run {
+                points.entry(point.key.clone()).or_insert((run, point));
+            }
+        }
+        Ok(Some(points.into_values().collect()))
+    }
+
+    /// The measured points of a selection with their runs, the newest first. `None` where there are more than `most`.
+    ///
+    /// # Errors
+    /// [`DatabaseError`].
+    pub(crate) async fn run_points(
+        &mut self,
+        selection: &PointSelection,
+        as_of: AsOf,
+        most: usize,
+    ) -> Result<Option<Vec<RunPoint>>, DatabaseError> {
         let change = self.change_at(as_of).await?;
         let (_, filters, order) = self.filter_condition(selection).await?;
         let conditions = Conditions::of(selection, change);
         let sql = format!(
-            "SELECT {} FROM {} WHERE {}{filters} AND p.outcome = 'measured' ORDER BY v.started_ms DESC, p.run_id DESC LIMIT {}",
+            "SELECT {}, v.started_ms AS run_started_ms, v.commit_sha AS run_commit FROM {} WHERE {}{filters} AND p.outcome = 'measured' \
+             ORDER BY v.started_ms DESC, p.run_id DESC LIMIT {}",
             point_table::columns(),
             order.tables(),
             conditions.sql,
@@ -364,24 +388,28 @@ impl Database {
         if rows.len() > most {
             return Ok(None);
         }
-        let mut runs: BTreeMap<CurveKey, i64> = BTreeMap::new();
-        let mut points: BTreeMap<PointKey, (i64, Point)> = BTreeMap::new();
+        let mut found = Vec::with_capacity(rows.len());
         for row in &rows {
-            let stored = match point_table::read(row) {
+            let point = match point_table::read(row) {
                 Ok(stored) => stored.point,
                 Err(PointRowError::Sql(source)) => return Err(self.address.error(source)),
                 Err(PointRowError::Row(source)) => return Err(self.address.row()(source)),
             };
-            if !is_selected(&stored.key, &selection.filters) {
-                continue;
-            }
-            let run: i64 = row.try_get("run_id").map_err(self.address.sql())?;
-            if *runs.entry(stored.key.curve.clone()).or_insert(run) == run {
-                points.entry(stored.key.clone()).or_insert((run, stored));
+            if is_selected(&point.key, &selection.filters) {
+                found.push(run_point(row, point).map_err(self.address.sql())?);
             }
         }
-        Ok(Some(points.into_values().collect()))
+        Ok(Some(found))
     }
+}
+
+fn run_point(row: &sqlx::any::AnyRow, point: Point) -> Result<RunPoint, sqlx::Error> {
+    Ok(RunPoint {
+        run: row.try_get("run_id")?,
+        started: DateTime::from_timestamp_millis(row.try_get("run_started_ms")?).unwrap_or_default(),
+        commit: row.try_get("run_commit")?,
+        point,
+    })
 }
 
 fn key_row(row: &sqlx::any::AnyRow) -> Result<(i64, i64, i64), sqlx::Error> {
