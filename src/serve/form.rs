@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use utoipa::IntoParams;
 use utoipa::openapi::RefOr;
-use utoipa::openapi::path::Parameter;
+use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::schema::Schema;
 
 use super::error::ApiError;
@@ -24,6 +24,27 @@ const MOST_VALUES: usize = 100;
 /// The parameters of a route, in groups that routes share.
 #[derive(Debug)]
 pub(super) struct Form<A, B = Nothing>(pub A, pub B);
+
+/// Two groups of parameters as one.
+#[derive(Debug)]
+pub(super) struct Both<A, B>(pub A, pub B);
+
+impl<A: IntoParams, B: IntoParams> IntoParams for Both<A, B> {
+    fn into_params(parameter_in_provider: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let first = A::into_params(&parameter_in_provider);
+        first.into_iter().chain(B::into_params(&parameter_in_provider)).collect()
+    }
+}
+
+impl<'de, A: DeserializeOwned, B: DeserializeOwned> Deserialize<'de> for Both<A, B> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let values = Value::deserialize(deserializer)?;
+        Ok(Self(
+            A::deserialize(&values).map_err(D::Error::custom)?,
+            B::deserialize(&values).map_err(D::Error::custom)?,
+        ))
+    }
+}
 
 /// No more parameters.
 #[derive(Debug, Deserialize, IntoParams)]

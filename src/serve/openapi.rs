@@ -15,8 +15,8 @@ use utoipa::openapi::{Content, OpenApi as Description, Ref, RefOr, ResponseBuild
 use utoipa::{Modify, OpenApi, PartialSchema, ToSchema};
 
 use super::api::{
-    annotations, changes, cheapest, compare, corrections, evals, facets, files, frontier, hardware, ingest, pictures, point, points,
-    projects, published, quarantine, reliability, runs, series,
+    accuracy, annotations, changes, cheapest, compare, corrections, costs, deployments, evals, facets, files, frontier, hardware, ingest,
+    pictures, point, points, projects, published, quarantine, reliability, runs, series,
 };
 use super::error::{PROBLEM_TYPE, Problem};
 use super::format::Format;
@@ -37,8 +37,10 @@ use crate::store::database::{ColumnType, point_columns};
     ),
     paths(
         projects::projects, runs::runs, runs::run, points::points, point::point, points::curves, series::series, compare::compare, frontier::frontier,
-        cheapest::cheapest, facets::facets, evals::evals, reliability::reliability, changes::changes, annotations::annotations,
-        hardware::hardware, hardware::prices, files::file, files::content, published::mlperf, quarantine::quarantine, pictures::badge, pictures::card, pictures::chart, ingest::ingest,
+        cheapest::cheapest, costs::costs, deployments::deployments, deployments::versions, deployments::architectures, accuracy::accuracy,
+        facets::facets, evals::evals, reliability::reliability, changes::changes, annotations::annotations, hardware::hardware, hardware::prices,
+        files::file, files::content, published::mlperf, published::derived, published::data_sets, quarantine::quarantine, pictures::badge,
+        pictures::card, pictures::chart, ingest::ingest,
         corrections::annotate, corrections::withdraw, corrections::retract, corrections::restore, corrections::audit, health::healthz, health::readyz,
         metrics::metrics,
     ),

@@ -16,9 +16,10 @@ use super::app::App;
 use super::error::ApiError;
 use super::metric_registry::metric_registry;
 use super::page_files::PageFile;
+use super::plain_boards;
 
 /// The addresses of pages and their titles.
-pub(super) const PAGES: [(&str, &str); 10] = [
+pub(super) const PAGES: [(&str, &str); 13] = [
     ("/", "Overview"),
     ("/performance", "Performance"),
     ("/trends", "Trends"),
@@ -26,6 +27,9 @@ pub(super) const PAGES: [(&str, &str); 10] = [
     ("/details", "Details"),
     ("/point", "Point"),
     ("/cost", "Cost"),
+    ("/accuracy", "Accuracy"),
+    ("/rhaiis", "RHAIIS"),
+    ("/llm-d", "LLM-D"),
     ("/mlperf", "MLPerf"),
     ("/reliability", "Reliability"),
     ("/coverage", "Coverage"),
@@ -45,7 +49,7 @@ pub(super) fn routes() -> Result<Router<Arc<App>>, ServeError> {
     let mut router = Router::new();
     for (path, title) in PAGES {
         let document = Bytes::from(document(title, &registry, &script, &style));
-        let without_scripts = if path == "/point" { "/plain/point" } else { "/plain" };
+        let without_scripts = without_scripts(path);
         let page = move |uri: Uri| {
             let document = document.clone();
             async move { answer(&document, without_scripts, &uri) }
@@ -53,6 +57,14 @@ pub(super) fn routes() -> Result<Router<Arc<App>>, ServeError> {
         router = router.route(path, get(page));
     }
     Ok(router.merge(script.route()).merge(style.route()))
+}
+
+/// What a browser without scripts gets instead of a page.
+fn without_scripts(path: &str) -> &'static str {
+    match path {
+        "/point" => "/plain/point",
+        _ => plain_boards::address_of(path).unwrap_or("/plain"),
+    }
 }
 
 /// Where the address of the page without scripts belongs in a document.

@@ -163,7 +163,7 @@ async fn point_page(app: &App, query: &str) -> Result<Markup, ApiError> {
     document("Point", &body)
 }
 
-fn document(title: &str, body: &Markup) -> Result<Markup, ApiError> {
+pub(super) fn document(title: &str, body: &Markup) -> Result<Markup, ApiError> {
     let style = PageFile::style().map_err(ApiError::internal)?;
     Ok(html! {
         (DOCTYPE)
@@ -177,7 +177,7 @@ fn document(title: &str, body: &Markup) -> Result<Markup, ApiError> {
     })
 }
 
-fn value_of(query: &str, name: &str) -> String {
+pub(super) fn value_of(query: &str, name: &str) -> String {
     let mut pairs = url::form_urlencoded::parse(query.as_bytes());
     pairs
         .find(|(key, _)| key == name)
@@ -194,7 +194,7 @@ fn address(row: &Map<String, Value>) -> String {
     format!("/point?{}", query.finish())
 }
 
-fn text(value: &Value) -> String {
+pub(super) fn text(value: &Value) -> String {
     match value {
         Value::Null => "–".to_owned(),
         Value::String(text) => text.clone(),
@@ -209,7 +209,7 @@ fn shown(metric: &MetricDescription, value: &Value) -> String {
 }
 
 /// Four significant digits at least, and all before the point.
-fn significant(number: f64) -> String {
+pub(super) fn significant(number: f64) -> String {
     let size = number.abs();
     let digits = if size >= 1000.0 || number == 0.0 {
         0

@@ -14,8 +14,8 @@ use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetReques
 use tower_http::trace::TraceLayer;
 
 use super::api::{
-    annotations, changes, cheapest, compare, corrections, evals, facets, files, frontier, hardware, ingest, pictures, point, points,
-    projects, published, quarantine, reliability, runs, series,
+    accuracy, annotations, changes, cheapest, compare, corrections, costs, deployments, evals, facets, files, frontier, hardware, ingest,
+    pictures, point, points, projects, published, quarantine, reliability, runs, series,
 };
 use super::app::{App, Shared};
 use super::authorization::closed;
@@ -24,7 +24,7 @@ use super::conditional::conditional;
 use super::error::ApiError;
 use super::format::Format;
 use super::write::write;
-use super::{ServeError, health, metrics, openapi, pages, plain_page, rate_limit, security};
+use super::{ServeError, health, metrics, openapi, pages, plain_boards, plain_page, rate_limit, security};
 use crate::store::database::Scope;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -45,6 +45,11 @@ pub(super) fn router(app: &Arc<App>) -> Result<Router, ServeError> {
         .route("/api/v1/compare", read(compare::compare))
         .route("/api/v1/frontier", read(frontier::frontier))
         .route("/api/v1/cheapest", read(cheapest::cheapest))
+        .route("/api/v1/costs", read(costs::costs))
+        .route("/api/v1/deployments", read(deployments::deployments))
+        .route("/api/v1/versions", read(deployments::versions))
+        .route("/api/v1/architectures", read(deployments::architectures))
+        .route("/api/v1/accuracy", read(accuracy::accuracy))
         .route("/api/v1/facets", read(facets::facets))
         .route("/api/v1/evals", read(evals::evals))
         .route("/api/v1/reliability", read(reliability::reliability))
@@ -55,6 +60,8 @@ pub(super) fn router(app: &Arc<App>) -> Result<Router, ServeError> {
         .route("/api/v1/files/{digest}", read(files::file))
         .route("/api/v1/files/{digest}/content", of_one_format(files::content))
         .route("/api/v1/mlperf", read(published::mlperf))
+        .route("/api/v1/mlperf-derived", read(published::derived))
+        .route("/api/v1/mlperf-datasets", read(published::data_sets))
         .route("/api/v1/quarantine", read(quarantine::quarantine))
         .route("/badge/{metric}", of_one_format(pictures::badge))
         .route("/card/{metric}", of_one_format(pictures::card))
@@ -75,6 +82,7 @@ pub(super) fn router(app: &Arc<App>) -> Result<Router, ServeError> {
     let probed = Router::new()
         .route("/metrics", get(metrics::metrics))
         .merge(plain_page::routes())
+        .merge(plain_boards::routes())
         .layer(middleware::from_fn_with_state(Arc::clone(app), closed));
     let description = openapi::pages(&openapi::description())?;
     let router = Router::new()

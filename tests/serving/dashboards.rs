@@ -13,7 +13,7 @@ use crate::harness::project;
 const HOSTILE: &str = "<img src=x onerror=alert(1)>\"'</script><script>alert(2)</script>";
 
 /// What `web/tests/walk.mjs` saw at each visit of a plan.
-fn walk(fixture: &Fixture, served: &Served, plan: &Value) -> Value {
+pub fn walk(fixture: &Fixture, served: &Served, plan: &Value) -> Value {
     fixture.write("plan.json", &plan.to_string());
     let tools = std::env::var_os("IMAX_WEB_TOOLS").map_or_else(|| project().join("target/ci-tools/web/web"), PathBuf::from);
     let output = Command::new("node")
@@ -29,7 +29,7 @@ fn walk(fixture: &Fixture, served: &Served, plan: &Value) -> Value {
 }
 
 /// Nothing was complained about, loaded from elsewhere, cut off, or inaccessible.
-fn assert_clean(seen: &Value) {
+pub fn assert_clean(seen: &Value) {
     for (name, visit) in seen.as_object().unwrap() {
         assert_eq!(visit["complaints"], json!([]), "{name}");
         assert_eq!(visit["foreign"], json!([]), "{name}");
@@ -39,13 +39,16 @@ fn assert_clean(seen: &Value) {
     }
 }
 
-const PAGES: [(&str, &str); 9] = [
+const PAGES: [(&str, &str); 12] = [
     ("/", "Overview"),
     ("/performance", "Performance: demo"),
     ("/trends", "Trends: demo"),
     ("/compare", "Compare"),
     ("/details", "Details"),
-    ("/cost", "Cost"),
+    ("/cost", "Cost and energy"),
+    ("/accuracy", "Accuracy"),
+    ("/rhaiis", "RHAIIS"),
+    ("/llm-d", "LLM-D"),
     ("/mlperf", "MLPerf Inference"),
     ("/reliability", "Reliability"),
     ("/coverage", "Coverage"),

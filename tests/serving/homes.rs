@@ -9,7 +9,7 @@ use crate::harness::imax;
 use crate::postgres::Server;
 
 /// Paths whose answers do not depend on how a home numbers its rows.
-const PATHS: [&str; 9] = [
+const PATHS: [&str; 13] = [
     "/api/v1/points?fields=run,commit,conc,hardware,tput_per_gpu,mean_ttft,disagg,variant,digest&sort=-started",
     "/api/v1/curves?fields=conc,tput_per_gpu",
     "/api/v1/series?filter=conc=64&branch=main&metric=interactivity",
@@ -19,6 +19,10 @@ const PATHS: [&str; 9] = [
     "/api/v1/facets?filter=hardware=h*",
     "/api/v1/changes",
     "/api/v1/reliability",
+    "/api/v1/costs?slo=ttft:median%3C500",
+    "/api/v1/deployments",
+    "/api/v1/versions",
+    "/api/v1/accuracy",
 ];
 
 fn answers(served: &Served) -> Vec<Value> {

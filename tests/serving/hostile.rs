@@ -51,6 +51,10 @@ fn injected_text_selects_nothing_or_is_refused_and_changes_nothing() {
             format!("/api/v1/series?branch={text}&by={text}"),
             format!("/api/v1/evals?task={text}"),
             format!("/api/v1/cheapest?slo={text}&provider={text}"),
+            format!("/api/v1/versions?base={text}&family={text}"),
+            format!("/api/v1/costs?provider={text}&price_kind={text}"),
+            format!("/plain/rhaiis?model={text}"),
+            format!("/plain/mlperf?benchmark={text}"),
             format!("/{text}"),
         ] {
             let answer = served.get(&target);

@@ -19,6 +19,7 @@ mod harness;
 #[path = "../history/postgres.rs"]
 mod postgres;
 
+mod boards;
 mod client;
 mod dashboards;
 mod description;

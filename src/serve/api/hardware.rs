@@ -30,7 +30,7 @@ pub(in crate::serve) async fn hardware(_app: Arc<App>, format: Format, Form(Noth
 
 /// Prices of hardware
 #[utoipa::path(get, path = "/api/v1/prices", tag = "costs",
-    responses((status = 200, description = "US dollars for one GPU-hour, with provider and day; the first of a kind of hardware counts unless a provider is named", body = inline(ObjectList))))]
+    responses((status = 200, description = "US dollars for one GPU-hour, with provider, kind, day and source; the first of a kind of hardware counts unless a provider is named", body = inline(ObjectList))))]
 pub(in crate::serve) async fn prices(_app: Arc<App>, format: Format, Form(Nothing {}, _): Form<Nothing>) -> Result<Response, ApiError> {
     let costs = CostModel::built_in(None).map_err(ApiError::internal)?;
     let mut rows: Vec<Value> = Vec::new();
@@ -41,6 +41,8 @@ pub(in crate::serve) async fn prices(_app: Arc<App>, format: Format, Form(Nothin
                 "provider": price.provider,
                 "date": price.date,
                 "usd_per_gpu_hour": price.usd_per_gpu_hour,
+                "kind": price.kind,
+                "source": price.source,
             }));
         }
     }

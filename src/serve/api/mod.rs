@@ -1,10 +1,13 @@
 //! The routes under `/api/v1`, one file each.
 
+pub(super) mod accuracy;
 pub(super) mod annotations;
 pub(super) mod changes;
 pub(super) mod cheapest;
 pub(super) mod compare;
 pub(super) mod corrections;
+pub(super) mod costs;
+pub(super) mod deployments;
 pub(super) mod evals;
 pub(super) mod facets;
 pub(super) mod files;

@@ -1,4 +1,4 @@
-//! `/mlperf`: results of MLPerf and other benchmarks.
+//! `/mlperf`, `/mlperf-derived` and `/mlperf-datasets`: results of MLPerf and other benchmarks, and what follows from them.
 
 use std::sync::Arc;
 
@@ -7,6 +7,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::IntoParams;
 
+use crate::analysis::{DerivedResult, derived_results};
+use crate::result::PublishedResult;
 use crate::serve::answer;
 use crate::serve::app::App;
 use crate::serve::error::ApiError;
@@ -59,10 +61,70 @@ pub(in crate::serve) async fn mlperf(
     answer::list(format, &rows, None)
 }
 
+/// Numbers derived from results of MLPerf †
+///
+/// By accelerator, node and 8 accelerators; Server and Interactive against Offline of the same submission; against the best of the round before.
+/// None of them is an official result of MLCommons. A measurement that was submitted at 99 % and at 99.9 % is here once.
+#[utoipa::path(get, path = "/api/v1/mlperf-derived", tag = "results", params(PublishedParams),
+    responses((status = 200, description = "Results with derived numbers, the oldest first", body = inline(ObjectList))))]
+pub(in crate::serve) async fn derived(
+    app: Arc<App>,
+    format: Format,
+    Form(params, Nothing {}): Form<PublishedParams>,
+) -> Result<Response, ApiError> {
+    answer::list(format, &derived_rows(&app, &params).await?, None)
+}
+
+/// The rows of `/mlperf-derived`.
+pub(in crate::serve) async fn derived_rows(app: &App, params: &PublishedParams) -> Result<Vec<Value>, ApiError> {
+    let mut reader = app.reader().await?;
+    let all = reader.published(params.project.as_deref()).await?;
+    reader.give_back();
+    // Which round is before another one does not depend on what is shown, nor whose Offline result a Server result has.
+    let all: Vec<PublishedResult> = all
+        .into_iter()
+        .map(|stored| stored.result)
+        .filter(|result| is_of_suite(result, params))
+        .collect();
+    let found: Vec<DerivedResult> = derived_results(&all)
+        .into_iter()
+        .filter(|result| {
+            let is = |wanted: &Option<String>, found: Option<&str>| wanted.as_deref().is_none_or(|wanted| found == Some(wanted));
+            is(&params.model, Some(&result.model))
+                && is(&params.round, result.round.as_deref())
+                && is(&params.scenario, result.scenario.as_deref())
+                && is(&params.submitter, result.submitter.as_deref())
+                && is(&params.hardware, result.hardware.as_deref())
+        })
+        .collect();
+    answer::values(&found)
+}
+
+/// Lengths of the requests in MLPerf's data sets: histograms, with the file that they are counted from.
+const DATA_SETS: &str = include_str!("mlperf_datasets.json");
+
+/// Lengths of the requests in MLPerf's data sets
+///
+/// Tokens of inputs and outputs: mean, percentiles and a histogram. `bins[i]` counts lengths from `i * bin_width` on; the last bin has all longer
+/// ones.
+#[utoipa::path(get, path = "/api/v1/mlperf-datasets", tag = "results",
+    responses((status = 200, description = "Data sets with the models that are measured with them", body = inline(ObjectList))))]
+pub(in crate::serve) async fn data_sets(_app: Arc<App>, format: Format, Form(Nothing {}, _): Form<Nothing>) -> Result<Response, ApiError> {
+    let rows: Vec<Value> = serde_json::from_str(DATA_SETS).map_err(ApiError::internal)?;
+    answer::list(format, &rows, None)
+}
+
+fn is_of_suite(result: &PublishedResult, params: &PublishedParams) -> bool {
+    match &params.suite {
+        Some(suite) => result.suite == *suite,
+        None => result.suite.starts_with("mlperf"),
+    }
+}
+
 fn is_wanted(stored: &StoredPublished, params: &PublishedParams) -> bool {
     let PublishedParams {
         project: _,
-        suite,
+        suite: _,
         round,
         model,
         scenario,
@@ -71,12 +133,8 @@ fn is_wanted(stored: &StoredPublished, params: &PublishedParams) -> bool {
         as_of: _,
     } = params;
     let result = &stored.result;
-    let is_of_suite = match suite {
-        Some(suite) => result.suite == *suite,
-        None => result.suite.starts_with("mlperf"),
-    };
     let is = |wanted: &Option<String>, found: Option<&str>| wanted.as_deref().is_none_or(|wanted| found == Some(wanted));
-    is_of_suite
+    is_of_suite(result, params)
         && is(model, Some(&result.model))
         && is(round, result.round.as_deref())
         && is(scenario, result.scenario.as_deref())
