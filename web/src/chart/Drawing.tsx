@@ -1,7 +1,7 @@
 /** The picture of a chart as SVG elements; it knows nothing of pointers and keys. */
 import type { Layout } from "./layout";
 import type { ChartModel, Mark, Series } from "./model";
-import { COLOURS, linePath, markPath, shapeOf } from "./shapes";
+import { COLOURS, crossPath, linePath, markPath, shapeOf } from "./shapes";
 
 export function colour(style: number): string {
   return `var(--c${style % COLOURS})`;
@@ -81,8 +81,9 @@ function Axes({ model, layout }: { model: ChartModel; layout: Layout }) {
 
 function SeriesShape({ series, layout }: { series: Series; layout: Layout }) {
   const places = (marks: readonly Mark[]) => marks.map((mark) => [layout.x.toPixel(mark.x), layout.y.toPixel(mark.y)] as const).filter(([x, y]) => Number.isFinite(x) && Number.isFinite(y));
-  const strong = series.marks.filter((mark) => !mark.isFaint);
-  const faint = series.marks.filter((mark) => mark.isFaint);
+  const strong = series.marks.filter((mark) => !mark.isFaint && !mark.isStruck);
+  const faint = series.marks.filter((mark) => mark.isFaint && !mark.isStruck);
+  const struck = series.marks.filter((mark) => mark.isStruck);
   const paint = colour(series.style);
   const shape = shapeOf(series.style);
   const dash = series.style >= COLOURS ? "6 3" : undefined;
@@ -92,6 +93,7 @@ function SeriesShape({ series, layout }: { series: Series; layout: Layout }) {
       <path d={series.lines.map((line) => linePath(places(line))).join("")} stroke={paint} stroke-width="1.8" stroke-linejoin="round" stroke-dasharray={dash} fill="none" />
       <path d={markPath(shape, places(faint), 2.5)} fill={paint} fill-opacity="0.35" />
       <path d={markPath(shape, places(strong), 3.5)} fill={paint} />
+      {struck.length > 0 && <path d={crossPath(places(struck), 5)} stroke={paint} stroke-width="2" fill="none" />}
     </g>
   );
 }

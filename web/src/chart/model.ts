@@ -18,6 +18,8 @@ export interface Mark {
   facts: readonly (readonly [string, string])[];
   /** Drawn faint: it is there, and not the best. */
   isFaint?: boolean;
+  /** Drawn as a cross: it does not count, and the facts say why. */
+  isStruck?: boolean;
 }
 
 export interface Series {

@@ -22,6 +22,12 @@ export function markPath(shape: Shape, places: readonly (readonly [number, numbe
   return parts.join("");
 }
 
+/** Crosses: marks that are struck out. */
+export function crossPath(places: readonly (readonly [number, number])[], radius: number): string {
+  const r = radius;
+  return places.map(([x, y]) => `M${(x - r).toFixed(1)} ${(y - r).toFixed(1)}l${2 * r} ${2 * r}m0 ${-2 * r}l${-2 * r} ${2 * r}`).join("");
+}
+
 export function linePath(places: readonly (readonly [number, number])[]): string {
   return places.map(([x, y], index) => `${index === 0 ? "M" : "L"}${x.toFixed(1)} ${y.toFixed(1)}`).join("");
 }

@@ -1,14 +1,17 @@
 /** The pages of the dashboards by path. A new page is a line here and one in `src/serve/pages.rs`. */
 import type { FunctionComponent } from "preact";
+import { Accuracy } from "./Accuracy";
 import { Compare } from "./Compare";
 import { Cost } from "./Cost";
 import { Coverage } from "./Coverage";
 import { Details } from "./Details";
+import { Llmd } from "./Llmd";
 import { Mlperf } from "./Mlperf";
 import { Overview } from "./Overview";
 import { Performance } from "./Performance";
 import { PointPage } from "./PointPage";
 import { Reliability } from "./Reliability";
+import { Rhaiis } from "./Rhaiis";
 import { Trends } from "./Trends";
 import { SOURCE, type SourceKind } from "../source/source";
 
@@ -32,6 +35,9 @@ const ALL_PAGES: PageEntry[] = [
   { path: "/compare", title: "Compare", component: Compare },
   { path: "/details", title: "Details", component: Details },
   { path: "/cost", title: "Cost", component: Cost },
+  { path: "/accuracy", title: "Accuracy", component: Accuracy, sources: HISTORY },
+  { path: "/rhaiis", title: "RHAIIS", component: Rhaiis, sources: HISTORY },
+  { path: "/llm-d", title: "LLM-D", component: Llmd, sources: HISTORY },
   { path: "/mlperf", title: "MLPerf", component: Mlperf, sources: HISTORY },
   { path: "/reliability", title: "Reliability", component: Reliability },
   { path: "/coverage", title: "Coverage", component: Coverage, sources: HISTORY },
