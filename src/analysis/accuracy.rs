@@ -108,12 +108,14 @@ fn lower_bound(score: &EvalScore) -> f64 {
     score.score - Z_95 * score.stderr.unwrap_or(0.0)
 }
 
+/// Scores that can be compared: of a model and task, of one kind.
+fn kind(found: &RunEval) -> (String, String, String) {
+    let key = &found.score.key;
+    (key.model_prefix.clone(), key.task.clone(), key.score_name.clone())
+}
+
 /// The newest scores of each configuration, judged. `scores` are newest first.
 fn judged(scores: &[RunEval]) -> BTreeMap<ConfigurationName, Vec<JudgedAccuracy>> {
-    let kind = |found: &RunEval| {
-        let key = &found.score.key;
-        (key.model_prefix.clone(), key.task.clone(), key.score_name.clone())
-    };
     let mut references: BTreeMap<_, &RunEval> = BTreeMap::new();
     for found in scores {
         let known = references.entry(kind(found)).or_insert(found);
@@ -168,6 +170,11 @@ fn place(point: &Point) -> Option<Place> {
     })
 }
 
+fn frontier_of<'a>(points: impl Iterator<Item = &'a AccuratePoint>) -> Vec<Place> {
+    let places: Vec<Place> = points.filter_map(|found| place(&found.point.point)).collect();
+    frontier(&places)
+}
+
 /// Points with their accuracy and their place: a frontier of throughput per GPU and interactivity for each model, hardware and workload.
 #[must_use]
 pub fn accuracy(points: Vec<RunPoint>, scores: &[RunEval]) -> Vec<AccuratePoint> {
@@ -188,18 +195,18 @@ pub fn accuracy(points: Vec<RunPoint>, scores: &[RunEval]) -> Vec<AccuratePoint>
     let mut groups: BTreeMap<_, Vec<usize>> = BTreeMap::new();
     for (at, found) in all.iter().enumerate() {
         let curve = &found.point.point.key.curve;
-        let group = (curve.model_prefix.clone(), curve.runner.clone(), curve.workload);
+        let group = (
+            curve.model_prefix.clone(),
+            curve.runner.clone(),
+            curve.workload,
+            curve.variant.clone(),
+        );
         groups.entry(group).or_default().push(at);
     }
     for group in groups.values() {
-        let places = |with_fallen: bool| -> Vec<Place> {
-            let wanted = group
-                .iter()
-                .filter_map(|at| all.get(*at))
-                .filter(|found| with_fallen || !found.has_fallen);
-            wanted.filter_map(|found| place(&found.point.point)).collect()
-        };
-        let (of_all, of_accurate) = (frontier(&places(true)), frontier(&places(false)));
+        let own: Vec<&AccuratePoint> = group.iter().filter_map(|at| all.get(*at)).collect();
+        let of_all = frontier_of(own.iter().copied());
+        let of_accurate = frontier_of(own.into_iter().filter(|found| !found.has_fallen));
         for at in group {
             let Some(found) = all.get_mut(*at) else { continue };
             let Some(own) = place(&found.point.point) else { continue };

@@ -60,10 +60,6 @@ pub fn ratio_summary(base: &[(u32, f64)], head: &[(u32, f64)], better: Better) -
     let mean = logarithms.iter().sum::<f64>() / count(logarithms.len());
     let reach = reach(&logarithms, mean);
     let (low, high) = (reach.map(|reach| (mean - reach).exp()), reach.map(|reach| (mean + reach).exp()));
-    let is_win = |ratio: f64| match better {
-        Better::Higher => ratio > 1.0,
-        Better::Lower => ratio < 1.0,
-    };
     Some(RatioSummary {
         concurrencies: usable.iter().map(|(conc, _)| *conc).collect(),
         ratio: mean.exp(),
@@ -72,10 +68,17 @@ pub fn ratio_summary(base: &[(u32, f64)], head: &[(u32, f64)], better: Better) -
         least,
         median,
         most,
-        wins: sorted.iter().filter(|ratio| is_win(**ratio)).count(),
+        wins: sorted.iter().filter(|ratio| is_win(**ratio, better)).count(),
         left_out: pairs.len() - usable.len(),
         verdict: verdict(usable.len(), low.zip(high), better),
     })
+}
+
+fn is_win(ratio: f64, better: Better) -> bool {
+    match better {
+        Better::Higher => ratio > 1.0,
+        Better::Lower => ratio < 1.0,
+    }
 }
 
 /// Half the width of the interval of a mean of logarithms; `None` for one value.

@@ -109,10 +109,11 @@ impl Configuration {
 
 type Curves<'a> = BTreeMap<Configuration, Vec<&'a Point>>;
 
-fn curves<'a>(points: impl Iterator<Item = &'a Point>) -> Curves<'a> {
+/// The points of a version by their configurations.
+fn curves<'a>(deployments: &'a [(RunPoint, Deployment)], version: &str) -> Curves<'a> {
     let mut curves = Curves::new();
-    for point in points {
-        curves.entry(Configuration::of(point)).or_default().push(point);
+    for (found, _) in deployments.iter().filter(|(_, deployment)| deployment.version == version) {
+        curves.entry(Configuration::of(&found.point)).or_default().push(&found.point);
     }
     curves
 }
@@ -142,16 +143,7 @@ pub fn versions(deployments: &[(RunPoint, Deployment)]) -> Vec<String> {
 /// The changes of the configurations that both versions measured.
 #[must_use]
 pub fn version_changes(deployments: &[(RunPoint, Deployment)], base: &str, head: &str) -> VersionChanges {
-    let of_version = |version: &str| {
-        let version = version.to_owned();
-        curves(
-            deployments
-                .iter()
-                .filter(move |(_, deployment)| deployment.version == version)
-                .map(|(found, _)| &found.point),
-        )
-    };
-    let (before, after) = (of_version(base), of_version(head));
+    let (before, after) = (curves(deployments, base), curves(deployments, head));
     let mut found = VersionChanges::default();
     for (configuration, points) in &after {
         match before.get(configuration) {
@@ -208,21 +200,24 @@ fn overall(changes: &[ConfigurationChange]) -> Vec<OverallChange> {
         if of_metric.is_empty() {
             return None;
         }
-        let with = |verdict| of_metric.iter().filter(|summary| summary.verdict == verdict).count();
         let logarithms: f64 = of_metric.iter().map(|summary| summary.ratio.ln()).sum();
-        let worse = with(MetricVerdict::Worse);
+        let worse = with_verdict(&of_metric, MetricVerdict::Worse);
         Some(OverallChange {
             metric,
             configurations: of_metric.len(),
             ratio: (logarithms / count(of_metric.len())).exp(),
-            better: with(MetricVerdict::Better),
+            better: with_verdict(&of_metric, MetricVerdict::Better),
             worse,
-            same: with(MetricVerdict::Same),
-            unsure: with(MetricVerdict::Unsure),
+            same: with_verdict(&of_metric, MetricVerdict::Same),
+            unsure: with_verdict(&of_metric, MetricVerdict::Unsure),
             without_loss: 1.0 - count(worse) / count(of_metric.len()),
         })
     });
     each.collect()
+}
+
+fn with_verdict(summaries: &[&RatioSummary], verdict: MetricVerdict) -> usize {
+    summaries.iter().filter(|summary| summary.verdict == verdict).count()
 }
 
 /// A disaggregated or routed deployment beside one that is not, for the same model, hardware, precision and lengths.
@@ -266,22 +261,23 @@ pub fn architecture_changes(deployments: &[(RunPoint, Deployment)]) -> Vec<Archi
     for (subject, [alone, routed]) in &sides {
         for (head, after) in routed {
             for (base, before) in alone {
-                changes.extend(pair(subject, (base, before), (head, after)));
+                changes.extend(pair(subject, (base, before), (head, after)).unwrap_or_default());
             }
         }
     }
     changes
 }
 
-fn pair(subject: &Subject, (base, before): (&str, &[&Point]), (head, after): (&str, &[&Point])) -> Vec<ArchitectureChange> {
-    let gpus = |points: &[&Point]| points.first().map_or(0, |point| point.gpus);
+/// `None` for a side without points.
+fn pair(subject: &Subject, (base, before): (&str, &[&Point]), (head, after): (&str, &[&Point])) -> Option<Vec<ArchitectureChange>> {
+    let (base_gpus, head_gpus) = (before.first()?.gpus, after.first()?.gpus);
     let each = RATIO_METRICS.into_iter().filter_map(|metric| {
         Some(ArchitectureChange {
             subject: subject.clone(),
             base: base.to_owned(),
             head: head.to_owned(),
-            base_gpus: gpus(before),
-            head_gpus: gpus(after),
+            base_gpus,
+            head_gpus,
             metric,
             better: match metric.better() {
                 Better::Higher => "higher",
@@ -290,7 +286,7 @@ fn pair(subject: &Subject, (base, before): (&str, &[&Point]), (head, after): (&s
             summary: ratio_summary(&values(before, metric), &values(after, metric), metric.better())?,
         })
     });
-    each.collect()
+    Some(each.collect())
 }
 
 #[cfg(test)]

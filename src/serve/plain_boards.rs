@@ -180,27 +180,26 @@ impl Board {
     }
 
     async fn rows(self, app: &App, query: &str) -> Result<Vec<Value>, ApiError> {
-        let given = |name: &str| Some(value_of(query, name)).filter(|value| !value.is_empty());
         let filters = ["model", "hardware", "framework", "precision"];
         let selection = SelectionParams {
             filter: filters
                 .into_iter()
-                .filter_map(|name| Some(format!("{name}={}", given(name)?)))
+                .filter_map(|name| Some(format!("{name}={}", given(query, name)?)))
                 .collect(),
-            branch: given("branch"),
-            as_of: given("as_of"),
+            branch: given(query, "branch"),
+            as_of: given(query, "as_of"),
             ..SelectionParams::default()
         };
         match self {
             Self::Cost => {
                 let prices = PriceParams {
                     slo: Vec::new(),
-                    tokens: given("tokens"),
-                    provider: given("provider"),
-                    price_kind: given("price"),
+                    tokens: given(query, "tokens"),
+                    provider: given(query, "provider"),
+                    price_kind: given(query, "price"),
                 };
                 let demand = DemandParams {
-                    tokens_per_month: given("month"),
+                    tokens_per_month: given(query, "month"),
                     configurations: Some("true".to_owned()),
                     imports: Some("true".to_owned()),
                     limit: Some(MOST_ROWS.to_string()),
@@ -212,11 +211,11 @@ impl Board {
             Self::LlmD => deployment_rows(app, selection, Some(DeploymentFamily::LlmD)).await,
             Self::Mlperf => {
                 let params = PublishedParams {
-                    round: given("round"),
-                    model: given("benchmark"),
-                    scenario: given("scenario"),
-                    submitter: given("submitter"),
-                    hardware: given("accelerator"),
+                    round: given(query, "round"),
+                    model: given(query, "benchmark"),
+                    scenario: given(query, "scenario"),
+                    submitter: given(query, "submitter"),
+                    hardware: given(query, "accelerator"),
                     ..PublishedParams::default()
                 };
                 derived_rows(app, &params).await
@@ -224,6 +223,11 @@ impl Board {
             Self::Accuracy => accuracy_rows(app, selection).await,
         }
     }
+}
+
+/// What the address has for a key, unless it is empty.
+fn given(query: &str, name: &str) -> Option<String> {
+    Some(value_of(query, name)).filter(|value| !value.is_empty())
 }
 
 /// The page without scripts of a page.
@@ -235,8 +239,10 @@ pub(super) fn address_of(path: &str) -> Option<&'static str> {
 
 pub(super) fn routes() -> Router<Arc<App>> {
     Board::ALL.into_iter().fold(Router::new(), |router, board| {
-        let page = move |State(app): Shared, RawQuery(query): RawQuery| answer(board, app, query);
-        router.route(board.addresses().1, get(page))
+        router.route(
+            board.addresses().1,
+            get(move |State(app): Shared, RawQuery(query): RawQuery| answer(board, app, query)),
+        )
     })
 }
 
@@ -284,13 +290,12 @@ fn cell(value: &Value, scale: f64) -> String {
 }
 
 fn score(score: &Value) -> String {
-    let number = |name: &str| score[name].as_f64().map_or_else(|| "–".to_owned(), significant);
     format!(
         "{} {} {} (best known {}, {})",
         text(&score["task"]),
         text(&score["score_name"]),
-        number("score"),
-        number("reference"),
+        cell(&score["score"], 1.0),
+        cell(&score["reference"], 1.0),
         text(&score["verdict"])
     )
 }

@@ -68,8 +68,8 @@ export interface paths {
         };
         /**
          * Change points of a branch
-         * @description The change of the level happened after `after_run` and at the latest with `run`; the method is that of the kept levels. Without `branch`, it
-         *     is `main`. Annotations of the point within three days stand beside it.
+         * @description The change of the level happened after `after_run` and at the latest with `run`; the method is that of the kept levels. With `as_of`, levels are
+         *     computed from what held then. Without `branch`, it is `main`. Annotations of the point within three days stand beside it.
          */
         get: operations["changes"];
         put?: never;
@@ -188,9 +188,30 @@ export interface paths {
         };
         /**
          * A file that rows were read from
-         * @description Points name it as their `source`. The history keeps its name, size and digest, not its content.
+         * @description Points name it as their `source`. `content` is the path of its content where the history is a folder, else null: other histories keep name,
+         *     size and digest alone.
          */
         get: operations["file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/files/{digest}/content": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The content of a file
+         * @description Of histories that are folders: their files, and the files of a folder of artifacts.
+         */
+        get: operations["content"];
         put?: never;
         post?: never;
         delete?: never;
@@ -299,6 +320,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/points/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A point and where its numbers come from
+         * @description The `id` of a point is a column of `/points`. Beside all columns: the revisions with who stored them when from which file, what is known of
+         *     these files, the jobs that were to measure it, the verdicts that were given, and how the values of its requests were distributed. Other
+         *     formats than JSON have the revisions.
+         */
+        get: operations["point"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/prices": {
         parameters: {
             query?: never;
@@ -392,9 +435,11 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * A run with its files, contradictions and failures
-         * @description The history keeps points and scores, not plans and job records: `problems` has the contradictions between plan and results, `failures` the
-         *     points without numbers, `files` the digests of what was read. Other formats than JSON have the failures.
+         * A run with its plan, jobs, verdicts and files
+         * @description `plan` is what was to be measured: of each curve the concurrencies, those that were measured, and the jobs. `jobs` tell where their time went,
+         *     `verdicts` are those that were given when the run was compared. `problems` has the contradictions between plan and results, `failures` the
+         *     points without numbers, `files` the digests of what was read and `sources` what is known of these files. Other formats than JSON have the
+         *     failures. With `as_of`, plan, results and failures are those of that time.
          */
         get: operations["run"];
         put?: never;
@@ -451,8 +496,8 @@ export interface paths {
         };
         /**
          * A metric of points over the runs that measured them
-         * @description One series for each point. The value is the mean, or the median for a series in which some run has no mean. With `branch`, the levels
-         *     between change points are those that the history keeps of the present.
+         * @description One series for each point. The value is the mean, or the median for a series in which some run has no mean. With `branch`, it has the
+         *     levels between change points.
          */
         get: operations["series"];
         put?: never;
@@ -472,10 +517,30 @@ export interface paths {
         };
         /**
          * A metric of one point as a badge
-         * @description The newest value on a branch (`main` without one), its interval, and the change since the level before it if the level changed. The query
-         *     must select one point.
+         * @description The newest value on a branch (`main` without one), half of its interval, and the change of the level in the 30 days before it, if it changed.
+         *     The query must select one point.
          */
         get: operations["badge"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/card/{metric}.png": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A metric of one point as a social card
+         * @description A PNG of 1200 by 630 pixels: what a badge says, and the values of all runs as a line. The query must select one point.
+         */
+        get: operations["card"];
         put?: never;
         post?: never;
         delete?: never;
@@ -599,7 +664,10 @@ export type $defs = Record<string, never>;
 export interface operations {
     annotations: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The state at this time, RFC 3339: without later additions, corrections and retractions. */
+                as_of?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -1871,6 +1939,99 @@ export interface operations {
             };
         };
     };
+    content: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description SHA-256 of the file, 64 hex digits */
+                digest: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The bytes, as a download */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description The client has the answer already */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is invalid or unknown */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A token is missing, unknown or expired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The content is not kept, or has changed */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description None of the formats of Accept is offered */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The query selects too much */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server is busy, or the query took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     frontier: {
         parameters: {
             query?: {
@@ -2192,6 +2353,8 @@ export interface operations {
                 submitter?: string;
                 /** @description Only this accelerator. */
                 hardware?: string;
+                /** @description The state at this time, RFC 3339. */
+                as_of?: string;
             };
             header?: never;
             path?: never;
@@ -2503,6 +2666,102 @@ export interface operations {
             };
         };
     };
+    point: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The number of the point in this history */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The point */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                    "text/csv": string;
+                    "application/x-ndjson": string;
+                    "application/vnd.apache.parquet": string;
+                };
+            };
+            /** @description The client has the answer already */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is invalid or unknown */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A token is missing, unknown or expired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such point */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description None of the formats of Accept is offered */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The query selects too much */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server is busy, or the query took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     prices: {
         parameters: {
             query?: never;
@@ -2684,7 +2943,10 @@ export interface operations {
     };
     quarantine: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The state at this time, RFC 3339: without later additions, corrections and retractions. */
+                as_of?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3481,6 +3743,107 @@ export interface operations {
                 };
                 content: {
                     "image/svg+xml": string;
+                };
+            };
+            /** @description A parameter is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A token is missing, unknown or expired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing was measured */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server is busy, or the query took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    card: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only points that match: `KEY=GLOB` with KEY one of model, hardware, framework, precision, sequence, layout, conc. Several filters of
+                 *     one key are alternatives, several keys must all match.
+                 * @example [
+                 *       "model=dsr1",
+                 *       "hardware=h200*"
+                 *     ]
+                 */
+                filter?: string[];
+                /** @description Only runs of this project. */
+                project?: string;
+                /** @description Only runs of this branch. */
+                branch?: string;
+                /** @description Only runs of this kind: main, pull-request, manual, import, release. */
+                kind?: "main" | "pull-request" | "manual" | "import" | "release";
+                /** @description Only this run, by its number in this history. */
+                run?: number;
+                /** @description Only runs of this commit. */
+                commit?: string;
+                /** @description Only points of this image. */
+                image?: string;
+                /** @description Only points with this outcome: measured, or the class of the failure. */
+                outcome?: "measured" | "server" | "client" | "infra" | "timeout" | "cancelled" | "invalid" | "missing";
+                /** @description Only runs that were measured from then on, RFC 3339. */
+                since?: string;
+                /** @description Only runs that were measured before. */
+                until?: string;
+                /** @description The state at this time, RFC 3339: without later additions, corrections and retractions. */
+                as_of?: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The metric
+                 * @example throughput-per-gpu
+                 */
+                metric: "throughput-per-gpu" | "output-throughput-per-gpu" | "input-throughput-per-gpu" | "ttft" | "ttft-p99" | "tpot" | "interactivity" | "e2el" | "e2el-p99";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A card */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": string;
                 };
             };
             /** @description A parameter is invalid */

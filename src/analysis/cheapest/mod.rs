@@ -186,18 +186,22 @@ pub fn unreachable<'a>(points: impl IntoIterator<Item = &'a Point>, slos: &[Slo]
     }
     curves.retain(|_, points| !points.iter().any(|point| slos.iter().all(|slo| slo.is_met(point))));
     let nearest = curves.into_values().filter_map(|points| {
-        let worst = |point: &Point| {
-            slos.iter()
-                .map(|slo| slo.read(point).headroom.unwrap_or(f64::NEG_INFINITY))
-                .fold(f64::INFINITY, f64::min)
-        };
-        let nearest = points.into_iter().max_by(|left, right| worst(left).total_cmp(&worst(right)))?;
+        let nearest = points
+            .into_iter()
+            .max_by(|left, right| least_headroom(left, slos).total_cmp(&least_headroom(right, slos)))?;
         Some(Unreachable {
             nearest,
             objectives: slos.iter().map(|slo| slo.read(nearest)).collect(),
         })
     });
     nearest.collect()
+}
+
+/// Negative where an objective is missed; minus infinity where the point lacks a number.
+fn least_headroom(point: &Point, slos: &[Slo]) -> f64 {
+    slos.iter()
+        .map(|slo| slo.read(point).headroom.unwrap_or(f64::NEG_INFINITY))
+        .fold(f64::INFINITY, f64::min)
 }
 
 fn cost_of(point: &Point, question: &CostQuestion, costs: &CostModel) -> Option<Cheapest> {
@@ -221,10 +225,8 @@ fn cost_of(point: &Point, question: &CostQuestion, costs: &CostModel) -> Option<
         .power_kw
         .and_then(|kilowatts| rates.fleet(FleetDemand::Kilowatts(kilowatts), question.utilisation));
     let objectives: Vec<ObjectiveReading> = question.slos.iter().map(|slo| slo.read(point)).collect();
-    let tightest = objectives.iter().min_by(|left, right| {
-        let headroom = |reading: &ObjectiveReading| reading.headroom.unwrap_or(f64::INFINITY);
-        headroom(left).total_cmp(&headroom(right))
-    });
+    let left = objectives.iter().filter_map(|reading| Some((reading.headroom?, reading)));
+    let tightest = left.min_by(|left, right| left.0.total_cmp(&right.0)).map(|(_, reading)| reading);
     Some(Cheapest {
         usd_per_million: usd,
         usd_per_million_low: interval.map(|ends| usd * throughput / ends.high),

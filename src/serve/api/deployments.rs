@@ -92,12 +92,7 @@ pub(in crate::serve) async fn versions(
     let mut found = read(&app, selection).await?;
     found.retain(|(_, deployment)| wanted.is_none_or(|wanted| deployment.family == wanted));
     let known = versions_of(&found);
-    let chosen = |wanted: Option<String>, at: usize| match wanted {
-        Some(version) if known.contains(&version) => Ok(Some(version)),
-        Some(version) => Err(ApiError::NotFound(format!("no measured point has the version {version:?}"))),
-        None => Ok(known.get(at).cloned()),
-    };
-    let (base, head) = (chosen(base, 1)?, chosen(head, 0)?);
+    let (base, head) = (chosen(base, 1, &known)?, chosen(head, 0, &known)?);
     let changes = match (&base, &head) {
         (Some(base), Some(head)) => version_changes(&found, base, head),
         (None | Some(_), _) => Default::default(),
@@ -122,6 +117,18 @@ pub(in crate::serve) async fn architectures(
     let found = read(&app, selection).await?;
     let rows = answer::values(&architecture_changes(&found))?;
     answer::list(format, &rows, None)
+}
+
+/// The version that is asked for, else the one at a place of the known ones, of which the newest is the first.
+fn chosen(wanted: Option<String>, usual: usize, known: &[String]) -> Result<Option<String>, ApiError> {
+    match wanted {
+        Some(version) if known.contains(&version) => Ok(Some(version)),
+        Some(version) => {
+            let version: String = version.chars().take(200).collect();
+            Err(ApiError::NotFound(format!("no measured point has the version {version:?}")))
+        }
+        None => Ok(known.get(usual).cloned()),
+    }
 }
 
 fn family(text: &str) -> Result<DeploymentFamily, ApiError> {

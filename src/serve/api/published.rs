@@ -77,8 +77,9 @@ pub(in crate::serve) async fn derived(
 
 /// The rows of `/mlperf-derived`.
 pub(in crate::serve) async fn derived_rows(app: &App, params: &PublishedParams) -> Result<Vec<Value>, ApiError> {
+    let as_of = state(params.as_of.as_deref())?;
     let mut reader = app.reader().await?;
-    let all = reader.published(params.project.as_deref()).await?;
+    let all = reader.published(params.project.as_deref(), as_of).await?;
     reader.give_back();
     // Which round is before another one does not depend on what is shown, nor whose Offline result a Server result has.
     let all: Vec<PublishedResult> = all
@@ -89,12 +90,11 @@ pub(in crate::serve) async fn derived_rows(app: &App, params: &PublishedParams) 
     let found: Vec<DerivedResult> = derived_results(&all)
         .into_iter()
         .filter(|result| {
-            let is = |wanted: &Option<String>, found: Option<&str>| wanted.as_deref().is_none_or(|wanted| found == Some(wanted));
-            is(&params.model, Some(&result.model))
-                && is(&params.round, result.round.as_deref())
-                && is(&params.scenario, result.scenario.as_deref())
-                && is(&params.submitter, result.submitter.as_deref())
-                && is(&params.hardware, result.hardware.as_deref())
+            is_chosen(params.model.as_deref(), Some(&result.model))
+                && is_chosen(params.round.as_deref(), result.round.as_deref())
+                && is_chosen(params.scenario.as_deref(), result.scenario.as_deref())
+                && is_chosen(params.submitter.as_deref(), result.submitter.as_deref())
+                && is_chosen(params.hardware.as_deref(), result.hardware.as_deref())
         })
         .collect();
     answer::values(&found)
@@ -112,6 +112,11 @@ const DATA_SETS: &str = include_str!("mlperf_datasets.json");
 pub(in crate::serve) async fn data_sets(_app: Arc<App>, format: Format, Form(Nothing {}, _): Form<Nothing>) -> Result<Response, ApiError> {
     let rows: Vec<Value> = serde_json::from_str(DATA_SETS).map_err(ApiError::internal)?;
     answer::list(format, &rows, None)
+}
+
+/// Whether a value is the wanted one, or any is.
+fn is_chosen(wanted: Option<&str>, found: Option<&str>) -> bool {
+    wanted.is_none_or(|wanted| found == Some(wanted))
 }
 
 fn is_of_suite(result: &PublishedResult, params: &PublishedParams) -> bool {
@@ -133,11 +138,10 @@ fn is_wanted(stored: &StoredPublished, params: &PublishedParams) -> bool {
         as_of: _,
     } = params;
     let result = &stored.result;
-    let is = |wanted: &Option<String>, found: Option<&str>| wanted.as_deref().is_none_or(|wanted| found == Some(wanted));
     is_of_suite(result, params)
-        && is(model, Some(&result.model))
-        && is(round, result.round.as_deref())
-        && is(scenario, result.scenario.as_deref())
-        && is(submitter, result.submitter.as_deref())
-        && is(hardware, result.hardware.as_deref())
+        && is_chosen(model.as_deref(), Some(&result.model))
+        && is_chosen(round.as_deref(), result.round.as_deref())
+        && is_chosen(scenario.as_deref(), result.scenario.as_deref())
+        && is_chosen(submitter.as_deref(), result.submitter.as_deref())
+        && is_chosen(hardware.as_deref(), result.hardware.as_deref())
 }

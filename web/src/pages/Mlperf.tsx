@@ -1,6 +1,6 @@
 /** Published results of MLPerf: as submitted, and numbers derived from them, which are marked with a dagger. */
 import { set, useAddress } from "../address";
-import { type Page, read, useLoaded, valueOf } from "../api";
+import { type Page, query as queryOf, read, useLoaded, valueOf } from "../api";
 import { type Bar, Bars } from "../Bars";
 import { Chart } from "../chart/Chart";
 import type { ChartModel, Mark } from "../chart/model";
@@ -75,7 +75,7 @@ const FIELDS: { label: string; name: string; of: (row: Result) => string | null 
 const MOST_BARS = 25;
 
 export function Mlperf() {
-  const path = "/api/v1/mlperf-derived";
+  const path = `/api/v1/mlperf-derived${queryOf([["as_of", useAddress().query.get("as_of")]])}`;
   const loaded = useLoaded(path, async () => (await read<Page<Result>>(path)).data);
   return (
     <div class="content alone">
