@@ -21,6 +21,7 @@ use crate::store::publish::{PublishError, PublishRequest, Published, RunDescript
         imax publish results/ --to postgres://imax@db.example.org/history --kind release\n  \
         imax publish results/ --to branch\n  \
         imax publish results/ --to s3://team-bench/history\n  \
+        imax publish results/ --to https://results.example.org\n  \
         imax publish results/ --to history.db --commit 0123abc --branch main --date 2026-11-22T05:00:00Z --dry-run --json")]
 pub struct PublishArgs {
     /// The run: a folder that imax collect wrote, a folder of artifacts, run.json, agg_bmk.json, one result, or raw results. Several are
@@ -71,8 +72,9 @@ pub(super) struct VerdictsError {
 pub(super) struct TargetArgs {
     /// The history: FILE.db, which is created if it is missing; postgres://USER@HOST/DATABASE with the password in PGPASSWORD or
     /// ~/.pgpass; branch, the branch imax-history of GITHUB_REPOSITORY with a token in GITHUB_TOKEN that has `contents: write`
-    /// (branch:NAME, branch:OWNER/REPOSITORY:NAME for others); or s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX with the
-    /// credentials of the service's own tools.
+    /// (branch:NAME, branch:OWNER/REPOSITORY:NAME for others); s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX with the
+    /// credentials of the service's own tools; or https://SERVER of imax serve --writes, with a token in IMAX_TOKEN or, in a job of GitHub
+    /// with the permission `id-token: write`, without any secret.
     #[arg(long, value_name = "HISTORY")]
     to: HistoryTarget,
     /// Project of the runs, for histories of several repositories [default: default].
@@ -93,12 +95,14 @@ pub(super) struct TargetArgs {
 }
 
 impl ValueEnum for RunKind {
+    /// Without that of the community: a reviewer of imax serve gives it, with all that belongs to it.
     fn value_variants<'a>() -> &'a [Self] {
-        &Self::ALL
+        &[Self::Main, Self::PullRequest, Self::Manual, Self::Import, Self::Release]
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         let help = match self {
+            Self::Community => return None,
             Self::Main => "A branch that others build on",
             Self::PullRequest => "A change that is not merged; part of no baseline",
             Self::Manual => "Started by hand",
@@ -135,8 +139,8 @@ impl TargetArgs {
             author,
         };
         let published = match publish(&request).await {
-            // The token of a fork's pull request can only read, and the rest of the report is complete.
-            Err(PublishError::Branch(error)) if error.is_read_only() && github::is_github_actions() => {
+            // The rest of the report is complete.
+            Err(error) if github::is_github_actions() && has_no_right(&error) => {
                 let text = format!("the run was not added to {}: {}", request.to, with_causes(&error));
                 output::say_commands(&github::workflow_command("notice", &[("title", "imax")], &text));
                 return Ok(Exit::Success);
@@ -157,6 +161,17 @@ impl TargetArgs {
             output::emit(&format!("{}\n", counts_text(&published, &request)))?;
         }
         Ok(Exit::Success)
+    }
+}
+
+/// Whether a run is not published because a fork's pull request may not: its token can only read, and it has no OpenID Connect token.
+fn has_no_right(error: &PublishError) -> bool {
+    match error {
+        PublishError::Branch(error) => error.is_read_only(),
+        PublishError::Server(error) => {
+            error.is_without_token() && std::env::var("GITHUB_EVENT_NAME").is_ok_and(|event| event == "pull_request")
+        }
+        PublishError::Intake(_) | PublishError::Database(_) | PublishError::Bucket(_) | PublishError::Scratch(_) => false,
     }
 }
 

@@ -19,6 +19,7 @@ pub(crate) use retract::{RetractError, retract};
 use super::branch::{Branch, BranchAddress, BranchAddressError, BranchError};
 use super::bucket::{Bucket, BucketAddress, BucketAddressError, BucketError};
 use super::database::{Access, Address, AddressError, Database, DatabaseError, RunFilter};
+use super::server::{ServerAddress, ServerAddressError};
 use crate::analysis::History;
 
 /// The location of a history.
@@ -44,6 +45,8 @@ pub(crate) enum HistoryHomeError {
     Branch(#[from] BranchAddressError),
     #[error(transparent)]
     Bucket(#[from] BucketAddressError),
+    #[error(transparent)]
+    Server(#[from] ServerAddressError),
     #[error(
         "this version keeps no history at {0}; expected a folder, a file such as history.db, postgres://USER@HOST/DATABASE, branch, \
          s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, or az://CONTAINER/PREFIX"
@@ -55,7 +58,7 @@ pub(crate) enum HistoryHomeError {
     NoFolder(String),
     #[error(
         "{0} would be a history folder, which imax collect --history writes; expected a file such as history.db, \
-         postgres://USER@HOST/DATABASE, branch, or s3://BUCKET/PREFIX"
+         postgres://USER@HOST/DATABASE, branch, s3://BUCKET/PREFIX, or https://SERVER of imax serve"
     )]
     Folder(String),
 }
@@ -104,12 +107,17 @@ pub(crate) enum HistoryTarget {
     Database(Address),
     Branch(BranchAddress),
     Bucket(BucketAddress),
+    /// A results API, which stores the runs in its history.
+    Server(ServerAddress),
 }
 
 impl FromStr for HistoryTarget {
     type Err = HistoryHomeError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if ServerAddress::is_meant_by(text) {
+            return Ok(Self::Server(text.parse()?));
+        }
         match text.parse()? {
             HistoryHome::Database(address) => Ok(Self::Database(address)),
             HistoryHome::Branch(address) => Ok(Self::Branch(address)),
@@ -125,6 +133,7 @@ impl fmt::Display for HistoryTarget {
             Self::Database(address) => address.fmt(f),
             Self::Branch(address) => address.fmt(f),
             Self::Bucket(address) => address.fmt(f),
+            Self::Server(address) => address.fmt(f),
         }
     }
 }
