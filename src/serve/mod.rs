@@ -46,8 +46,8 @@ use tokio::net::TcpListener;
 
 pub(crate) use app::{AccessRules, Limits};
 pub(crate) use authorization::new_token;
-pub(crate) use history_metrics::ChosenCurves;
 pub(crate) use config::{ConfigError, ServeConfig};
+pub(crate) use history_metrics::ChosenCurves;
 pub(crate) use listener::GRACE;
 pub(crate) use oidc::{OidcError, OidcSettings};
 pub(crate) use openapi::description;

@@ -33,8 +33,8 @@ pub(crate) use annotation_table::{Annotation, AnnotationKind, AnnotationTarget, 
 pub(crate) use engine::{Address, AddressError};
 
 pub(crate) use facts::BranchAge;
-pub(crate) use point_counts::CurveCounts;
 pub(crate) use ingest::{Counts, Incoming, Ingest, IngestCounts, Known, Source};
+pub(crate) use point_counts::CurveCounts;
 pub(crate) use point_rows::{
     ColumnType, CursorKey, PointColumn, PointCursor, PointReader, PointRow, PointSort, point_column, point_columns,
 };
