@@ -34,7 +34,7 @@ pub use cost::{CostError, CostGap, CostModel, HardwareCost, PointCost, PowerSour
 pub use deployment::{Deployment, DeploymentFamily, deployments};
 pub use evals::{EvalChange, EvalKey, EvalScore, eval_changes};
 pub use history::{
-    COMMUNITY, Cell, ColumnKind, DEFAULT_PROJECT, EvalRow, GivenVerdict, History, HistoryError, HistoryRun, INTERVAL_COLUMNS, JobSummary,
+    Cell, ColumnKind, DEFAULT_PROJECT, EvalRow, GivenVerdict, History, HistoryError, HistoryRun, INTERVAL_COLUMNS, JobSummary,
     METRIC_COLUMNS, NamedRun, PhaseTime, PointColumns, PointDistributions, PointRow, Quarantined, RecordRow, RowError, RunContext,
     RunHeader, RunIdentity, RunKind, RunRecord, RunRows, RunsFileError, Sketch, TableWriter, TimeSlice, merge_revisions, read_history,
     read_run, run_of_rows, runs_of_parquet, runs_to_parquet, slices, value_columns, verdicts_of_report,

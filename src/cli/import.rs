@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::publish::TargetArgs;
+use super::publish::{Stored, TO_HELP, TargetArgs};
 use super::{Exit, Failure, output};
 use crate::result::{Facts, ImportHints, Mapping};
 use crate::store::artifacts;
+use crate::store::history::HistoryTarget;
 use crate::store::publish::Sources;
 use crate::store::remote_files::{FetchedFiles, ImportFile, dashboard_tables, fetch};
 
@@ -35,6 +36,8 @@ pub struct ImportArgs {
     /// A mapping file, YAML: `set` as --set, `columns` with their names of columns, `values` with their words for a key of --set.
     #[arg(long, value_name = "FILE")]
     mapping: Option<PathBuf>,
+    #[arg(long, value_name = "HISTORY", help = TO_HELP)]
+    to: HistoryTarget,
     #[command(flatten)]
     target: TargetArgs,
 }
@@ -48,6 +51,7 @@ pub async fn run(args: ImportArgs) -> Result<Exit, Failure> {
         files,
         facts,
         mapping,
+        to,
         target,
     } = args;
     let mapping = match mapping {
@@ -69,5 +73,5 @@ pub async fn run(args: ImportArgs) -> Result<Exit, Failure> {
         project: target.project(),
         hints: Box::new(ImportHints { facts, mapping }),
     };
-    target.publish(sources).await
+    target.publish(to, sources).await.map(Stored::exit)
 }

@@ -10,8 +10,9 @@ use super::{Exit, Failure, output};
 use crate::analysis::{RunContext, RunKind, verdicts_of_report};
 use crate::github;
 use crate::model::with_causes;
+use crate::serve::{SiteRequest, publish_site};
 use crate::store::artifacts;
-use crate::store::history::HistoryTarget;
+use crate::store::history::{HistoryHome, HistoryTarget};
 use crate::store::publish::{PublishError, PublishRequest, Published, RunDescription, Sources, publish};
 
 /// Store runs in a history: a database, branch or bucket that imax compare, report and comment take as --history and --baseline.
@@ -21,13 +22,23 @@ use crate::store::publish::{PublishError, PublishRequest, Published, RunDescript
         imax publish results/ --to postgres://imax@db.example.org/history --kind release\n  \
         imax publish results/ --to branch\n  \
         imax publish results/ --to s3://team-bench/history\n  \
-        imax publish results/ --to https://results.example.org\n  \
+        imax publish results/ --to history.db --site public\n  \
+        imax publish --site public --history branch\n  \
         imax publish results/ --to history.db --commit 0123abc --branch main --date 2026-11-22T05:00:00Z --dry-run --json")]
 pub struct PublishArgs {
     /// The run: a folder that imax collect wrote, a folder of artifacts, run.json, agg_bmk.json, one result, or raw results. Several are
     /// parts of the same run with --run-id, otherwise separate runs.
-    #[arg(required = true, value_name = "RUN")]
+    #[arg(required_unless_present = "site", requires = "to", value_name = "RUN")]
     runs: Vec<PathBuf>,
+    #[arg(long, value_name = "HISTORY", help = TO_HELP, required_unless_present = "history")]
+    to: Option<HistoryTarget>,
+    /// Write the dashboards of the history to this folder, as a site of files that GitHub Pages or any server of files shows below any path:
+    /// index.html, assets/ and data/. A site that is there is replaced. Without RUN, the history stays as it is.
+    #[arg(long, value_name = "FOLDER")]
+    site: Option<PathBuf>,
+    /// The history that the site shows, also a folder [default: that of --to].
+    #[arg(long, value_name = "HISTORY", requires = "site")]
+    history: Option<HistoryHome>,
     #[command(flatten)]
     target: TargetArgs,
     /// The commit that was measured.
@@ -67,16 +78,34 @@ pub(super) struct VerdictsError {
     source: serde_json::Error,
 }
 
-/// The history to write, and how to write it.
+/// Help of `--to`.
+pub(super) const TO_HELP: &str = "The history: FILE.db, which is created if it is missing; postgres://USER@HOST/DATABASE with the password in \
+     PGPASSWORD or ~/.pgpass; branch, the branch imax-history of GITHUB_REPOSITORY with a token in GITHUB_TOKEN that has `contents: write` \
+     (branch:NAME, branch:OWNER/REPOSITORY:NAME for others); or s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX with the \
+     credentials of the service's own tools";
+
+/// Whether the input was stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stored {
+    Yes,
+    /// The token can only read, or nothing was to be changed.
+    No,
+    /// Invalid input.
+    Refused,
+}
+
+impl Stored {
+    pub(super) fn exit(self) -> Exit {
+        match self {
+            Self::Yes | Self::No => Exit::Success,
+            Self::Refused => Exit::InvalidInput,
+        }
+    }
+}
+
+/// How to write a history.
 #[derive(Debug, Args)]
 pub(super) struct TargetArgs {
-    /// The history: FILE.db, which is created if it is missing; postgres://USER@HOST/DATABASE with the password in PGPASSWORD or
-    /// ~/.pgpass; branch, the branch imax-history of GITHUB_REPOSITORY with a token in GITHUB_TOKEN that has `contents: write`
-    /// (branch:NAME, branch:OWNER/REPOSITORY:NAME for others); s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX with the
-    /// credentials of the service's own tools; or https://SERVER of imax serve --writes, with a token in IMAX_TOKEN or, in a job of GitHub
-    /// with the permission `id-token: write`, without any secret.
-    #[arg(long, value_name = "HISTORY")]
-    to: HistoryTarget,
     /// Project of the runs, for histories of several repositories [default: default].
     #[arg(long, value_name = "NAME")]
     project: Option<String>,
@@ -95,14 +124,12 @@ pub(super) struct TargetArgs {
 }
 
 impl ValueEnum for RunKind {
-    /// Without that of the community: a reviewer of imax serve gives it, with all that belongs to it.
     fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Main, Self::PullRequest, Self::Manual, Self::Import, Self::Release]
+        &Self::ALL
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         let help = match self {
-            Self::Community => return None,
             Self::Main => "A branch that others build on",
             Self::PullRequest => "A change that is not merged; part of no baseline",
             Self::Manual => "Started by hand",
@@ -122,9 +149,8 @@ impl TargetArgs {
     ///
     /// # Errors
     /// Invalid input without `--partial`; infrastructure if the database cannot be reached.
-    pub(super) async fn publish(self, sources: Sources) -> Result<Exit, Failure> {
+    pub(super) async fn publish(self, to: HistoryTarget, sources: Sources) -> Result<Stored, Failure> {
         let Self {
-            to,
             project: _,
             partial,
             dry_run,
@@ -139,11 +165,11 @@ impl TargetArgs {
             author,
         };
         let published = match publish(&request).await {
-            // The rest of the report is complete.
-            Err(error) if github::is_github_actions() && has_no_right(&error) => {
+            // The token of a fork's pull request can only read, and the rest of the report is complete.
+            Err(PublishError::Branch(error)) if error.is_read_only() && github::is_github_actions() => {
                 let text = format!("the run was not added to {}: {}", request.to, with_causes(&error));
                 output::say_commands(&github::workflow_command("notice", &[("title", "imax")], &text));
-                return Ok(Exit::Success);
+                return Ok(Stored::No);
             }
             published => published?,
         };
@@ -153,25 +179,14 @@ impl TargetArgs {
         let is_refused = !partial && !published.refused.is_empty();
         if is_refused {
             output::say("nothing was stored; --partial stores the valid part");
-            return Ok(Exit::InvalidInput);
+            return Ok(Stored::Refused);
         }
         if json {
             output::emit_json_line(&published.to_json())?;
         } else {
             output::emit(&format!("{}\n", counts_text(&published, &request)))?;
         }
-        Ok(Exit::Success)
-    }
-}
-
-/// Whether a run is not published because a fork's pull request may not: its token can only read, and it has no OpenID Connect token.
-fn has_no_right(error: &PublishError) -> bool {
-    match error {
-        PublishError::Branch(error) => error.is_read_only(),
-        PublishError::Server(error) => {
-            error.is_without_token() && std::env::var("GITHUB_EVENT_NAME").is_ok_and(|event| event == "pull_request")
-        }
-        PublishError::Intake(_) | PublishError::Database(_) | PublishError::Bucket(_) | PublishError::Scratch(_) => false,
+        Ok(if dry_run { Stored::No } else { Stored::Yes })
     }
 }
 
@@ -225,6 +240,9 @@ fn kind_of_event(event: Option<&str>) -> RunKind {
 pub async fn run(args: PublishArgs) -> Result<Exit, Failure> {
     let PublishArgs {
         runs,
+        to,
+        site,
+        history,
         target,
         commit,
         branch,
@@ -236,6 +254,7 @@ pub async fn run(args: PublishArgs) -> Result<Exit, Failure> {
         verdicts,
         pull_request,
     } = args;
+    let has_runs = !runs.is_empty();
     let verdicts = match verdicts {
         None => Vec::new(),
         Some(path) => {
@@ -267,7 +286,25 @@ pub async fn run(args: PublishArgs) -> Result<Exit, Failure> {
         paths: runs,
         description: Box::new(description),
     };
-    target.publish(sources).await
+    if let Some(to) = to.clone().filter(|_| has_runs) {
+        match target.publish(to, sources).await? {
+            Stored::Yes => {}
+            stored @ (Stored::No | Stored::Refused) => return Ok(stored.exit()),
+        }
+    }
+    let home = history.or_else(|| to.map(HistoryHome::from));
+    if let (Some(folder), Some(home)) = (site, home) {
+        write_site(home, folder).await?;
+    }
+    Ok(Exit::Success)
+}
+
+/// Writes the site of a history.
+async fn write_site(home: HistoryHome, folder: PathBuf) -> Result<(), Failure> {
+    let name = format!("{}: the dashboards of {home}", folder.display());
+    let site = publish_site(SiteRequest { home, folder }).await?;
+    output::say(&format!("{name}, {} files of data, {:.1} MB", site.shards, site.bytes as f64 / 1e6));
+    Ok(())
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use crate::github;
 use crate::github::workflow::WorkflowFiles;
 use crate::planning::entry_lines;
 use crate::report::{self, Budget, Format, View, answers};
+use crate::serve::{ReportSource, report_pages};
 use crate::store::hardware;
 use crate::system::files;
 
@@ -96,6 +97,10 @@ pub async fn run(args: ReportArgs) -> Result<Exit, Failure> {
         Format::Sarif => view.with_lines(entry_lines(Path::new(report::CHANGELOG), &head, &output::say)),
         Format::Table | Format::Markdown | Format::Csv | Format::Json | Format::Html | Format::Junit | Format::Parquet => view,
     };
+    let view = match format {
+        Format::Html => with_pages(view).await?,
+        Format::Table | Format::Markdown | Format::Csv | Format::Json | Format::Junit | Format::Sarif | Format::Parquet => view,
+    };
     match out {
         Some(path) => files::write(&path, &format.bytes(&view, &title)?)?,
         None => output::emit(&format.text(&view, &title, terminal::stdout_style())?)?,
@@ -104,6 +109,19 @@ pub async fn run(args: ReportArgs) -> Result<Exit, Failure> {
         WorkflowFiles::from_environment().add_summary(&report::summary(&view, Budget::SUMMARY))?;
     }
     Ok(comparison.map_or(Exit::Success, |comparison| fail_on::exit(&comparison, fail_on)))
+}
+
+/// A view with the dashboards' pages, for HTML.
+///
+/// # Errors
+/// Infrastructure if the run cannot be read as a history.
+pub(super) async fn with_pages(view: View<'_>) -> Result<View<'_>, Failure> {
+    let source = ReportSource {
+        run: view.run,
+        comparison: view.comparison,
+    };
+    let pages = report_pages(source).await?;
+    Ok(view.with_pages(pages))
 }
 
 /// The quantity by which the best point is chosen.

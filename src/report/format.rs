@@ -28,7 +28,7 @@ pub enum RenderError {
     Junit(#[from] quick_junit::SerializeError),
     #[error(transparent)]
     Parquet(#[from] ParquetError),
-    #[error("cannot decompress plotly.js, which is part of this program: {0}")]
+    #[error("cannot decompress the script and style of pages, which are part of this program: {0}")]
     Script(#[from] std::io::Error),
     /// A binary format was requested as text.
     #[error("Parquet is a binary format; use imax report with --out FILE")]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::columns::{Column, columns};
 use super::economics::{COST_COLUMNS, is_lowest};
 use super::evals::Scores;
+use super::html::Pages;
 use super::text_table::Rank;
 use super::throughput_unit::ThroughputUnit;
 use super::{number, sentences};
@@ -31,6 +32,8 @@ pub struct View<'a> {
     pub run_page: Option<String>,
     /// The changelog lines that requested points, from 1, as far as known.
     pub lines: BTreeMap<PointKey, usize>,
+    /// The data of the dashboards' pages, for HTML.
+    pub pages: Option<Pages>,
 }
 
 /// The points of one table: by default those of one model on one kind of hardware.
@@ -142,6 +145,7 @@ impl<'a> View<'a> {
             answers: Vec::new(),
             run_page: None,
             lines: BTreeMap::new(),
+            pages: None,
         }
     }
 
@@ -149,6 +153,13 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn with_run_page(mut self, url: Option<String>) -> Self {
         self.run_page = url.filter(|url| url.starts_with("https://") || url.starts_with("http://"));
+        self
+    }
+
+    /// Adds the dashboards' pages to the HTML format.
+    #[must_use]
+    pub fn with_pages(mut self, pages: Pages) -> Self {
+        self.pages = Some(pages);
         self
     }
 
@@ -325,28 +336,6 @@ fn delta(change: &Change) -> Delta {
     }
 }
 
-impl View<'_> {
-    /// What throughput of all its points is divided by.
-    pub(super) fn throughput_unit(&self) -> ThroughputUnit {
-        ThroughputUnit::of_all(self.run.points.iter().map(|point| &point.key.curve.runner))
-    }
-
-    /// Whether a cell has a change that means something.
-    pub(super) fn has_marks(&self) -> bool {
-        let rows = self.groups.iter().flat_map(|group| &group.rows);
-        rows.flat_map(|row| &row.cells).any(|cell| cell.delta.is_some())
-    }
-
-    /// The columns of its tables.
-    pub(super) fn columns(&self) -> Vec<Column> {
-        let costs = COST_COLUMNS.iter().filter(|_| self.has_costs);
-        columns(&self.grouping)
-            .into_iter()
-            .chain(costs.map(|cost| Column::Cost(*cost)))
-            .collect()
-    }
-}
-
 impl Group<'_> {
     /// The columns that identify and judge its rows, with their indexes: settings, then metrics, the deciding ones first. A setting
     /// that all rows share is not among them.
@@ -414,5 +403,22 @@ impl TableRow<'_> {
             PointOutcome::Measured(_) => None,
             PointOutcome::Failed(failure) => Some(format!("{} failure: {}", failure.class.as_str(), failure.reason)),
         }
+    }
+}
+
+impl View<'_> {
+    /// Whether a cell has a change that means something.
+    pub(super) fn has_marks(&self) -> bool {
+        let rows = self.groups.iter().flat_map(|group| &group.rows);
+        rows.flat_map(|row| &row.cells).any(|cell| cell.delta.is_some())
+    }
+
+    /// The columns of its tables.
+    pub(super) fn columns(&self) -> Vec<Column> {
+        let costs = COST_COLUMNS.iter().filter(|_| self.has_costs);
+        columns(&self.grouping)
+            .into_iter()
+            .chain(costs.map(|cost| Column::Cost(*cost)))
+            .collect()
     }
 }

@@ -9,7 +9,6 @@ mod blocking;
 mod body_cache;
 mod card;
 mod conditional;
-mod config;
 mod cursor;
 mod docs_page;
 mod encode;
@@ -21,7 +20,6 @@ mod history_metrics;
 mod listener;
 mod metric_registry;
 mod metrics;
-mod oidc;
 mod openapi;
 mod page_files;
 mod pages;
@@ -33,9 +31,8 @@ mod readers;
 mod routes;
 mod security;
 mod selection_params;
+mod snapshot;
 mod source;
-mod stall_guard;
-mod tls;
 mod write;
 
 use std::net::SocketAddr;
@@ -46,17 +43,13 @@ use tokio::net::TcpListener;
 
 pub(crate) use app::{AccessRules, Limits};
 pub(crate) use authorization::new_token;
-pub(crate) use config::{ConfigError, ServeConfig};
 pub(crate) use history_metrics::ChosenCurves;
 pub(crate) use listener::GRACE;
-pub(crate) use oidc::{OidcError, OidcSettings};
 pub(crate) use openapi::description;
-pub(crate) use tls::{TlsFileError, TlsFiles};
-
-use listener::Transport;
+pub(crate) use snapshot::{ReportSource, SiteRequest, SnapshotError, publish_site, report_pages};
 
 use crate::store::artifacts::ArtifactError;
-use crate::store::database::{Access, Database, DatabaseError};
+use crate::store::database::DatabaseError;
 use crate::store::history::{HistoryFolderError, HistoryHome, OpenArtifactsError, OpenError};
 use crate::system::cancellation::Cancellation;
 
@@ -70,10 +63,6 @@ pub(crate) struct ServeRequest {
     pub limits: Limits,
     pub rules: AccessRules,
     pub chosen_curves: ChosenCurves,
-    /// How workflows identify themselves; `None` where they need a token.
-    pub oidc: Option<OidcSettings>,
-    /// `None` for plain HTTP.
-    pub tls: Option<TlsFiles>,
     /// How often files are looked at again.
     pub refresh: Duration,
 }
@@ -89,12 +78,6 @@ pub(crate) enum ServeError {
     Origin(String),
     #[error("{0} is kept in files, which imax publish and imax collect write; serve a database for writes")]
     ReadOnly(String),
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    #[error(transparent)]
-    Tls(#[from] TlsFileError),
-    #[error(transparent)]
-    Oidc(#[from] OidcError),
     #[error(transparent)]
     Database(#[from] DatabaseError),
     #[error(transparent)]
@@ -125,31 +108,19 @@ pub(crate) async fn serve(request: ServeRequest, cancellation: &Cancellation, re
         limits,
         rules,
         chosen_curves,
-        oidc,
-        tls,
         refresh,
     } = request;
     if !is_public && !listen.ip().to_canonical().is_loopback() {
         return Err(ServeError::Public(listen));
     }
-    match (rules.is_writable, &home) {
-        // A history that is to be written may be new, or of an older version.
-        (true, HistoryHome::Database(address)) => Database::open(address, Access::Write).await?.close().await?,
-        (true, HistoryHome::Folder(_) | HistoryHome::Branch(_) | HistoryHome::Bucket(_)) => {
-            return Err(ServeError::ReadOnly(home.to_string()));
-        }
-        (false, _) => {}
+    if rules.is_writable && !matches!(home, HistoryHome::Database(_)) {
+        return Err(ServeError::ReadOnly(home.to_string()));
     }
     let source = source::Source::open(home, limits.readers, limits.query_time).await?;
-    let transport = Transport {
-        connections: limits.connections,
-        unread_time: limits.unread_time,
-        tls: tls.as_ref().map(tls::acceptor).transpose()?,
-    };
+    let connections = limits.connections;
     let app = Arc::new(app::App {
         source,
-        rates: rate_limit::RateLimits::new(limits.requests_per_second, limits.token_requests_per_second),
-        oidc: oidc.map(oidc::Oidc::new).transpose()?,
+        rates: rate_limit::RateLimits::new(limits.requests_per_second),
         limits,
         rules,
         chosen_curves,
@@ -161,7 +132,7 @@ pub(crate) async fn serve(request: ServeRequest, cancellation: &Cancellation, re
     let failed = |source| ServeError::Listen { address: listen, source };
     let listener = TcpListener::bind(listen).await.map_err(failed)?;
     ready(listener.local_addr().map_err(failed)?);
-    let answering = listener::answer(listener, router, transport, cancellation);
+    let answering = listener::answer(listener, router, connections, cancellation);
     let (all_ended, ()) = tokio::join!(answering, app.source.refresh(refresh, cancellation));
     if all_ended { Ok(()) } else { Err(ServeError::Unfinished) }
 }

@@ -16,7 +16,7 @@ use utoipa::{Modify, OpenApi, PartialSchema, ToSchema};
 
 use super::api::{
     accuracy, annotations, changes, cheapest, compare, corrections, costs, deployments, evals, facets, files, frontier, hardware, ingest,
-    pictures, point, points, projects, published, quarantine, reliability, runs, series, submissions,
+    pictures, point, points, projects, published, quarantine, reliability, runs, series,
 };
 use super::error::{PROBLEM_TYPE, Problem};
 use super::format::Format;
@@ -41,7 +41,6 @@ use crate::store::database::{ColumnType, point_columns};
         facets::facets, evals::evals, reliability::reliability, changes::changes, annotations::annotations, hardware::hardware, hardware::prices,
         files::file, files::content, published::mlperf, published::derived, published::data_sets, quarantine::quarantine, pictures::badge,
         pictures::card, pictures::chart, ingest::ingest,
-        submissions::submissions, submissions::submission, submissions::submit, submissions::accept, submissions::refuse,
         corrections::annotate, corrections::withdraw, corrections::retract, corrections::restore, corrections::audit, health::healthz, health::readyz,
         metrics::metrics,
     ),
@@ -173,9 +172,7 @@ impl Modify for CommonResponses {
         let token = SecurityScheme::Http(
             HttpBuilder::new()
                 .scheme(HttpAuthScheme::Bearer)
-                .description(Some(
-                    "A token of imax token create, or one that GitHub signed for a workflow (OpenID Connect)",
-                ))
+                .description(Some("A token of imax token create"))
                 .build(),
         );
         description.components.get_or_insert_default().add_security_scheme("token", token);

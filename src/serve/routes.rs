@@ -15,7 +15,7 @@ use tower_http::trace::TraceLayer;
 
 use super::api::{
     accuracy, annotations, changes, cheapest, compare, corrections, costs, deployments, evals, facets, files, frontier, hardware, ingest,
-    pictures, point, points, projects, published, quarantine, reliability, runs, series, submissions,
+    pictures, point, points, projects, published, quarantine, reliability, runs, series,
 };
 use super::app::{App, Shared};
 use super::authorization::closed;
@@ -34,59 +34,12 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// # Errors
 /// [`ServeError::Origin`], [`ServeError::Description`].
 pub(super) fn router(app: &Arc<App>) -> Result<Router, ServeError> {
-    let reads = Router::new()
-        .route("/api/v1/projects", read(projects::projects))
-        .route("/api/v1/runs", read(runs::runs))
-        .route("/api/v1/runs/{run}", read(runs::run))
-        .route("/api/v1/points", read(points::points))
-        .route("/api/v1/points/{id}", read(point::point))
-        .route("/api/v1/curves", read(points::curves))
-        .route("/api/v1/series", read(series::series))
-        .route("/api/v1/compare", read(compare::compare))
-        .route("/api/v1/frontier", read(frontier::frontier))
-        .route("/api/v1/cheapest", read(cheapest::cheapest))
-        .route("/api/v1/costs", read(costs::costs))
-        .route("/api/v1/deployments", read(deployments::deployments))
-        .route("/api/v1/versions", read(deployments::versions))
-        .route("/api/v1/architectures", read(deployments::architectures))
-        .route("/api/v1/accuracy", read(accuracy::accuracy))
-        .route("/api/v1/facets", read(facets::facets))
-        .route("/api/v1/evals", read(evals::evals))
-        .route("/api/v1/reliability", read(reliability::reliability))
-        .route("/api/v1/changes", read(changes::changes))
-        .route("/api/v1/annotations", read(annotations::annotations))
-        .route("/api/v1/hardware", read(hardware::hardware))
-        .route("/api/v1/prices", read(hardware::prices))
-        .route("/api/v1/files/{digest}", read(files::file))
-        .route("/api/v1/files/{digest}/content", of_one_format(files::content))
-        .route("/api/v1/mlperf", read(published::mlperf))
-        .route("/api/v1/mlperf-derived", read(published::derived))
-        .route("/api/v1/mlperf-datasets", read(published::data_sets))
-        .route("/api/v1/quarantine", read(quarantine::quarantine))
-        .route("/badge/{metric}", of_one_format(pictures::badge))
-        .route("/card/{metric}", of_one_format(pictures::card))
-        .route("/chart/{metric}", of_one_format(pictures::chart))
+    let reads = reads()
         .method_not_allowed_fallback(read_only)
         .layer(middleware::from_fn_with_state(Arc::clone(app), conditional))
         .layer(middleware::from_fn_with_state(Arc::clone(app), closed));
     let writes = Router::new()
         .route("/api/v1/ingest", write("ingest", Scope::Ingest, ingest::ingest))
-        .route(
-            "/api/v1/submissions",
-            // Not kept, and without a validator: a submission is no change of what was measured.
-            read(submissions::submissions)
-                .layer(middleware::from_fn_with_state(Arc::clone(app), closed))
-                .merge(write("submit", Scope::Submit, submissions::submit)),
-        )
-        .route("/api/v1/submissions/{id}", read(submissions::submission))
-        .route(
-            "/api/v1/submissions/{id}/accept",
-            write("accept", Scope::Review, submissions::accept),
-        )
-        .route(
-            "/api/v1/submissions/{id}/refuse",
-            write("refuse", Scope::Review, submissions::refuse),
-        )
         .route("/api/v1/annotations", write("annotate", Scope::Annotate, corrections::annotate))
         .route(
             "/api/v1/annotations/{id}/withdraw",
@@ -121,6 +74,42 @@ pub(super) fn router(app: &Arc<App>) -> Result<Router, ServeError> {
         .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
         .with_state(Arc::clone(app));
     Ok(router)
+}
+
+/// The routes that read the history.
+pub(super) fn reads() -> Router<Arc<App>> {
+    Router::new()
+        .route("/api/v1/projects", read(projects::projects))
+        .route("/api/v1/runs", read(runs::runs))
+        .route("/api/v1/runs/{run}", read(runs::run))
+        .route("/api/v1/points", read(points::points))
+        .route("/api/v1/points/{id}", read(point::point))
+        .route("/api/v1/curves", read(points::curves))
+        .route("/api/v1/series", read(series::series))
+        .route("/api/v1/compare", read(compare::compare))
+        .route("/api/v1/frontier", read(frontier::frontier))
+        .route("/api/v1/cheapest", read(cheapest::cheapest))
+        .route("/api/v1/costs", read(costs::costs))
+        .route("/api/v1/deployments", read(deployments::deployments))
+        .route("/api/v1/versions", read(deployments::versions))
+        .route("/api/v1/architectures", read(deployments::architectures))
+        .route("/api/v1/accuracy", read(accuracy::accuracy))
+        .route("/api/v1/facets", read(facets::facets))
+        .route("/api/v1/evals", read(evals::evals))
+        .route("/api/v1/reliability", read(reliability::reliability))
+        .route("/api/v1/changes", read(changes::changes))
+        .route("/api/v1/annotations", read(annotations::annotations))
+        .route("/api/v1/hardware", read(hardware::hardware))
+        .route("/api/v1/prices", read(hardware::prices))
+        .route("/api/v1/files/{digest}", read(files::file))
+        .route("/api/v1/files/{digest}/content", of_one_format(files::content))
+        .route("/api/v1/mlperf", read(published::mlperf))
+        .route("/api/v1/mlperf-derived", read(published::derived))
+        .route("/api/v1/mlperf-datasets", read(published::data_sets))
+        .route("/api/v1/quarantine", read(quarantine::quarantine))
+        .route("/badge/{metric}", of_one_format(pictures::badge))
+        .route("/card/{metric}", of_one_format(pictures::card))
+        .route("/chart/{metric}", of_one_format(pictures::chart))
 }
 
 /// A route that reads the history.

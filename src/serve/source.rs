@@ -8,7 +8,7 @@ use super::ServeError;
 use super::readers::Readers;
 use crate::model::with_causes;
 use crate::store::database::{Access, Address, Database, RunFilter};
-use crate::store::history::{FolderFiles, HistoryHome, is_history_folder, open_artifacts};
+use crate::store::history::{FolderFiles, HistoryHome, ScratchDatabase, is_history_folder, open_artifacts};
 use crate::system::cancellation::Cancellation;
 
 /// Connections, and what tells the state of this history from those of others.
@@ -41,6 +41,29 @@ impl Source {
         let served = open(&home, connections, query_time, None).await?;
         Ok(Self {
             home,
+            connections,
+            query_time,
+            served: RwLock::new(Arc::new(served)),
+        })
+    }
+
+    /// A database of this process alone.
+    ///
+    /// # Errors
+    /// [`ServeError::Database`].
+    pub(super) async fn of_scratch(scratch: ScratchDatabase, connections: usize, query_time: Duration) -> Result<Self, ServeError> {
+        let (database, folder) = scratch.into_parts();
+        let address = database.address().clone();
+        database.close().await?;
+        let served = Served {
+            readers: Readers::new(address.clone(), connections, query_time),
+            tag: String::new(),
+            files: FolderFiles::default(),
+            writes_to: None,
+            _scratch: Some(folder),
+        };
+        Ok(Self {
+            home: HistoryHome::Database(address),
             connections,
             query_time,
             served: RwLock::new(Arc::new(served)),

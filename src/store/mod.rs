@@ -18,7 +18,6 @@ mod power;
 pub(crate) mod publish;
 pub(crate) mod remote_files;
 pub(crate) mod run_files;
-pub(crate) mod server;
 
 pub(crate) use gather::{GatherError, PlanError, RESULTS_FILE, gather, load_run, point_of_document, run_of_measured};
 pub(crate) use power::{MeasuredPower, PowerSources};

@@ -10,15 +10,20 @@ use crate::fixture::{Fixture, failed_job, row};
 use crate::harness::project;
 
 /// A name that is markup, a script and an attribute's end at once.
-const HOSTILE: &str = "<img src=x onerror=alert(1)>\"'</script><script>alert(2)</script>";
+pub const HOSTILE: &str = "<img src=x onerror=alert(1)>\"'</script><script>alert(2)</script>";
 
 /// What `web/tests/walk.mjs` saw at each visit of a plan.
 pub fn walk(fixture: &Fixture, served: &Served, plan: &Value) -> Value {
+    walk_at(fixture, &format!("http://{}", served.address), plan)
+}
+
+/// The same of any source: a server, a report, or the folder of a site.
+pub fn walk_at(fixture: &Fixture, base: &str, plan: &Value) -> Value {
     fixture.write("plan.json", &plan.to_string());
     let tools = std::env::var_os("IMAX_WEB_TOOLS").map_or_else(|| project().join("target/ci-tools/web/web"), PathBuf::from);
     let output = Command::new("node")
         .arg(project().join("web/tests/walk.mjs"))
-        .arg(format!("http://{}", served.address))
+        .arg(base)
         .arg(fixture.path("plan.json"))
         .env("IMAX_WEB_TOOLS", tools)
         .stdin(Stdio::null())

@@ -1,8 +1,9 @@
 /** The frame of all pages. */
 import { useEffect } from "preact/hooks";
-import { set, useAddress } from "./address";
+import { go, set, useAddress } from "./address";
 import { minute } from "./format";
 import { PAGES } from "./pages/list";
+import { Share } from "./Share";
 import { DESCRIPTION, IS_SERVED } from "./source/source";
 
 /** What an address keeps when the page changes: which data, and of which model. */
@@ -22,6 +23,9 @@ export function App() {
   for (const key of KEPT) for (const value of query.getAll(key)) kept.append(key, value);
   const suffix = kept.toString() === "" ? "" : `?${kept}`;
   const Page = page?.component;
+  const content = <main id="main" tabIndex={-1}>{Page ? <Page key={path} /> : <NotFound path={path} />}</main>;
+  // In a frame of another page, which has its own navigation.
+  if (query.get("embed") === "1") return <div class="embedded">{content}</div>;
   return (
     <>
       <a class="skip" href="#main">
@@ -43,6 +47,7 @@ export function App() {
             API
           </a>
         )}
+        <Share />
         {DESCRIPTION.made && <span class="docs muted">State of {minute(DESCRIPTION.made)} UTC</span>}
       </header>
       {(query.get("as_of") || query.get("branch")) && (
@@ -54,19 +59,33 @@ export function App() {
           </button>
         </p>
       )}
-      <main id="main" tabIndex={-1}>{Page ? <Page key={path} /> : <p class="empty">There is no page {path}.</p>}</main>
+      {content}
     </>
   );
 }
 
-/** `/` goes to the search field, as in many sites. */
+function NotFound({ path }: { path: string }) {
+  return (
+    <div class="content alone">
+      <h1>Not found</h1>
+      <p class="empty">There is no page {path}.</p>
+    </div>
+  );
+}
+
+/** `/` goes to the page's field for words; on pages without one it opens the search of all points. */
 function focusSearch(event: KeyboardEvent): void {
   const isTyping = event.target instanceof HTMLElement && event.target.matches("input, select, textarea");
-  if (event.key !== "/" || isTyping || event.ctrlKey || event.metaKey) return;
-  const field = document.querySelector<HTMLInputElement>('main input[type="text"]');
-  if (field) {
-    event.preventDefault();
-    field.focus();
-    field.select();
-  }
+  if (event.key !== "/" || isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
+  event.preventDefault();
+  if (focusField()) return;
+  go("/details");
+  requestAnimationFrame(focusField);
+}
+
+function focusField(): boolean {
+  const field = document.querySelector<HTMLInputElement>('main input[name="search"]');
+  field?.focus();
+  field?.select();
+  return field !== null;
 }

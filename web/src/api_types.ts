@@ -269,9 +269,8 @@ export interface paths {
         put?: never;
         /**
          * Add runs
-         * @description The body is a run of a history (`imax-history/1`) or a list of them, as `imax export --format json` and `imax collect --history` write them, or
-         *     with `Content-Type: application/zip` the artifacts of a run, whose commit and so on are parameters. All of it is stored or nothing, unless
-         *     `partial` is true. The same content again changes nothing; the same key with the same content gives the same answer.
+         * @description The body is a run of a history (`imax-history/1`) or a list of them, as `imax export --format json` and `imax collect --history` write them. All
+         *     of it is stored or nothing. The same content again changes nothing; the same key with the same content gives the same answer.
          */
         post: operations["ingest"];
         delete?: never;
@@ -509,81 +508,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/submissions": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Submissions of the community, the newest first */
-        get: operations["submissions"];
-        put?: never;
-        /**
-         * Submit runs, which wait for a reviewer
-         * @description Body and parameters are those of `/ingest`, without `partial` and `dry_run`.
-         */
-        post: operations["submit"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/submissions/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * A submission with its runs
-         * @description For tokens with the scope review: nobody has looked at the runs.
-         */
-        get: operations["submission"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/submissions/{id}/accept": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Take a submission: its runs are stored, marked as the community's */
-        post: operations["accept"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/submissions/{id}/refuse": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Refuse a submission */
-        post: operations["refuse"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/badge/{metric}.svg": {
         parameters: {
             query?: never;
@@ -697,10 +621,6 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description Why a submission is taken. */
-        AcceptBody: {
-            reason?: string | null;
-        };
         /** @description What is known, and of what. */
         AnnotationBody: {
             /** @description Filters of points. */
@@ -728,10 +648,6 @@ export interface components {
             title: string;
             /** @description Always `about:blank`: the status says which kind of problem it is. */
             type: string;
-        };
-        /** @description Why a submission is refused. */
-        RefuseBody: {
-            reason: string;
         };
         /** @description Why a run is retracted. */
         RetractBody: {
@@ -1136,7 +1052,7 @@ export interface operations {
                 /** @description Only runs of this branch. */
                 branch?: string;
                 /** @description Only runs of this kind: main, pull-request, manual, import, release. */
-                kind?: "main" | "pull-request" | "manual" | "import" | "release" | "community";
+                kind?: "main" | "pull-request" | "manual" | "import" | "release";
                 /** @description Only this run, by its number in this history. */
                 run?: number;
                 /** @description Only runs of this commit. */
@@ -1256,7 +1172,7 @@ export interface operations {
                 /** @description Only runs of this branch. */
                 branch?: string;
                 /** @description Only runs of this kind: main, pull-request, manual, import, release. */
-                kind?: "main" | "pull-request" | "manual" | "import" | "release" | "community";
+                kind?: "main" | "pull-request" | "manual" | "import" | "release";
                 /** @description Only this run, by its number in this history. */
                 run?: number;
                 /** @description Only runs of this commit. */
@@ -1506,7 +1422,7 @@ export interface operations {
                 /** @description Only runs of this branch. */
                 branch?: string;
                 /** @description Only runs of this kind: main, pull-request, manual, import, release. */
-                kind?: "main" | "pull-request" | "manual" | "import" | "release" | "community";
+                kind?: "main" | "pull-request" | "manual" | "import" | "release";
                 /** @description Only this run, by its number in this history. */
                 run?: number;
                 /** @description Only runs of this commit. */
@@ -1826,7 +1742,7 @@ export interface operations {
                 /** @description Only runs of this branch. */
                 branch?: string;
                 /** @description Only runs of this kind: main, pull-request, manual, import, release. */
-                kind?: "main" | "pull-request" | "manual" | "import" | "release" | "community";
+                kind?: "main" | "pull-request" | "manual" | "import" | "release";
                 /** @description Only this run, by its number in this history. */
                 run?: number;
                 /** @description Only runs of this commit. */
@@ -2133,7 +2049,7 @@ export interface operations {
                 /** @description Only runs of this branch. */
                 branch?: string;
                 /** @description Only runs of this kind: main, pull-request, manual, import, release. */
-                kind?: "main" | "pull-request" | "manual" | "import" | "release" | "community";
+                kind?: "main" | "pull-request" | "manual" | "import" | "release";
                 /** @description Only this run, by its number in this history. */
                 run?: number;
                 /** @description Only runs of this commit. */
@@ -2332,32 +2248,7 @@ export interface operations {
     };
     ingest: {
         parameters: {
-            query?: {
-                /** @description Of artifacts: the commit that was measured, which is needed. */
-                commit?: string;
-                /** @description Of artifacts: the branch. */
-                branch?: string;
-                /** @description Of artifacts: when it was measured, RFC 3339 [default: now]. */
-                date?: string;
-                /** @description Of artifacts: main, pull-request, manual, import or release [default: manual]. */
-                kind?: "main" | "pull-request" | "manual" | "import" | "release" | "community";
-                /** @description Of artifacts: the repository of the run, owner/name. */
-                repository?: string;
-                /** @description Of artifacts: the number of the workflow run, which identifies the run with repository and attempt. */
-                run_id?: string;
-                /** @description Of artifacts: the attempt of the workflow run [default: 1]. */
-                attempt?: number;
-                /** @description Of artifacts: the pull request that was measured. */
-                pull_request?: number;
-                /** @description The project of runs that name none. */
-                project?: string;
-                /** @description Whether the valid part is stored if another part is not. */
-                partial?: boolean;
-                /** @description Whether the changes are counted and not made. */
-                dry_run?: boolean;
-                /** @description Of a submission: what its reviewer should know. */
-                note?: string;
-            };
+            query?: never;
             header: {
                 /** @description Names the request; a request that is sent again has the same */
                 "Idempotency-Key": string;
@@ -2368,7 +2259,6 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": Record<string, never>;
-                "application/zip": string;
             };
         };
         responses: {
@@ -2568,7 +2458,7 @@ export interface operations {
                 /** @description Only runs of this branch. */
                 branch?: string;
                 /** @description Only runs of this kind: main, pull-request, manual, import, release. */
-                kind?: "main" | "pull-request" | "manual" | "import" | "release" | "community";
+                kind?: "main" | "pull-request" | "manual" | "import" | "release";
                 /** @description Only this run, by its number in this history. */
                 run?: number;
                 /** @description Only runs of this commit. */
@@ -3159,7 +3049,7 @@ export interface operations {
                 /** @description Only runs of this branch. */
                 branch?: string;
                 /** @description Only runs of this kind: main, pull-request, manual, import, release. */
-                kind?: "main" | "pull-request" | "manual" | "import" | "release" | "community";
+                kind?: "main" | "pull-request" | "manual" | "import" | "release";
                 /** @description Only this run, by its number in this history. */
                 run?: number;
                 /** @description Only runs of this commit. */
@@ -3693,7 +3583,7 @@ export interface operations {
                 /** @description Only runs of this branch. */
                 branch?: string;
                 /** @description Only runs of this kind: main, pull-request, manual, import, release. */
-                kind?: "main" | "pull-request" | "manual" | "import" | "release" | "community";
+                kind?: "main" | "pull-request" | "manual" | "import" | "release";
                 /** @description Only this run, by its number in this history. */
                 run?: number;
                 /** @description Only runs of this commit. */
@@ -3801,549 +3691,6 @@ export interface operations {
             };
         };
     };
-    submissions: {
-        parameters: {
-            query?: {
-                /** @description waiting, accepted or refused [default: all]. */
-                state?: string;
-                /** @description Only those of this project. */
-                project?: string;
-                /** @description Submissions of a page [default: 100]. */
-                limit?: number;
-                /** @description The `next` of the page before. */
-                cursor?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Submissions without their runs */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        data: Record<string, never>[];
-                        /** @description The cursor of the next page; null on the last one */
-                        next: string | null;
-                    };
-                    "text/csv": string;
-                    "application/x-ndjson": string;
-                    "application/vnd.apache.parquet": string;
-                };
-            };
-            /** @description The client has the answer already */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description A parameter is invalid or unknown */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A token is missing, unknown or expired */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description None of the formats of Accept is offered */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The query selects too much */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server is busy, or the query took too long */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    submit: {
-        parameters: {
-            query?: {
-                /** @description Of artifacts: the commit that was measured, which is needed. */
-                commit?: string;
-                /** @description Of artifacts: the branch. */
-                branch?: string;
-                /** @description Of artifacts: when it was measured, RFC 3339 [default: now]. */
-                date?: string;
-                /** @description Of artifacts: main, pull-request, manual, import or release [default: manual]. */
-                kind?: "main" | "pull-request" | "manual" | "import" | "release" | "community";
-                /** @description Of artifacts: the repository of the run, owner/name. */
-                repository?: string;
-                /** @description Of artifacts: the number of the workflow run, which identifies the run with repository and attempt. */
-                run_id?: string;
-                /** @description Of artifacts: the attempt of the workflow run [default: 1]. */
-                attempt?: number;
-                /** @description Of artifacts: the pull request that was measured. */
-                pull_request?: number;
-                /** @description The project of runs that name none. */
-                project?: string;
-                /** @description Whether the valid part is stored if another part is not. */
-                partial?: boolean;
-                /** @description Whether the changes are counted and not made. */
-                dry_run?: boolean;
-                /** @description Of a submission: what its reviewer should know. */
-                note?: string;
-            };
-            header: {
-                /** @description Names the request; a request that is sent again has the same */
-                "Idempotency-Key": string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": Record<string, never>;
-                "application/zip": string;
-            };
-        };
-        responses: {
-            /** @description The number of the submission */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": Record<string, never>;
-                };
-            };
-            /** @description A parameter or header is invalid */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A token is missing, unknown or expired */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The token does not allow it, or the server does not write */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many submissions wait */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is invalid */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server is busy, or the query took too long */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    submission: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The number of the submission */
-                id: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The submission, and its runs as they were sent */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": Record<string, never>;
-                    "text/csv": string;
-                    "application/x-ndjson": string;
-                    "application/vnd.apache.parquet": string;
-                };
-            };
-            /** @description The client has the answer already */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description A parameter is invalid or unknown */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A token is missing, unknown or expired */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The token has not the scope review */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such submission */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description None of the formats of Accept is offered */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The query selects too much */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server is busy, or the query took too long */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    accept: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The number of the submission */
-                id: number;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["AcceptBody"];
-            };
-        };
-        responses: {
-            /** @description What is new */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": Record<string, never>;
-                };
-            };
-            /** @description A parameter or header is invalid */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A token is missing, unknown or expired */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The token does not allow it, or the server does not write */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such submission */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was decided already */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is invalid */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server is busy, or the query took too long */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    refuse: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The number of the submission */
-                id: number;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["RefuseBody"];
-            };
-        };
-        responses: {
-            /** @description It is refused */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": Record<string, never>;
-                };
-            };
-            /** @description A parameter or header is invalid */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A token is missing, unknown or expired */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The token does not allow it, or the server does not write */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such submission */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was decided already */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is invalid */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server is busy, or the query took too long */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     badge: {
         parameters: {
             query?: {
@@ -4361,7 +3708,7 @@ export interface operations {
                 /** @description Only runs of this branch. */
                 branch?: string;
                 /** @description Only runs of this kind: main, pull-request, manual, import, release. */
-                kind?: "main" | "pull-request" | "manual" | "import" | "release" | "community";
+                kind?: "main" | "pull-request" | "manual" | "import" | "release";
                 /** @description Only this run, by its number in this history. */
                 run?: number;
                 /** @description Only runs of this commit. */
@@ -4563,7 +3910,7 @@ export interface operations {
                 /** @description Only runs of this branch. */
                 branch?: string;
                 /** @description Only runs of this kind: main, pull-request, manual, import, release. */
-                kind?: "main" | "pull-request" | "manual" | "import" | "release" | "community";
+                kind?: "main" | "pull-request" | "manual" | "import" | "release";
                 /** @description Only this run, by its number in this history. */
                 run?: number;
                 /** @description Only runs of this commit. */

@@ -65,7 +65,7 @@ export function TextField({ label, name, fallback = "", list, placeholder }: { l
   return (
     <label class="field">
       <span>{label}</span>
-      <input type="text" value={value} list={list} placeholder={placeholder} onChange={(event) => set({ [name]: unless(fallback, event.currentTarget.value.trim()) })} />
+      <input type="text" name={name} value={value} list={list} placeholder={placeholder} onChange={(event) => set({ [name]: unless(fallback, event.currentTarget.value.trim()) })} />
     </label>
   );
 }

@@ -1,21 +1,30 @@
 // Walks through the dashboards of a server in Chromium and prints what it saw as JSON, which tests/serving/dashboards.rs judges.
-// usage: IMAX_WEB_TOOLS=FOLDER node walk.mjs ORIGIN PLAN.json
+// usage: IMAX_WEB_TOOLS=FOLDER node walk.mjs BASE PLAN.json
+// BASE is what stands before the addresses: a server's origin, file:///…/report.html, or site:FOLDER for a published site, which is then served
+// below a path, as GitHub Pages does.
 // FOLDER has the packages of web/package.json. The plan is a list of visits: { name, address, viewport?, scheme?, script?, steps?, read?, axe?, picture? }.
 import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { createRequire } from "node:module";
+import { join, normalize } from "node:path";
 
 const require = createRequire(`${process.env.IMAX_WEB_TOOLS}/package.json`);
 const { chromium } = require("playwright-core");
 const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 
-const [origin, planFile] = process.argv.slice(2);
+const [place, planFile] = process.argv.slice(2);
 const plan = JSON.parse(readFileSync(planFile, "utf8"));
 const PATIENCE = 240_000;
+
+const files = place.startsWith("site:") ? await serveFiles(place.slice("site:".length)) : null;
+const base = files?.address ?? place;
+const origin = new URL(base).origin;
 
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-quic"], timeout: PATIENCE });
 const seen = {};
 for (const visit of plan) seen[visit.name] = await look(visit);
 await browser.close();
+files?.server.close();
 console.log(JSON.stringify(seen));
 
 async function look({ address, viewport = { width: 1280, height: 900 }, scheme = "light", script = true, steps = [], read, axe: isChecked = false, picture }) {
@@ -31,9 +40,10 @@ async function look({ address, viewport = { width: 1280, height: 900 }, scheme =
   page.on("dialog", (dialog) => (complaints.push(`dialog ${dialog.message()}`), dialog.dismiss()));
   page.on("request", (request) => {
     const url = new URL(request.url());
-    if (!["data:", "blob:"].includes(url.protocol) && url.origin !== origin) foreign.push(request.url());
+    const isOwn = url.protocol === "file:" ? url.href.split("#")[0] === base : url.origin === origin;
+    if (!["data:", "blob:"].includes(url.protocol) && !isOwn) foreign.push(request.url());
   });
-  await page.goto(origin + address);
+  await page.goto(base + address);
   if (script) await quiet(page);
   for (const [action, selector, value] of steps) {
     if (action === "click") await page.locator(selector).first().click();
@@ -44,12 +54,12 @@ async function look({ address, viewport = { width: 1280, height: 900 }, scheme =
     else throw new Error(`unknown step ${action}`);
     if (script) await quiet(page);
   }
-  const result = { complaints, foreign, address: page.url().slice(origin.length), heading: await page.locator("h1").first().textContent() };
+  const result = { complaints, foreign, address: page.url().slice(base.length), heading: await page.locator("h1").first().textContent() };
   if (script) {
     result.read = read ? await page.evaluate(read) : null;
     result.width = await page.evaluate(() => document.documentElement.scrollWidth);
   } else {
-    result.read = await page.locator("table").first().textContent();
+    result.read = (await page.locator("table").allTextContents()).join("\n");
   }
   if (isChecked) {
     await page.evaluate(axe);
@@ -66,4 +76,23 @@ async function quiet(page) {
   await page.waitForSelector("h1, .empty");
   await page.waitForLoadState("networkidle");
   await page.waitForFunction(() => !document.querySelector('[aria-busy="true"]'));
+}
+
+// The files of a folder below a path, on a free port.
+async function serveFiles(folder) {
+  const types = { html: "text/html", js: "text/javascript", css: "text/css", json: "application/json" };
+  const server = createServer((request, response) => {
+    const path = normalize(decodeURIComponent(new URL(request.url, "http://localhost").pathname));
+    const name = path === "/team/pages/" ? "index.html" : path.replace("/team/pages/", "");
+    try {
+      const bytes = readFileSync(join(folder, name));
+      response.setHeader("content-type", types[name.split(".").pop()] ?? "application/octet-stream");
+      response.end(bytes);
+    } catch {
+      response.statusCode = 404;
+      response.end();
+    }
+  });
+  await new Promise((done) => server.listen(0, "127.0.0.1", done));
+  return { server, address: `http://127.0.0.1:${server.address().port}/team/pages/` };
 }

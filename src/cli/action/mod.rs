@@ -120,21 +120,18 @@ pub(super) async fn run(action: ActionArgs) -> Result<Exit, Failure> {
                 comments: steps::is_pull_request(finished.as_ref()),
                 check_run: check_run == "true",
                 notify: Some(notify.as_str()).filter(|notify| !notify.is_empty()),
-                publish: results_api(&publish)
-                    .or_else(|| history.filter(|_| publish != "false"))
-                    .map(|to| (to, &change)),
+                publish: history.filter(|_| publish != "false").map(|history| (history, &change)),
             };
             steps::report(&folder, &additional, options)
         }
         ActionCommand::Publish => {
-            let history = repository_history()?;
-            let Some(to) = results_api(&publish).or_else(|| history.as_ref().map(HistoryAddress::as_str)) else {
+            let Some(history) = repository_history()? else {
                 return Err(Failure::new(
                     Exit::Usage,
-                    "imax.yaml names no history; add `history: branch` to it, set the input `publish` to the address of a results API, or remove this job",
+                    "imax.yaml names no history; add `history: branch` to it, or remove this job",
                 ));
             };
-            steps::publish(to, &published_change(github::finished_run()?.as_ref())?, additional)
+            steps::publish(history.as_str(), &published_change(github::finished_run()?.as_ref())?, additional)
         }
         ActionCommand::Progress => steps::progress(additional),
         ActionCommand::Check => steps::check(additional),
@@ -153,11 +150,6 @@ pub(super) async fn run(action: ActionArgs) -> Result<Exit, Failure> {
 fn repository_history() -> Result<Option<HistoryAddress>, Failure> {
     let judging = SettingsFile::from(SettingsArgs::default()).judging(github::base_sha()?.as_deref(), &|_| {})?;
     Ok(judging.settings.history)
-}
-
-/// The results API that the input `publish` names.
-fn results_api(publish: &str) -> Option<&str> {
-    publish.starts_with("https://").then_some(publish)
 }
 
 /// What was measured, by the plan and the event. GitHub's own commit and branch are those of a merge, or of the default branch where a

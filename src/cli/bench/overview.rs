@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::Value;
 
-use super::super::Failure;
 use super::super::output::{self, say};
+use super::super::report::with_pages;
 use super::super::terminal;
+use super::super::{Exit, Failure, OrExit as _};
 use crate::load::Measured;
 use crate::report::{Format, View};
 use crate::store;
 use crate::system::files;
+use crate::system::runtime::block_on;
 
 /// Files that cover all loads of the call.
 #[derive(Debug, Clone, Default, Args)]
@@ -88,7 +90,10 @@ impl Overview {
                     return Ok(false);
                 }
             };
-            let view = View::new(&run, None);
+            let mut view = View::new(&run, None);
+            if html.is_some() {
+                view = block_on(with_pages(view)).or_exit(Exit::Infrastructure)??;
+            }
             if has_table {
                 output::emit(&Format::Table.text(&view, "imax bench", terminal::stdout_style())?)?;
             }

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 
+use super::report::with_pages;
 use super::{Exit, Failure, OrExit as _, output, terminal};
 use crate::analysis::{self, Knowledge, Run, Side};
 use crate::report::{Format, View};
@@ -78,7 +79,7 @@ pub async fn run(args: DemoArgs) -> Result<Exit, Failure> {
     // Whichever commit was measured last, the user finds the files of the second.
     repository.check_out_newest()?;
     match measured? {
-        Measured::Complete([first, second]) => report(&folder, &first, &second),
+        Measured::Complete([first, second]) => report(&folder, &first, &second).await,
         Measured::Ended(exit) => Ok(exit),
     }
 }
@@ -101,12 +102,13 @@ fn destination(dir: Option<&Path>) -> Result<PathBuf, Failure> {
 }
 
 /// Compares the runs of the second commit with those of the first, and writes the report to the terminal and to files.
-fn report(folder: &Path, first: &[Run], second: &[Run]) -> Result<Exit, Failure> {
+async fn report(folder: &Path, first: &[Run], second: &[Run]) -> Result<Exit, Failure> {
     let comparison = analysis::compare(&side(Step::First, first), &side(Step::Second, second), &Knowledge::default());
     let Some(newest) = second.first() else {
         return Err(Failure::new(Exit::Infrastructure, "nothing was measured"));
     };
     let view = View::new(newest, Some(&comparison)).with_costs(&hardware::cost_model(None, None)?);
+    let view = with_pages(view).await?;
     files::write_json(&folder.join("comparison.json"), &comparison)?;
     let texts = [
         ("summary.md", Format::Markdown),

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::report::with_pages;
 use super::row_choice::{ChosenRows, RowFilterArgs};
 use super::{Exit, Failure, output, terminal};
 use crate::config::Catalog;
@@ -116,7 +117,7 @@ pub(super) async fn run(args: SweepArgs) -> Result<Exit, Failure> {
     let mut table = LiveTable::new(planned.iter().map(|job| job.name.as_str()));
     let end = run_sweep(&request, &mut |job, step| table.show(job, &step), &cancellation).await?;
     table.end();
-    report(&out)?;
+    report(&out).await?;
     Ok(exit_of(end))
 }
 
@@ -139,12 +140,12 @@ fn search_space(rows: Vec<Row>) -> SearchSpace {
 }
 
 /// Writes the report to the terminal and to files, if anything was measured.
-fn report(folder: &Path) -> Result<(), Failure> {
+async fn report(folder: &Path) -> Result<(), Failure> {
     let Ok(run) = store::load_run(folder) else {
         output::say("nothing was measured");
         return Ok(());
     };
-    let view = View::new(&run, None);
+    let view = with_pages(View::new(&run, None)).await?;
     for (name, format) in [
         ("summary.md", Format::Markdown),
         ("report.html", Format::Html),

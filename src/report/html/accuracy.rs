@@ -15,7 +15,7 @@ pub(super) fn table(view: &View) -> Markup {
         @if !rows.is_empty() {
             section {
                 h2 { "Accuracy" }
-                div.scroll {
+                div.scroll tabindex="0" role="region" aria-label="Accuracy" {
                     table {
                         thead { tr {
                             @if compared { th { "Verdict" } }

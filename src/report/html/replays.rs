@@ -12,7 +12,7 @@ pub(super) fn table(view: &View) -> Markup {
         @if !rows.is_empty() {
             section {
                 h2 { "Replayed sessions" }
-                div.scroll {
+                div.scroll tabindex="0" role="region" aria-label="Replayed sessions" {
                     table {
                         thead { tr { th { "Point" } @for title in TITLES { th.number { (title) } } } }
                         tbody {

@@ -45,7 +45,7 @@ impl Class {
 
     pub(super) fn of(kind: RunKind) -> Self {
         match kind {
-            RunKind::PullRequest | RunKind::Community => Self::PullRequests,
+            RunKind::PullRequest => Self::PullRequests,
             RunKind::Main | RunKind::Manual | RunKind::Import | RunKind::Release => Self::Runs,
         }
     }

@@ -80,7 +80,7 @@ impl Bucket {
         }
     }
 
-    /// The newest `most` runs that are neither of pull requests nor of the community; none where the history does not exist yet: the first run has none.
+    /// The newest `most` runs that are not of pull requests; none where the history does not exist yet: the first run has none.
     ///
     /// # Errors
     /// [`BucketError`]; a file that cannot be read is one, because a silent gap would make the history wrong.
@@ -89,9 +89,7 @@ impl Bucket {
             return Ok(History::default());
         };
         let mut named = manifest.named();
-        named.retain(|named| {
-            !matches!(named.entry.kind, RunKind::PullRequest | RunKind::Community) && !manifest.retractions.holds(&named.name.identity)
-        });
+        named.retain(|named| named.entry.kind != RunKind::PullRequest && !manifest.retractions.holds(&named.name.identity));
         let mut chosen: BTreeSet<String> = BTreeSet::new();
         for identity in named.iter().rev().map(|named| &named.name.identity) {
             if chosen.len() < most {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sqlx::{Any, Row as _, Transaction};
 
 use super::engine::Address;
@@ -30,7 +30,7 @@ pub(crate) struct Source {
 }
 
 /// Numbers of new, unchanged and corrected items.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub(crate) struct Counts {
     pub new: u64,
     pub unchanged: u64,

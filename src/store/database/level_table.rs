@@ -193,7 +193,7 @@ impl Database {
     }
 
     /// The kept levels of the points of a selection on a branch (`""` for runs without one).
-    async fn kept_levels(&mut self, selection: &PointSelection, branch: &str) -> Result<Vec<PointLevels>, DatabaseError> {
+    pub(crate) async fn kept_levels(&mut self, selection: &PointSelection, branch: &str) -> Result<Vec<PointLevels>, DatabaseError> {
         let (mut curves, list) = self.selected_curves(selection).await?;
         let sql = format!(
             "SELECT k.curve_id, k.load, l.method, l.document FROM level l JOIN point_key k ON k.id = l.point_key_id WHERE l.branch = $1{}",

@@ -20,7 +20,6 @@ mod retention;
 mod retract;
 mod schema;
 mod series;
-mod submission_table;
 mod token_table;
 mod verify;
 
@@ -33,7 +32,7 @@ pub(crate) use annotation_table::{Annotation, AnnotationKind, AnnotationTarget, 
 pub(crate) use engine::{Address, AddressError};
 
 pub(crate) use facts::BranchAge;
-pub(crate) use ingest::{Counts, Incoming, Ingest, IngestCounts, Known, Source};
+pub(crate) use ingest::{Incoming, IngestCounts, Known, Source};
 pub(crate) use point_counts::CurveCounts;
 pub(crate) use point_rows::{
     ColumnType, CursorKey, PointColumn, PointCursor, PointReader, PointRow, PointSort, point_column, point_columns,
@@ -43,8 +42,7 @@ pub(crate) use published_table::StoredPublished;
 pub(crate) use read::{AsOf, RunFilter, RunSummary};
 pub(crate) use retract::Retraction;
 pub(crate) use series::{NewestCurve, PointSeries, SeriesFilter};
-pub(crate) use submission_table::{Decision, NewSubmission, Submission, SubmissionFilter, SubmissionState};
-pub(crate) use token_table::{KeptAnswer, NewAuditEntry, NewIdentity, NewToken, Scope, Token};
+pub(crate) use token_table::{NewAuditEntry, NewToken, Scope, Token};
 pub(crate) use verify::verify;
 
 use crate::analysis::RowError;

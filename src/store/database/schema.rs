@@ -12,7 +12,7 @@ const TABLE: &str = "_sqlx_migrations";
 const APPLICATION_ID: i64 = 0x696d_6178;
 
 /// The migrations of each engine, oldest first; a published one never changes, sqlx compares its checksum.
-const SQLITE: [(&str, &str); 8] = [
+const SQLITE: [(&str, &str); 7] = [
     ("history", include_str!("migrations/sqlite/0001_history.sql")),
     ("published result", include_str!("migrations/sqlite/0002_published_result.sql")),
     (
@@ -23,7 +23,6 @@ const SQLITE: [(&str, &str); 8] = [
     ("access", include_str!("migrations/sqlite/0005_access.sql")),
     ("run records", include_str!("migrations/sqlite/0006_run_records.sql")),
     ("point counts", include_str!("migrations/sqlite/0007_point_counts.sql")),
-    ("submissions", include_str!("migrations/sqlite/0008_submissions.sql")),
 ];
 const POSTGRES: [(&str, &str); SQLITE.len()] = [
     ("history", include_str!("migrations/postgres/0001_history.sql")),
@@ -36,7 +35,6 @@ const POSTGRES: [(&str, &str); SQLITE.len()] = [
     ("access", include_str!("migrations/postgres/0005_access.sql")),
     ("run records", include_str!("migrations/postgres/0006_run_records.sql")),
     ("point counts", include_str!("migrations/postgres/0007_point_counts.sql")),
-    ("submissions", include_str!("migrations/postgres/0008_submissions.sql")),
 ];
 
 /// The newest version.

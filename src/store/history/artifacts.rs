@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::folder::{self, HistoryFolderError};
 use super::folder_files::FolderFiles;
-use crate::analysis::{HistoryError, HistoryRun};
+use crate::analysis::{HistoryError, HistoryRun, Run};
 use crate::store::artifacts::{self, ArtifactError};
 use crate::store::gather::{GatherError, load_run};
 use crate::store::run_files::{ScratchDatabase, ScratchError};
@@ -21,6 +21,13 @@ pub(crate) enum OpenArtifactsError {
     Gather(#[from] GatherError),
     #[error(transparent)]
     File(#[from] ArtifactError),
+    #[error(transparent)]
+    Run(#[from] RunDatabaseError),
+}
+
+/// Why a run cannot be read as a history.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RunDatabaseError {
     #[error(transparent)]
     Run(#[from] HistoryError),
     #[error(transparent)]
@@ -42,7 +49,6 @@ pub(crate) fn is_history_folder(path: &Path) -> Result<bool, HistoryFolderError>
 /// [`OpenArtifactsError`].
 pub(crate) async fn open_artifacts(path: &Path, files: &FolderFiles) -> Result<ScratchDatabase, OpenArtifactsError> {
     let run = load_run(path)?;
-    let commit = run.conditions.commits.first().cloned().unwrap_or_else(|| UNKNOWN_COMMIT.to_owned());
     let started = run
         .conditions
         .started
@@ -52,7 +58,19 @@ pub(crate) async fn open_artifacts(path: &Path, files: &FolderFiles) -> Result<S
         Some(started) => started.to_utc(),
         None => newest_file(path)?,
     };
-    let run = HistoryRun::new(&commit, date, run)?;
+    Ok(run_database(run, date, files).await?)
+}
+
+/// A run as a database of this process; `files` are those that it was read from. Its commit is that of its job records, else `unknown`; its
+/// branch is `main`.
+///
+/// # Errors
+/// [`RunDatabaseError`].
+pub(crate) async fn run_database(run: Run, date: DateTime<Utc>, files: &FolderFiles) -> Result<ScratchDatabase, RunDatabaseError> {
+    let commit = run.conditions.commits.first().cloned().unwrap_or_else(|| UNKNOWN_COMMIT.to_owned());
+    let mut run = HistoryRun::new(&commit, date, run)?;
+    // Newest curves, frontiers and costs are those of `main` unless another branch is named.
+    run.branch.get_or_insert_with(|| "main".to_owned());
     let mut scratch = ScratchDatabase::create().await?;
     scratch.add_files(vec![(run, files.manifest())]).await?;
     Ok(scratch)

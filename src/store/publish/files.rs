@@ -64,7 +64,7 @@ fn read(request: &PublishRequest) -> Result<(Vec<NewRun>, Published), PublishErr
 }
 
 /// A result of another benchmark, which is not a point of a curve: only databases have a table for it.
-pub(super) fn no_point(result: &PublishedResult) -> Quarantined {
+fn no_point(result: &PublishedResult) -> Quarantined {
     let reason = "a result of another benchmark, which only a database can hold; import it with --to FILE.db";
     Quarantined::new(result.id.clone().unwrap_or_default(), reason, "")
 }

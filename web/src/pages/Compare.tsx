@@ -7,6 +7,7 @@ import { count, number, percent } from "../format";
 import { COMPARED, type Metric, metricById } from "../metrics";
 import { Card, MetricSelect, Ready, Select, TextField, Verdict } from "../parts";
 import type { FacetRow } from "../models";
+import { DESCRIPTION } from "../source/source";
 
 interface MetricChange {
   metric: string;
@@ -56,8 +57,8 @@ export function Compare() {
   const runs = useLoaded("runs", async () => (await read<Page<RunRow>>("/api/v1/runs?limit=50")).data);
   const facets = useLoaded("facets", async () => (await read<Page<FacetRow>>("/api/v1/facets")).data);
   const known = valueOf(runs) ?? [];
-  const base = query.get("base") ?? (known[1] ? `run:${known[1].id}` : "");
-  const head = query.get("head") ?? (known[0] ? `run:${known[0].id}` : "");
+  const base = query.get("base") ?? DESCRIPTION.compared?.base ?? (known[1] ? `run:${known[1].id}` : "");
+  const head = query.get("head") ?? DESCRIPTION.compared?.head ?? (known[0] ? `run:${known[0].id}` : "");
   const path = `/api/v1/compare${queryOf([["base", base], ["head", head], ["branch", query.get("branch")], ["as_of", query.get("as_of")], ["filter", query.get("model") ? `model=${query.get("model")}` : null]])}`;
   const loaded = useLoaded(base && head ? path : null, () => read<Comparison>(path));
   const metric = metricById(query.get("metric") ?? DEFAULT_METRIC) ?? COMPARED[0];
@@ -80,7 +81,7 @@ export function Compare() {
         <Select label="Show" name="verdict" options={[{ value: "", title: "all verdicts" }, ...VERDICTS.map((value) => ({ value, title: value }))]} fallback="" />
       </div>
       <p class="muted">A set is run:NUMBER, commit:NAME, release:COMMIT, image:NAME, branch:NAME, hardware:LABEL or engine:NAME.</p>
-      {runs.state === "ready" && known.length < 2 && !query.get("base") && <p class="empty">This history has fewer than two runs.</p>}
+      {runs.state === "ready" && known.length < 2 && !base && <p class="empty">This history has fewer than two runs.</p>}
       {base && head && metric && <Ready of={loaded}>{(comparison) => <Result comparison={comparison} metric={metric} verdict={query.get("verdict") ?? ""} />}</Ready>}
     </div>
   );

@@ -54,7 +54,7 @@ export function Details() {
             <>
               {isCut && <p class="warning">Only the newest {points.length} points are here; the API has all.</p>}
               <DataTable name="Points" rows={chosen} columns={[...describing(), ...metrics.map(columnOf), ...measuring()]} order="model" notes={metrics.map((metric) => `${metric.title}: ${metric.formula}`)} />
-              {IS_SERVED && <p class="muted">
+              {IS_SERVED && <p class="muted" data-served>
                 All columns of all points: <a href="/api/v1/points.csv" download>CSV</a>, <a href="/api/v1/points.parquet" download>Parquet</a>, <a href="/api/v1/points.json">JSON</a>.
               </p>}
             </>

@@ -4,6 +4,7 @@ import { useAddress } from "../address";
 import { type Point, useLoaded, valueOf } from "../api";
 import { Chart } from "../chart/Chart";
 import type { ChartModel, Mark, Series } from "../chart/model";
+import { conditionColumns, mixtures } from "../comparable";
 import { DataTable } from "../DataTable";
 import { DIMENSIONS, FRAMEWORK, HARDWARE, MODEL, nameOf, pageOf } from "../dimensions";
 import { Facets } from "../Facets";
@@ -46,7 +47,7 @@ export function Performance() {
   const model = query.get("model") ?? all[0]?.value ?? null;
   const x = metricOf(query.get("x") ?? DEFAULT_X) ?? CONCURRENCY;
   const y = metricOf(query.get("y") ?? DEFAULT_Y) ?? CONCURRENCY;
-  const columns = [...FACTS, ...columnsOf(x, y)];
+  const columns = [...FACTS, ...columnsOf(x, y), ...conditionColumns(x, y)];
   const key = model === null ? null : JSON.stringify([model, columns, query.get("branch"), query.get("as_of")]);
   const loaded = useLoaded(key, () => newest(model, columns, query));
   const found = valueOf(loaded);
@@ -82,7 +83,7 @@ export function Performance() {
               <>
                 <Plot points={chosen} x={x} y={y} query={query} model={model} />
                 {isCut && <p class="failed">The history has more curves of this model than are drawn; filter by the API to see all.</p>}
-                <Mixtures points={chosen} />
+                <Mixtures points={chosen} x={x} y={y} />
                 <Ranking points={chosen} x={x} y={y} />
               </>
             )}
@@ -108,11 +109,13 @@ function Preset({ title, x, y }: { title: string; x: string; y: string }) {
   );
 }
 
-/** What points of one picture must have in common to be compared fairly. */
-function Mixtures({ points }: { points: readonly Point[] }) {
-  const lengths = new Set(points.map((point) => `${point.scenario} ${point.isl}/${point.osl}`));
-  if (lengths.size < 2) return null;
-  return <p class="warning">Points of {lengths.size} workloads are drawn together. Throughput of different lengths cannot be compared; choose one ISL/OSL.</p>;
+/** What makes the points of one picture incomparable. */
+function Mixtures({ points, x, y }: { points: readonly Point[]; x: Metric; y: Metric }) {
+  return mixtures(points, x, y).map((warning) => (
+    <p key={warning} class="warning">
+      {warning}
+    </p>
+  ));
 }
 
 function Plot({ points, x, y, query, model }: { points: readonly Point[]; x: Metric; y: Metric; query: URLSearchParams; model: string }) {
@@ -127,7 +130,7 @@ function Plot({ points, x, y, query, model }: { points: readonly Point[]; x: Met
   );
 }
 
-function chartOf(points: readonly Point[], x: Metric, y: Metric, query: URLSearchParams, model: string): ChartModel {
+export function chartOf(points: readonly Point[], x: Metric, y: Metric, query: URLSearchParams, model: string): ChartModel {
   const keys = (query.get("lines") ?? USUAL_LINES).split(/[+ ]/);
   const dimensions = DIMENSIONS.filter((dimension) => keys.includes(dimension.key));
   const groups = new Map<string, Point[]>();
@@ -143,7 +146,7 @@ function chartOf(points: readonly Point[], x: Metric, y: Metric, query: URLSearc
     y: { title: titleWithUnit(y), kind: query.get("logy") === "1" ? "log" : "linear" },
     series: names.map((name, style) => seriesOf(name, style, groups.get(name) ?? [], x, y, query)),
     hasLabels: query.get("labels") !== "0",
-    notes: [`x: ${x.formula}`, `y: ${y.formula}`],
+    notes: [`x: ${x.formula}`, `y: ${y.formula}`, ...mixtures(points, x, y)],
   };
 }
 

@@ -11,9 +11,10 @@ import { Overview } from "./Overview";
 import { Performance } from "./Performance";
 import { PointPage } from "./PointPage";
 import { Reliability } from "./Reliability";
+import { Report } from "./Report";
 import { Rhaiis } from "./Rhaiis";
 import { Trends } from "./Trends";
-import { SOURCE, type SourceKind } from "../source/source";
+import { DESCRIPTION, SOURCE, type SourceKind } from "../source/source";
 
 export interface PageEntry {
   path: string;
@@ -29,10 +30,11 @@ export interface PageEntry {
 const HISTORY: readonly SourceKind[] = ["server", "site"];
 
 const ALL_PAGES: PageEntry[] = [
-  { path: "/", title: "Overview", component: Overview },
+  { path: "/", title: "Report", component: Report, sources: ["report"] },
+  { path: "/", title: "Overview", component: Overview, sources: HISTORY },
   { path: "/performance", title: "Performance", component: Performance },
   { path: "/trends", title: "Trends", component: Trends, sources: HISTORY },
-  { path: "/compare", title: "Compare", component: Compare },
+  { path: "/compare", title: "Compare", component: Compare, ...(SOURCE.kind === "report" && !DESCRIPTION.compared ? { sources: HISTORY } : {}) },
   { path: "/details", title: "Details", component: Details },
   { path: "/cost", title: "Cost", component: Cost },
   { path: "/accuracy", title: "Accuracy", component: Accuracy, sources: HISTORY },

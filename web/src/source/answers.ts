@@ -21,7 +21,9 @@ const ROUTES: Record<string, Answer> = {
   "/api/v1/changes": changes,
   "/api/v1/frontier": frontier,
   "/api/v1/reliability": reliability,
-  "/api/v1/cheapest": cheapest,
+  "/api/v1/cheapest": (shards, query) => selected("/api/v1/cheapest", shards, query),
+  "/api/v1/costs": (shards, query) => selected("/api/v1/costs", shards, query),
+  "/api/v1/deployments": (shards, query) => selected("/api/v1/deployments", shards, query),
   "/api/v1/compare": compare,
 };
 
@@ -50,9 +52,9 @@ export function canonical(route: string, query: URLSearchParams): string {
   return pairs.length === 0 ? route : `${route}?${pairs.sort().join("&")}`;
 }
 
-/** The answer that was made for a branch, with what the program left to choose here. */
-async function ofBranch(shards: Shards, route: string, branch: string, further: [string, string][] = []): Promise<List> {
-  const found = await whole(shards, route, new URLSearchParams([["branch", branch], ...further]));
+/** The answer that was made for a branch. */
+async function ofBranch(shards: Shards, route: string, branch: string): Promise<List> {
+  const found = await whole(shards, route, new URLSearchParams([["branch", branch]]));
   return (found as List | undefined) ?? { data: [], next: null };
 }
 
@@ -260,44 +262,13 @@ async function reliability(shards: Shards, query: URLSearchParams): Promise<List
   return { data, next: null };
 }
 
-/** Statistics of an objective by their columns of points; times there are seconds. */
-function isMet(objective: string, point: Row): boolean {
-  const [, metric = "", statistic = "", sign = "", bound = ""] = /^(\w+):(mean|median|p\d+)([<>])=?([\d.e+-]+)$/.exec(objective) ?? [];
-  const name = { ttft: "ttft", tpot: "tpot", itl: "itl", e2el: "e2el", interactivity: "intvty" }[metric];
-  if (name === undefined) throw new Error(`${objective} is no objective, such as ttft:p99<500`);
-  const value = point[`${statistic}_${name}`];
-  if (typeof value !== "number") return false;
-  return sign === "<" ? value * 1000 < Number(bound) : value > Number(bound);
-}
-
-/** The costs of all newest points were computed by the program; here those that meet objectives are taken. */
-async function cheapest(shards: Shards, query: URLSearchParams): Promise<List> {
+/** Rows that the program computed for a branch, of which filters take some. What else changes them, such as objectives, only a server computes. */
+async function selected(route: string, shards: Shards, query: URLSearchParams): Promise<List> {
   const selection = new Selection(query);
-  const branch = query.get("branch") ?? MAIN;
-  const further = ["tokens", "provider"].flatMap((name): [string, string][] => (query.get(name) ? [[name, query.get(name) ?? ""]] : []));
-  const all = await ofBranch(shards, "/api/v1/cheapest", branch, further);
-  const objectives = query.getAll("slo");
-  const perMonth = Number(query.get("tokens_per_month") ?? "");
-  let data = all.data.filter((row) => selection.hasRow(row));
-  if (objectives.length > 0) {
-    const found = (await curves(shards, new URLSearchParams([["branch", branch], ["limit", "100000"]]))).data;
-    const meeting = new Set(found.flatMap((curve) => (curve["points"] as Row[]).filter((point) => objectives.every((objective) => isMet(objective, point))).map((point) => identity(point["model_prefix"], point))));
-    data = data.filter((row) => meeting.has(identity(row["model"], row)));
-  }
-  return pageOf(perMonth > 0 ? data.map((row) => monthly(row, perMonth)) : data, query, 20);
-}
-
-/** Rows of costs name points by these. */
-function identity(model: unknown, row: Row): string {
-  return JSON.stringify([model, row["hardware"], row["framework"], row["precision"], row["layout"], row["conc"], row["throughput_per_gpu"] ?? row["tput_per_gpu"]]);
-}
-
-/** Hours of a month, as `analysis::cost` counts them: 365.25 days by 12. */
-const HOURS_OF_MONTH = 730.5;
-
-function monthly(row: Row, tokens: number): Row {
-  const bill = (Number(row["usd_per_million"]) * tokens) / 1e6;
-  return { ...row, usd_per_month: bill, gpus_for_month: Math.ceil(bill / (Number(row["usd_per_gpu_hour"]) * HOURS_OF_MONTH)) };
+  const kept = new URLSearchParams([...query].filter(([name, value]) => name !== "filter" && !(name === "branch" && value === MAIN)));
+  const found = (await whole(shards, route, kept)) as List | undefined;
+  if (!found) throw new Error(`These pages were made ahead of time, without what ${[...kept.keys()].join(", ") || route} asks for; imax serve computes it.`);
+  return { data: found.data.filter((row) => selection.hasRow(row)), next: null };
 }
 
 interface Compared {

@@ -6,7 +6,7 @@ use crate::github::{DownloadError, EventFileError, GithubError, PlanFileError};
 use crate::notify::WebhookError;
 use crate::report::RenderError;
 use crate::result::{FactsError, MappingError, NormalizeError, RawPointError};
-use crate::serve::ServeError;
+use crate::serve::{ServeError, SnapshotError};
 use crate::store::archive::ArchiveError;
 use crate::store::artifacts::ArtifactError;
 use crate::store::baseline::BaselineError;
@@ -16,13 +16,12 @@ use crate::store::collect::{CollectError, CompatError, HistoryEntryError, RunDow
 use crate::store::database::DatabaseError;
 use crate::store::export::ExportError;
 use crate::store::hardware::HardwareError;
-use crate::store::history::{HistoryFolderError, HistoryReadError, OpenArtifactsError, OpenError, RetractError};
+use crate::store::history::{HistoryFolderError, HistoryReadError, OpenArtifactsError, OpenError, RetractError, RunDatabaseError};
 use crate::store::noise_calibration::NoiseCalibrationError;
 use crate::store::normalize::NormalizeFileError;
 use crate::store::publish::{IntakeError, PublishError};
 use crate::store::remote_files::RemoteFileError;
 use crate::store::run_files::ScratchError;
-use crate::store::server::{CredentialError, ServerError};
 use crate::store::{GatherError, PlanError};
 
 impl ExitOf for GithubError {
@@ -285,24 +284,7 @@ impl ExitOf for PublishError {
             Self::Database(error) => error.exit(),
             Self::Branch(error) => error.exit(),
             Self::Bucket(error) => error.exit(),
-            Self::Server(error) => error.exit(),
             Self::Scratch(_) => Exit::Infrastructure,
-        }
-    }
-}
-
-impl ExitOf for ServerError {
-    /// A token that is missing or does not allow it has to be corrected by the caller, as have runs that are refused.
-    fn exit(&self) -> Exit {
-        match self {
-            Self::Credential(CredentialError::None) | Self::Refused { status: 401 | 403, .. } => Exit::Usage,
-            Self::Refused { status: 400..=499, .. } => Exit::InvalidInput,
-            Self::Credential(CredentialError::Runner(_))
-            | Self::Setup(_)
-            | Self::Encode(_)
-            | Self::Unreachable { .. }
-            | Self::Refused { .. }
-            | Self::Answer { .. } => Exit::Infrastructure,
         }
     }
 }
@@ -439,8 +421,29 @@ impl ExitOf for OpenArtifactsError {
         match self {
             Self::Gather(error) => error.exit(),
             Self::File(error) => error.exit(),
+            Self::Run(error) => error.exit(),
+        }
+    }
+}
+
+impl ExitOf for RunDatabaseError {
+    fn exit(&self) -> Exit {
+        match self {
             Self::Run(_) => Exit::InvalidInput,
             Self::Scratch(error) => error.exit(),
+        }
+    }
+}
+
+impl ExitOf for SnapshotError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Source(error) => error.exit(),
+            Self::Run(error) => error.exit(),
+            Self::Database(error) => error.exit(),
+            Self::File(_) | Self::Json(_) => Exit::Infrastructure,
+            Self::Answer { .. } | Self::Form { .. } => Exit::InvalidInput,
+            Self::Foreign(_) => Exit::Usage,
         }
     }
 }
@@ -450,7 +453,6 @@ impl ExitOf for ServeError {
     fn exit(&self) -> Exit {
         match self {
             Self::Public(_) | Self::Origin(_) | Self::ReadOnly(_) => Exit::Usage,
-            Self::Config(_) | Self::Tls(_) | Self::Oidc(_) => Exit::InvalidInput,
             Self::Listen { .. } | Self::Unfinished | Self::Description(_) | Self::Page(_) => Exit::Infrastructure,
             Self::Database(error) => error.exit(),
             Self::Open(error) => error.exit(),

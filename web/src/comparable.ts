@@ -1,0 +1,76 @@
+/** What points must have in common to be compared, and what a mixture makes of a comparison. */
+import type { Point } from "./api";
+import type { Metric } from "./metrics";
+
+/** A condition of measurements. */
+interface Condition {
+  name: string;
+  /** Which metrics it decides about. */
+  concerns: (metric: Metric) => boolean;
+  of: (point: Point) => string | null;
+  warning: (values: readonly string[]) => string;
+}
+
+interface Provenance {
+  producer?: string;
+  power?: string;
+}
+
+function provenanceOf(point: Point): Provenance {
+  const extra = point.extra as { provenance?: Provenance } | null | undefined;
+  return extra?.provenance ?? {};
+}
+
+const ALWAYS = () => true;
+
+const CONDITIONS: readonly Condition[] = [
+  {
+    name: "lengths",
+    concerns: ALWAYS,
+    of: (point) => (typeof point.isl === "number" ? `${point.isl}/${point.osl}` : (point.scenario ?? null)),
+    warning: (values) => `Points of ${values.length} workloads (${shortened(values)}) are together. Numbers of different lengths cannot be compared; choose one ISL/OSL.`,
+  },
+  {
+    name: "variant",
+    concerns: ALWAYS,
+    of: (point) => (point.variant ? String(point.variant) : null),
+    warning: (values) => `Points of different data sets or load shapes (${shortened(values)}) are together. Their lengths are distributed differently, so their numbers cannot be compared.`,
+  },
+  {
+    name: "itl",
+    concerns: (metric) => /_itl$|^itl/.test(metric.column),
+    of: (point) => provenanceOf(point).producer ?? null,
+    warning: (values) => `ITL comes from different programs (${shortened(values)}), which take the time between tokens or between events of the stream. Their numbers cannot be compared.`,
+  },
+  {
+    name: "power",
+    concerns: (metric) => /joule|power|energy|watt/.test(metric.column),
+    of: (point) => provenanceOf(point).power ?? null,
+    warning: (values) => `Power was measured in different ways (${shortened(values)}). Numbers of energy cannot be compared.`,
+  },
+];
+
+/** The condition's values in a text of bounded length. */
+function shortened(values: readonly string[]): string {
+  const shown = values.slice(0, 4).join(", ");
+  return values.length > 4 ? `${shown} and ${values.length - 4} more` : shown;
+}
+
+/** Columns that a guard needs besides those of the metrics: provenance, for metrics whose meaning depends on it. */
+export function conditionColumns(...metrics: Metric[]): string[] {
+  const needed = CONDITIONS.some((condition) => condition.concerns !== ALWAYS && metrics.some((metric) => condition.concerns(metric)));
+  return needed ? ["extra"] : [];
+}
+
+/** Sentences about what must not be compared among points; empty where all have the same conditions, as far as they are known. */
+export function mixtures(points: readonly Point[], ...metrics: Metric[]): string[] {
+  return CONDITIONS.filter((condition) => metrics.some((metric) => condition.concerns(metric))).flatMap((condition) => {
+    const values = new Set<string>();
+    for (const point of points) {
+      const value = condition.of(point);
+      if (value !== null) values.add(value);
+    }
+    return values.size > 1 ? [condition.warning([...values].sort())] : [];
+  });
+}
+
