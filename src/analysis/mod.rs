@@ -2,16 +2,22 @@
 //! runs, with the noise that a `History` shows and the thresholds of the settings.
 
 mod accuracy;
+mod bisection;
+mod change_threads;
 mod cheapest;
 mod compare;
+mod comparison_summary;
 mod conditions;
+mod configuration;
 mod cost;
 mod deployment;
 mod evals;
 mod fleet;
+mod group_series;
 mod history;
 mod levels;
 mod mlperf;
+mod operations;
 pub mod pareto;
 mod ratios;
 mod raw_pairs;
@@ -25,14 +31,19 @@ pub mod statistics;
 mod version_changes;
 
 pub use accuracy::{RunEval, accuracy};
+pub use bisection::{MeasuredCommit, commands as bisect_commands, middle as middle_commit, sweep_comment};
+pub use change_threads::{ChangeNotes, ChangeThread, LevelChange, RelativeChange, ThreadState, change_threads, thread_state};
 pub use cheapest::{CostQuestion, TokenKind, Unreachable, cheapest, cheapest_of_curves, costs_then, unreachable};
 pub use compare::{
     Basis, Change, Comparison, CurveComparison, FrontierKey, Knowledge, MetricVerdict, PointComparison, Side, Verdict, compare,
 };
+pub use comparison_summary::ComparisonSummary;
 pub use conditions::Conditions;
+pub use configuration::{configuration, difference_groups, differences};
 pub use cost::{CostError, CostGap, CostModel, HardwareCost, PointCost, PowerSource, PriceKind, hardware_schema};
 pub use deployment::{Deployment, DeploymentFamily, deployments};
 pub use evals::{EvalChange, EvalKey, EvalScore, eval_changes};
+pub use group_series::{GroupPoint, GroupRun, GroupValue, Reading as GroupReading, at_interactivity, geometric_means};
 pub use history::{
     Cell, ColumnKind, DEFAULT_PROJECT, EvalRow, GivenVerdict, History, HistoryError, HistoryRun, INTERVAL_COLUMNS, JobSummary,
     METRIC_COLUMNS, NamedRun, PhaseTime, PointColumns, PointDistributions, PointRow, Quarantined, RecordRow, RowError, RunContext,
@@ -41,6 +52,7 @@ pub use history::{
 };
 pub use levels::{LEVEL_METHOD, Level, MetricLevels, Reading, levels};
 pub use mlperf::{DerivedResult, derived_results};
+pub use operations::{JobGroup, JobOfRun, by_day as jobs_by_day, by_machine as jobs_by_machine, by_run as jobs_by_run};
 pub use raw_pairs::pair_raw_points;
 pub use run::{Assembly, Found, Origin, Problem, Run, assemble};
 pub use run_document::{RunDocument, RunDocumentError};

@@ -15,13 +15,14 @@ use utoipa::openapi::{Content, OpenApi as Description, Ref, RefOr, ResponseBuild
 use utoipa::{Modify, OpenApi, PartialSchema, ToSchema};
 
 use super::api::{
-    accuracy, annotations, changes, cheapest, compare, corrections, costs, deployments, evals, facets, files, frontier, hardware, ingest,
-    pictures, point, points, projects, published, quarantine, reliability, runs, series,
+    accuracy, annotated, annotations, changes, cheapest, compare, corrections, costs, deployments, evals, facets, files, frontier,
+    hardware, ingest, operations, pictures, point, points, projects, published, quarantine, records, regressions, reliability, runs,
+    series, trends,
 };
 use super::error::{PROBLEM_TYPE, Problem};
 use super::format::Format;
 use super::{ServeError, docs_page, health, metrics};
-use crate::analysis::{RunKind, TokenKind};
+use crate::analysis::{RunKind, ThreadState, TokenKind};
 use crate::model::{FailureClass, Metric};
 use crate::store::database::{ColumnType, point_columns};
 
@@ -38,7 +39,8 @@ use crate::store::database::{ColumnType, point_columns};
     paths(
         projects::projects, runs::runs, runs::run, points::points, point::point, points::curves, series::series, compare::compare, frontier::frontier,
         cheapest::cheapest, costs::costs, deployments::deployments, deployments::versions, deployments::architectures, accuracy::accuracy,
-        facets::facets, evals::evals, reliability::reliability, changes::changes, annotations::annotations, hardware::hardware, hardware::prices,
+        facets::facets, evals::evals, reliability::reliability, changes::changes, annotations::annotations, annotated::annotated,
+        regressions::regressions, regressions::bisection, trends::trends, records::records, operations::operations, hardware::hardware, hardware::prices,
         files::file, files::content, published::mlperf, published::derived, published::data_sets, quarantine::quarantine, pictures::badge,
         pictures::card, pictures::chart, ingest::ingest,
         corrections::annotate, corrections::withdraw, corrections::retract, corrections::restore, corrections::audit, health::healthz, health::readyz,
@@ -137,6 +139,7 @@ fn values_of(name: &str) -> Option<Vec<String>> {
             owned(std::iter::once("measured").chain(classes).collect())
         }
         "metric" => owned(Metric::ALL.map(Metric::id).to_vec()),
+        "state" => owned(ThreadState::ALL.map(ThreadState::as_str).to_vec()),
         "by" => owned(vec!["date", "commit", "version", "image"]),
         "tokens" => owned(TokenKind::ALL.map(TokenKind::as_str).to_vec()),
         "sort" => {

@@ -19,11 +19,13 @@ use super::page_files::PageFile;
 use super::plain_boards;
 
 /// The addresses of pages and their titles.
-pub(super) const PAGES: [(&str, &str); 13] = [
+pub(super) const PAGES: [(&str, &str); 15] = [
     ("/", "Overview"),
     ("/performance", "Performance"),
     ("/trends", "Trends"),
     ("/compare", "Compare"),
+    ("/inbox", "Regressions"),
+    ("/pulls", "Pull requests"),
     ("/details", "Details"),
     ("/point", "Point"),
     ("/cost", "Cost"),

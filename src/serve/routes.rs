@@ -14,8 +14,9 @@ use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetReques
 use tower_http::trace::TraceLayer;
 
 use super::api::{
-    accuracy, annotations, changes, cheapest, compare, corrections, costs, deployments, evals, facets, files, frontier, hardware, ingest,
-    pictures, point, points, projects, published, quarantine, reliability, runs, series,
+    accuracy, annotated, annotations, changes, cheapest, compare, corrections, costs, deployments, evals, facets, files, frontier,
+    hardware, ingest, operations, pictures, point, points, projects, published, quarantine, records, regressions, reliability, runs,
+    series, trends,
 };
 use super::app::{App, Shared};
 use super::authorization::closed;
@@ -99,6 +100,12 @@ pub(super) fn reads() -> Router<Arc<App>> {
         .route("/api/v1/reliability", read(reliability::reliability))
         .route("/api/v1/changes", read(changes::changes))
         .route("/api/v1/annotations", read(annotations::annotations))
+        .route("/api/v1/annotated", read(annotated::annotated))
+        .route("/api/v1/regressions", read(regressions::regressions))
+        .route("/api/v1/bisection", read(regressions::bisection))
+        .route("/api/v1/trends", read(trends::trends))
+        .route("/api/v1/records", read(records::records))
+        .route("/api/v1/operations", read(operations::operations))
         .route("/api/v1/hardware", read(hardware::hardware))
         .route("/api/v1/prices", read(hardware::prices))
         .route("/api/v1/files/{digest}", read(files::file))

@@ -44,11 +44,13 @@ pub fn assert_clean(seen: &Value) {
     }
 }
 
-const PAGES: [(&str, &str); 12] = [
+const PAGES: [(&str, &str); 14] = [
     ("/", "Overview"),
     ("/performance", "Performance: demo"),
     ("/trends", "Trends: demo"),
     ("/compare", "Compare"),
+    ("/inbox", "Regressions"),
+    ("/pulls", "Pull requests"),
     ("/details", "Details"),
     ("/cost", "Cost and energy"),
     ("/accuracy", "Accuracy"),

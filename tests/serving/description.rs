@@ -29,6 +29,10 @@ fn every_described_route_answers_as_described() {
         .as_str()
         .unwrap()
         .to_owned();
+    let thread = served.json("/api/v1/regressions")["data"][0]["thread"].clone();
+    let bisection = format!("?thread={}", thread.as_str().unwrap());
+    let curve = served.json("/api/v1/points?limit=1&fields=curve")["data"][0]["curve"].clone();
+    let records = format!("?run=1&conc=4&curve={}", curve.as_str().unwrap());
     let mut answered = 0;
     for (path, item) in description["paths"].as_object().unwrap() {
         // Routes that need a token have tests of their own.
@@ -41,6 +45,8 @@ fn every_described_route_answers_as_described() {
         }
         let query = match path.as_str() {
             "/api/v1/compare" => "?base=run:1&head=run:10",
+            "/api/v1/bisection" => &bisection,
+            "/api/v1/records" => &records,
             "/badge/{metric}.svg" => "?filter=conc=64",
             _ => "",
         };

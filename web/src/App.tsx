@@ -1,7 +1,8 @@
 /** The frame of all pages. */
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { go, set, useAddress } from "./address";
 import { minute } from "./format";
+import { TokenForm } from "./TokenForm";
 import { PAGES } from "./pages/list";
 import { Share } from "./Share";
 import { DESCRIPTION, IS_SERVED } from "./source/source";
@@ -15,6 +16,11 @@ export function App() {
   useEffect(() => {
     document.title = `${page?.title ?? "Not found"} · imax`;
   }, [page]);
+  const nav = useRef<HTMLElement>(null);
+  useEffect(() => {
+    // On a phone the list of pages is wider than the screen.
+    nav.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+  }, [path]);
   useEffect(() => {
     addEventListener("keydown", focusSearch);
     return () => removeEventListener("keydown", focusSearch);
@@ -35,7 +41,7 @@ export function App() {
         <a class="brand" href={`/${suffix}`}>
           imax
         </a>
-        <nav aria-label="Pages">
+        <nav aria-label="Pages" ref={nav}>
           {PAGES.filter((known) => !known.isHidden).map((known) => (
             <a key={known.path} href={`${known.path}${suffix}`} aria-current={known.path === path ? "page" : undefined}>
               {known.title}
@@ -59,6 +65,7 @@ export function App() {
           </button>
         </p>
       )}
+      <TokenForm />
       {content}
     </>
   );

@@ -42,6 +42,7 @@ export function DataTable<T>({ name, columns, rows, order: usual = "", orderKey 
     set({ [orderKey]: next === usual ? null : next }, true);
   };
   const csv = () => save(`${name}.csv`, "text/csv", csvOf(columns.map((column) => column.title), sorted.map((row) => columns.map((column) => column.value(row))), [name, location.href, ...notes]));
+  const json = () => save(`${name}.json`, "application/json", `${JSON.stringify({ name, source: location.href, notes, data: sorted.map((row) => Object.fromEntries(columns.map((column) => [column.key, column.value(row)]))) }, null, 1)}\n`);
   return (
     <div class="datatable">
       <div class="scroll" tabIndex={0} role="region" aria-label={name}>
@@ -84,6 +85,9 @@ export function DataTable<T>({ name, columns, rows, order: usual = "", orderKey 
         )}
         <button type="button" onClick={csv}>
           CSV
+        </button>
+        <button type="button" onClick={json}>
+          JSON
         </button>
       </div>
     </div>

@@ -23,10 +23,10 @@ export type Loaded<T> = { state: "loading"; before?: T } | { state: "failed"; me
 const kept = new Map<string, Promise<unknown>>();
 const MOST_KEPT = 60;
 
-/** The JSON at a path. A problem is thrown with words for the reader. */
-export function read<T>(path: string): Promise<T> {
+/** The JSON at a path. A problem is thrown with words for the reader. A fresh one is asked for again, after something was written. */
+export function read<T>(path: string, isFresh = false): Promise<T> {
   const known = kept.get(path);
-  if (known) return known as Promise<T>;
+  if (known && !isFresh) return known as Promise<T>;
   const request = SOURCE.read<T>(path);
   kept.set(path, request);
   request.catch(() => kept.delete(path));

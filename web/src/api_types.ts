@@ -111,6 +111,8 @@ export interface paths {
         /**
          * Two sets of points side by side
          * @description Points are paired by their whole keys; what one side lacks is listed in `unpaired` with the reason. Verdicts are those of `imax compare`.
+         *     `summary` has the largest gain and loss, who won by model and hardware family, and what moved in sentences; `configuration` has the pairs by
+         *     what differs in their settings, with the geometric mean of each metric's change.
          */
         get: operations["compare"];
         put?: never;
@@ -617,6 +619,138 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/annotated": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Annotations of the points that a chart of newest curves shows
+         * @description Of the newest curves of a branch (`main` without one), or with `run` of that run: each annotation that is about some of their points, with
+         *     those points.
+         */
+        get: operations["annotated"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/bisection": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What lies between the last good and the first bad run of a thread
+         * @description `between` has the runs of other points, and those of branches that begin with `bisect-` and the thread's name, which measured points of
+         *     it; `comment` is the `/sweep` comment that measures the points of the thread alone, `commands` make a pull request of the middle commit.
+         */
+        get: operations["bisection"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/operations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How the machines that measure are doing
+         * @description From the job records that runs keep: queue times, GPU hours, failure classes and retries by day, by machine and by run, and the newest failed
+         *     jobs with the pages of their workflow runs. `outcomes` has the points by day and outcome, which histories without job records have as well. A
+         *     machine is silent if others of its hardware had jobs since: the history does not ask the platform which runners are online.
+         */
+        get: operations["operations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/records": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a run keeps of a point beside its numbers
+         * @description Distributions as quantiles (within 1 %) and bars, the load over time in at most 600 slices, the jobs that measured it with their phases, the
+         *     verdicts that were given, its configuration by name, annotations, and where its run comes from. Absent parts were not kept: logs and samples of
+         *     GPUs stay in the artifacts of the run.
+         */
+        get: operations["records"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/regressions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Losses of level, those that moved together as one thread
+         * @description Changes of one hardware and engine that may have happened at one time are one thread. Its `state` is `fixed` if later levels are as good as
+         *     those before, `expected` if a waiver accepts what is left (an annotation of the kind `expected` whose `to` has not passed, or an exception of
+         *     imax.yaml that held when the run was compared), `acknowledged` if annotations of the kinds `acknowledged` or `known-issue` cover it, else
+         *     `open`. Without `branch`, it is `main`.
+         */
+        get: operations["regressions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trends": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Curves over the runs that measured them
+         * @description One series for each model, hardware, engine, precision and workload. Without `at` a value is the geometric mean over the points that at least
+         *     nine of ten runs measured; a run without one of them has null and `incomplete`. With `at` it is the throughput of the run's Pareto frontier
+         *     at that interactivity, `measured` or `between` two points, and null where the frontier does not reach. `levels` are found as those of points.
+         *     Pull requests are left out.
+         */
+        get: operations["trends"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -627,7 +761,7 @@ export interface components {
             filters?: string[];
             /** @description The period, RFC 3339. */
             from?: string | null;
-            /** @description known-issue, environment, change or note. */
+            /** @description known-issue, environment, change, acknowledged, expected, invalid or note [default: note]. */
             kind?: string | null;
             /** @description Where more is known: an http or https URL. */
             link?: string | null;
@@ -4117,6 +4251,715 @@ export interface operations {
             };
             /** @description A token is missing, unknown or expired */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server is busy, or the query took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    annotated: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only points that match: `KEY=GLOB` with KEY one of model, hardware, framework, precision, sequence, layout, conc. Several filters of
+                 *     one key are alternatives, several keys must all match.
+                 * @example [
+                 *       "model=dsr1",
+                 *       "hardware=h200*"
+                 *     ]
+                 */
+                filter?: string[];
+                /** @description Only runs of this project. */
+                project?: string;
+                /** @description Only runs of this branch. */
+                branch?: string;
+                /** @description Only runs of this kind: main, pull-request, manual, import, release. */
+                kind?: "main" | "pull-request" | "manual" | "import" | "release";
+                /** @description Only this run, by its number in this history. */
+                run?: number;
+                /** @description Only runs of this commit. */
+                commit?: string;
+                /** @description Only points of this image. */
+                image?: string;
+                /** @description Only points with this outcome: measured, or the class of the failure. */
+                outcome?: "measured" | "server" | "client" | "infra" | "timeout" | "cancelled" | "invalid" | "missing";
+                /** @description Only runs that were measured from then on, RFC 3339. */
+                since?: string;
+                /** @description Only runs that were measured before. */
+                until?: string;
+                /** @description The state at this time, RFC 3339: without later additions, corrections and retractions. */
+                as_of?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Annotations with `points` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: Record<string, never>[];
+                        /** @description The cursor of the next page; null on the last one */
+                        next: string | null;
+                    };
+                    "text/csv": string;
+                    "application/x-ndjson": string;
+                    "application/vnd.apache.parquet": string;
+                };
+            };
+            /** @description The client has the answer already */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is invalid or unknown */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A token is missing, unknown or expired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description None of the formats of Accept is offered */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The query selects too much */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server is busy, or the query took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    bisection: {
+        parameters: {
+            query: {
+                /**
+                 * @description Only points that match: `KEY=GLOB` with KEY one of model, hardware, framework, precision, sequence, layout, conc. Several filters of
+                 *     one key are alternatives, several keys must all match.
+                 * @example [
+                 *       "model=dsr1",
+                 *       "hardware=h200*"
+                 *     ]
+                 */
+                filter?: string[];
+                /** @description Only runs of this project. */
+                project?: string;
+                /** @description Only runs of this branch. */
+                branch?: string;
+                /** @description Only runs of this kind: main, pull-request, manual, import, release. */
+                kind?: "main" | "pull-request" | "manual" | "import" | "release";
+                /** @description Only this run, by its number in this history. */
+                run?: number;
+                /** @description Only runs of this commit. */
+                commit?: string;
+                /** @description Only points of this image. */
+                image?: string;
+                /** @description Only points with this outcome: measured, or the class of the failure. */
+                outcome?: "measured" | "server" | "client" | "infra" | "timeout" | "cancelled" | "invalid" | "missing";
+                /** @description Only runs that were measured from then on, RFC 3339. */
+                since?: string;
+                /** @description Only runs that were measured before. */
+                until?: string;
+                /** @description The state at this time, RFC 3339: without later additions, corrections and retractions. */
+                as_of?: string;
+                /** @description The `thread` of `/regressions`. */
+                thread: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The interval; in other formats than JSON its runs */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                    "text/csv": string;
+                    "application/x-ndjson": string;
+                    "application/vnd.apache.parquet": string;
+                };
+            };
+            /** @description The client has the answer already */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is invalid or unknown */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A token is missing, unknown or expired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thread */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description None of the formats of Accept is offered */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The query selects too much */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server is busy, or the query took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    operations: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only points that match: `KEY=GLOB` with KEY one of model, hardware, framework, precision, sequence, layout, conc. Several filters of
+                 *     one key are alternatives, several keys must all match.
+                 * @example [
+                 *       "model=dsr1",
+                 *       "hardware=h200*"
+                 *     ]
+                 */
+                filter?: string[];
+                /** @description Only runs of this project. */
+                project?: string;
+                /** @description Only runs of this branch. */
+                branch?: string;
+                /** @description Only runs of this kind: main, pull-request, manual, import, release. */
+                kind?: "main" | "pull-request" | "manual" | "import" | "release";
+                /** @description Only this run, by its number in this history. */
+                run?: number;
+                /** @description Only runs of this commit. */
+                commit?: string;
+                /** @description Only points of this image. */
+                image?: string;
+                /** @description Only points with this outcome: measured, or the class of the failure. */
+                outcome?: "measured" | "server" | "client" | "infra" | "timeout" | "cancelled" | "invalid" | "missing";
+                /** @description Only runs that were measured from then on, RFC 3339. */
+                since?: string;
+                /** @description Only runs that were measured before. */
+                until?: string;
+                /** @description The state at this time, RFC 3339: without later additions, corrections and retractions. */
+                as_of?: string;
+                /** @description Days without a job, while others of the same hardware had some, after which a machine is silent [default: 3]. */
+                silent_days?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The sums; in other formats than JSON the machines */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                    "text/csv": string;
+                    "application/x-ndjson": string;
+                    "application/vnd.apache.parquet": string;
+                };
+            };
+            /** @description The client has the answer already */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is invalid or unknown */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A token is missing, unknown or expired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description None of the formats of Accept is offered */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The query selects too much */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server is busy, or the query took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    records: {
+        parameters: {
+            query: {
+                /** @description The number of the run in this history. */
+                run: number;
+                /** @description The first digits of the curve's hash, at least 8: the `curve` of `/points`. */
+                curve: string;
+                conc: number;
+                /** @description A run that measured the same point: what differs in its configuration is listed. */
+                against?: number;
+                /** @description The state at this time, RFC 3339. */
+                as_of?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The records; in other formats than JSON the configuration */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                    "text/csv": string;
+                    "application/x-ndjson": string;
+                    "application/vnd.apache.parquet": string;
+                };
+            };
+            /** @description The client has the answer already */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is invalid or unknown */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A token is missing, unknown or expired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The run has no such point */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description None of the formats of Accept is offered */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The query selects too much */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server is busy, or the query took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    regressions: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only points that match: `KEY=GLOB` with KEY one of model, hardware, framework, precision, sequence, layout, conc. Several filters of
+                 *     one key are alternatives, several keys must all match.
+                 * @example [
+                 *       "model=dsr1",
+                 *       "hardware=h200*"
+                 *     ]
+                 */
+                filter?: string[];
+                /** @description Only runs of this project. */
+                project?: string;
+                /** @description Only runs of this branch. */
+                branch?: string;
+                /** @description Only runs of this kind: main, pull-request, manual, import, release. */
+                kind?: "main" | "pull-request" | "manual" | "import" | "release";
+                /** @description Only this run, by its number in this history. */
+                run?: number;
+                /** @description Only runs of this commit. */
+                commit?: string;
+                /** @description Only points of this image. */
+                image?: string;
+                /** @description Only points with this outcome: measured, or the class of the failure. */
+                outcome?: "measured" | "server" | "client" | "infra" | "timeout" | "cancelled" | "invalid" | "missing";
+                /** @description Only runs that were measured from then on, RFC 3339. */
+                since?: string;
+                /** @description Only runs that were measured before. */
+                until?: string;
+                /** @description The state at this time, RFC 3339: without later additions, corrections and retractions. */
+                as_of?: string;
+                /** @description Only threads in this state: open, acknowledged, expected, fixed. */
+                state?: "open" | "acknowledged" | "expected" | "fixed";
+                /** @description The metric [default: all that are compared]. */
+                metric?: "throughput-per-gpu" | "output-throughput-per-gpu" | "input-throughput-per-gpu" | "ttft" | "ttft-p99" | "tpot" | "interactivity" | "e2el" | "e2el-p99";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Threads, the newest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: Record<string, never>[];
+                        /** @description The cursor of the next page; null on the last one */
+                        next: string | null;
+                    };
+                    "text/csv": string;
+                    "application/x-ndjson": string;
+                    "application/vnd.apache.parquet": string;
+                };
+            };
+            /** @description The client has the answer already */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is invalid or unknown */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A token is missing, unknown or expired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description None of the formats of Accept is offered */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The query selects too much */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server is busy, or the query took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    trends: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only points that match: `KEY=GLOB` with KEY one of model, hardware, framework, precision, sequence, layout, conc. Several filters of
+                 *     one key are alternatives, several keys must all match.
+                 * @example [
+                 *       "model=dsr1",
+                 *       "hardware=h200*"
+                 *     ]
+                 */
+                filter?: string[];
+                /** @description Only runs of this project. */
+                project?: string;
+                /** @description Only runs of this branch. */
+                branch?: string;
+                /** @description Only runs of this kind: main, pull-request, manual, import, release. */
+                kind?: "main" | "pull-request" | "manual" | "import" | "release";
+                /** @description Only this run, by its number in this history. */
+                run?: number;
+                /** @description Only runs of this commit. */
+                commit?: string;
+                /** @description Only points of this image. */
+                image?: string;
+                /** @description Only points with this outcome: measured, or the class of the failure. */
+                outcome?: "measured" | "server" | "client" | "infra" | "timeout" | "cancelled" | "invalid" | "missing";
+                /** @description Only runs that were measured from then on, RFC 3339. */
+                since?: string;
+                /** @description Only runs that were measured before. */
+                until?: string;
+                /** @description The state at this time, RFC 3339: without later additions, corrections and retractions. */
+                as_of?: string;
+                /** @description The metric whose geometric mean is shown [default: throughput-per-gpu]. With `at` it is always the throughput. */
+                metric?: "throughput-per-gpu" | "output-throughput-per-gpu" | "input-throughput-per-gpu" | "ttft" | "ttft-p99" | "tpot" | "interactivity" | "e2el" | "e2el-p99";
+                /**
+                 * @description Read curves at this interactivity, output tokens a second that a user sees, instead of averaging points.
+                 * @example 50
+                 */
+                at?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Series; in other formats than JSON one row for each value */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: Record<string, never>[];
+                        /** @description The cursor of the next page; null on the last one */
+                        next: string | null;
+                    };
+                    "text/csv": string;
+                    "application/x-ndjson": string;
+                    "application/vnd.apache.parquet": string;
+                };
+            };
+            /** @description The client has the answer already */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is invalid or unknown */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A token is missing, unknown or expired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description None of the formats of Accept is offered */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The query selects too much */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

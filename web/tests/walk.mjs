@@ -2,7 +2,7 @@
 // usage: IMAX_WEB_TOOLS=FOLDER node walk.mjs BASE PLAN.json
 // BASE is what stands before the addresses: a server's origin, file:///…/report.html, or site:FOLDER for a published site, which is then served
 // below a path, as GitHub Pages does.
-// FOLDER has the packages of web/package.json. The plan is a list of visits: { name, address, viewport?, scheme?, script?, steps?, read?, axe?, picture? }.
+// FOLDER has the packages of web/package.json. The plan is a list of visits: { name, address, viewport?, scheme?, script?, steps?, read?, axe?, picture?, refused? }.
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
@@ -27,7 +27,7 @@ await browser.close();
 files?.server.close();
 console.log(JSON.stringify(seen));
 
-async function look({ address, viewport = { width: 1280, height: 900 }, scheme = "light", script = true, steps = [], read, axe: isChecked = false, picture }) {
+async function look({ address, viewport = { width: 1280, height: 900 }, scheme = "light", script = true, steps = [], read, axe: isChecked = false, picture, refused: isRefused = false }) {
   // axe is added by the test, against the policy of the page; other visits keep the policy.
   const context = await browser.newContext({ viewport, colorScheme: scheme, javaScriptEnabled: script, bypassCSP: isChecked });
   const page = await context.newPage();
@@ -35,7 +35,9 @@ async function look({ address, viewport = { width: 1280, height: 900 }, scheme =
   page.setDefaultNavigationTimeout(PATIENCE);
   const complaints = [];
   const foreign = [];
-  page.on("console", (message) => ["error", "warning"].includes(message.type()) && complaints.push(message.text()));
+  // Chromium reports every answer of 401; a visit that expects them is not told.
+  const isExpected = (text) => isRefused && /status of 401/.test(text);
+  page.on("console", (message) => ["error", "warning"].includes(message.type()) && !isExpected(message.text()) && complaints.push(message.text()));
   page.on("pageerror", (error) => complaints.push(String(error)));
   page.on("dialog", (dialog) => (complaints.push(`dialog ${dialog.message()}`), dialog.dismiss()));
   page.on("request", (request) => {

@@ -100,6 +100,54 @@ impl Sketch {
     }
 }
 
+/// A part of a distribution.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SketchBar {
+    /// Values above this one, and from 0 in the first bar of zeros.
+    pub low: f64,
+    /// Values up to this one.
+    pub high: f64,
+    pub count: u64,
+}
+
+impl Sketch {
+    /// The distribution in bars of equal width on a logarithmic axis, at most as many as asked for and one for zeros; empty ones between others
+    /// included.
+    #[must_use]
+    pub fn bars(&self, most: usize) -> Vec<SketchBar> {
+        let zeros = (self.zeros > 0).then_some(SketchBar {
+            low: 0.0,
+            high: 0.0,
+            count: self.zeros,
+        });
+        let (Some(first), Some(last)) = (self.bins.keys().next(), self.bins.keys().next_back()) else {
+            return zeros.into_iter().collect();
+        };
+        // A bin that is not one of a finite value came from outside.
+        let spanned = i64::from(*last) - i64::from(*first) + 1;
+        let most = i64::try_from(most).unwrap_or(i64::MAX).max(1);
+        let width = (spanned + most - 1) / most;
+        let edge = |bin: i64| growth().powf(bin as f64);
+        let bars = (0..(spanned + width - 1) / width).map(|at| {
+            let from = i64::from(*first) + at * width;
+            let to = (from + width - 1).min(i64::from(*last));
+            let is_in = |bin: i32| (from..=to).contains(&i64::from(bin));
+            let count = self
+                .bins
+                .iter()
+                .filter(|(bin, _)| is_in(**bin))
+                .fold(0_u64, |sum, (_, count)| sum.saturating_add(*count));
+            SketchBar {
+                low: edge(from - 1),
+                high: edge(to),
+                count,
+            }
+        });
+        let finite = bars.filter(|bar| bar.low.is_finite() && bar.high.is_finite());
+        zeros.into_iter().chain(finite).collect()
+    }
+}
+
 impl Extend<f64> for Sketch {
     fn extend<T: IntoIterator<Item = f64>>(&mut self, values: T) {
         for value in values {
@@ -137,6 +185,37 @@ mod tests {
             let text = serde_json::to_string(&sketch).unwrap();
             prop_assert_eq!(serde_json::from_str::<Sketch>(&text).unwrap(), sketch);
         }
+    }
+
+    #[test]
+    fn bars_have_all_values_once() {
+        let values: Vec<f64> = (1..=1000).map(|number| f64::from(number) / 100.0).collect();
+        let all = sketch(&values);
+        for most in [1, 7, 60, 10_000] {
+            let bars = all.bars(most);
+            assert!(bars.len() <= most, "{most}");
+            assert_eq!(bars.iter().map(|bar| bar.count).sum::<u64>(), 1000, "{most}");
+            assert!(
+                bars.windows(2).all(|pair| (pair[0].high / pair[1].low - 1.0).abs() < 1e-9),
+                "{most}"
+            );
+            let exact = values
+                .iter()
+                .filter(|value| **value > bars[0].low && **value <= bars[0].high)
+                .count();
+            assert!(u64::try_from(exact).unwrap().abs_diff(bars[0].count) <= 1, "{most}");
+        }
+        assert_eq!(Sketch::default().bars(10), []);
+        assert_eq!(
+            sketch(&[0.0, 0.0]).bars(10),
+            [SketchBar {
+                low: 0.0,
+                high: 0.0,
+                count: 2
+            }]
+        );
+        let outside: Sketch = serde_json::from_str(r#"{"bins": [[-2147483648, 1], [2147483647, 1]]}"#).unwrap();
+        assert!(outside.bars(10).len() <= 10);
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! Commands in comments: `/sweep full dsr1-fp8-*`.
 
+use std::collections::BTreeMap;
+
+use crate::matrix::row_filter::{RowFilter, RowFilterError};
 use crate::settings::Mode;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +16,8 @@ pub enum Command {
         evals_only: bool,
         /// Evaluate accuracy at every point that can be evaluated.
         all_evals: bool,
+        /// Only these of the rows: `conc=64 seq-lens=1k1k`, by the names of the flags of `imax plan`.
+        filter: RowFilter,
     },
     /// Repeat what the pull request's labels and changelog select.
     Retry,
@@ -22,7 +27,7 @@ pub enum Command {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
     /// A word that is neither a mode nor a config key.
-    #[error("unknown option `{0}`, expected full, trimmed, evals-only, all-evals, retry or config keys")]
+    #[error("unknown option `{0}`, expected full, trimmed, evals-only, all-evals, retry, config keys or filters such as conc=64")]
     Option(String),
     /// Two modes at once.
     #[error("the command asks for both full and trimmed; give one")]
@@ -30,6 +35,12 @@ pub enum CommandError {
     /// `retry` with other options.
     #[error("`retry` takes no other options")]
     Retry,
+    #[error("unknown filter `{found}`, expected one of {known}")]
+    UnknownFilter { found: String, known: String },
+    #[error("`{0}=` is given twice; separate values by commas")]
+    TwoFilters(String),
+    #[error(transparent)]
+    Filter(#[from] RowFilterError),
 }
 
 impl Command {
@@ -56,6 +67,7 @@ impl Command {
         }
         let (mut wanted, mut config_keys) = (None, Vec::new());
         let (mut evals_only, mut all_evals) = (false, false);
+        let mut filters: BTreeMap<&str, &str> = BTreeMap::new();
         for word in words {
             let mode = match *word {
                 "full" => Mode::Full,
@@ -72,7 +84,19 @@ impl Command {
                     config_keys.push(key.to_owned());
                     continue;
                 }
-                other => return Err(CommandError::Option(other.to_owned())),
+                other => {
+                    let (name, value) = other.split_once('=').ok_or_else(|| CommandError::Option(other.to_owned()))?;
+                    if !RowFilter::NAMES.contains(&name) {
+                        return Err(CommandError::UnknownFilter {
+                            found: name.to_owned(),
+                            known: RowFilter::NAMES.join(", "),
+                        });
+                    }
+                    if filters.insert(name, value).is_some() {
+                        return Err(CommandError::TwoFilters(name.to_owned()));
+                    }
+                    continue;
+                }
             };
             if wanted.replace(mode).is_some_and(|before| before != mode) {
                 return Err(CommandError::TwoModes);
@@ -83,6 +107,7 @@ impl Command {
             config_keys,
             evals_only,
             all_evals,
+            filter: RowFilter::parse(|name| filters.get(name).copied())?,
         })
     }
 }
@@ -106,6 +131,7 @@ mod tests {
             config_keys: keys.iter().map(ToString::to_string).collect(),
             evals_only: false,
             all_evals: false,
+            filter: RowFilter::default(),
         }
     }
 
@@ -121,6 +147,28 @@ mod tests {
             ("/sweep retry", Command::Retry),
         ] {
             assert_eq!(Command::parse("/sweep", comment), Some(Ok(command)), "{comment}");
+        }
+    }
+
+    #[test]
+    fn filters_choose_among_the_rows_of_the_keys() {
+        // As the dashboards' inbox writes it.
+        let comment = "/sweep full dsr1-fp8-h200-vllm* conc=16,64 seq-lens=1k1k,8k1k";
+        let Some(Ok(Command::Sweep { config_keys, filter, .. })) = Command::parse("/sweep", comment) else {
+            panic!("not a sweep");
+        };
+        assert_eq!(
+            (config_keys.as_slice(), filter.conc.as_slice(), filter.seq_lens.len()),
+            (&["dsr1-fp8-h200-vllm*".to_owned()][..], &[16, 64][..], 2)
+        );
+        for (comment, expected) in [
+            ("/sweep conc=x", "`conc` has \"x\", expected whole numbers above 0"),
+            ("/sweep conc=4 conc=8", "`conc=` is given twice; separate values by commas"),
+            ("/sweep colour=red", "unknown filter `colour`, expected one of conc, seq-lens"),
+            ("/sweep seq-lens=2k2k", "`seq-lens` has \"2k2k\""),
+        ] {
+            let error = Command::parse("/sweep", comment).unwrap().unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{error}");
         }
     }
 

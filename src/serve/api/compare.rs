@@ -8,7 +8,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::IntoParams;
 
-use crate::analysis::{Filter, Knowledge, PointComparison, Run, Side, Verdict, compare as compare_sides};
+use crate::analysis::{
+    ComparisonSummary, Filter, Knowledge, PointComparison, Run, Side, Verdict, compare as compare_sides, difference_groups,
+};
 use crate::model::{Framework, PointKey, RunnerLabel};
 use crate::result::Point;
 use crate::serve::answer;
@@ -21,6 +23,9 @@ use crate::store::database::{AsOf, PointSelection, RunFilter};
 
 /// Runs of the history from which noise is estimated.
 const HISTORY_RUNS: usize = 20;
+
+/// The most groups of pairs with equal differences.
+const MOST_DIFFERENCES: usize = 100;
 
 /// The two sets.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -61,6 +66,8 @@ enum Set {
 /// Two sets of points side by side
 ///
 /// Points are paired by their whole keys; what one side lacks is listed in `unpaired` with the reason. Verdicts are those of `imax compare`.
+/// `summary` has the largest gain and loss, who won by model and hardware family, and what moved in sentences; `configuration` has the pairs by
+/// what differs in their settings, with the geometric mean of each metric's change.
 #[utoipa::path(get, path = "/api/v1/compare", tag = "results", params(CompareParams),
     responses((status = 200, description = "The comparison; in other formats than JSON its points, one row for each metric", body = Object),
         (status = 404, description = "There is no such run")))]
@@ -115,13 +122,33 @@ pub(in crate::serve) async fn compare(
             .into_iter()
             .collect();
         let rows: Vec<Value> = comparison.points.iter().flat_map(rows).collect();
-        (json!({ "counts": counts, "comparison": comparison, "unpaired": unpaired }), rows)
+        let summary = ComparisonSummary::of(&comparison);
+        let pairs = comparison.points.iter().filter_map(|point| {
+            let (base, head) = (point_of(&base_run, &point.point)?, point_of(&head_run, &point.point)?);
+            (!point.changes.is_empty()).then_some((base, head, point.changes.as_slice()))
+        });
+        let mut configuration = difference_groups(pairs);
+        configuration.truncate(MOST_DIFFERENCES);
+        let document = json!({
+            "counts": counts,
+            "summary": summary,
+            "comparison": comparison,
+            "configuration": configuration,
+            "unpaired": unpaired,
+        });
+        (document, rows)
     });
     let (document, rows) = computed.await.map_err(ApiError::internal)?;
     match format {
         Format::Json => answer::document(format, &document, ""),
         Format::Csv | Format::Ndjson | Format::Parquet => answer::list(format, &rows, None),
     }
+}
+
+/// A point of a run, whose points are sorted.
+fn point_of<'a>(run: &'a Run, key: &PointKey) -> Option<&'a Point> {
+    let at = run.points.binary_search_by(|point| point.key.cmp(key)).ok()?;
+    run.points.get(at)
 }
 
 /// Where sets are read.

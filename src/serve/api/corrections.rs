@@ -31,7 +31,7 @@ const MOST_FILTERS: usize = 50;
 pub(in crate::serve) struct AnnotationBody {
     #[schema(min_length = 1, max_length = 4000)]
     text: String,
-    /// known-issue, environment, change or note.
+    /// known-issue, environment, change, acknowledged, expected, invalid or note [default: note].
     #[serde(default)]
     kind: Option<String>,
     /// Where more is known: an http or https URL.
@@ -224,7 +224,8 @@ fn checked(name: &str, text: String) -> Result<String, ApiError> {
 
 fn kind_of(text: &str) -> Result<AnnotationKind, ApiError> {
     let known = AnnotationKind::ALL.into_iter().find(|kind| kind.as_str() == text);
-    known.ok_or_else(|| ApiError::Unprocessable(format!("`kind` is {text:?}, expected known-issue, environment, change or note")))
+    let expected = || AnnotationKind::ALL.map(AnnotationKind::as_str).join(", ");
+    known.ok_or_else(|| ApiError::Unprocessable(format!("`kind` is {text:?}, expected one of {}", expected())))
 }
 
 /// A link is shown in pages: another scheme, such as `javascript`, would run there.

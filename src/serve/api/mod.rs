@@ -1,6 +1,7 @@
 //! The routes under `/api/v1`, one file each.
 
 pub(super) mod accuracy;
+pub(super) mod annotated;
 pub(super) mod annotations;
 pub(super) mod changes;
 pub(super) mod cheapest;
@@ -14,12 +15,16 @@ pub(super) mod files;
 pub(super) mod frontier;
 pub(super) mod hardware;
 pub(super) mod ingest;
+pub(super) mod operations;
 pub(super) mod pictures;
 pub(super) mod point;
 pub(super) mod points;
 pub(super) mod projects;
 pub(super) mod published;
 pub(super) mod quarantine;
+pub(super) mod records;
+pub(super) mod regressions;
 pub(super) mod reliability;
 pub(super) mod runs;
 pub(super) mod series;
+pub(super) mod trends;

@@ -192,7 +192,7 @@ fn columns(metric: Metric) -> Result<Vec<&'static PointColumn>, ApiError> {
     columns.ok_or_else(|| ApiError::Invalid(format!("{} is not kept in columns", metric.id())))
 }
 
-fn key_of(keys: &HashMap<i64, CurveKey>, row: &PointRow) -> Option<PointKey> {
+pub(super) fn key_of(keys: &HashMap<i64, CurveKey>, row: &PointRow) -> Option<PointKey> {
     let conc = u32::try_from(whole(row.cells.first())).ok().and_then(Concurrency::new)?;
     Some(PointKey {
         curve: keys.get(&row.curve)?.clone(),
@@ -233,26 +233,26 @@ fn values(points: &[PointRow], by: By) -> Vec<SeriesValue> {
 }
 
 /// The engine's version, which is in a point's provenance.
-fn engine_version(extra: Option<&str>) -> Option<String> {
+pub(super) fn engine_version(extra: Option<&str>) -> Option<String> {
     let extra: Value = serde_json::from_str(extra?).ok()?;
     extra["provenance"]["engine_version"].as_str().map(str::to_owned)
 }
 
-fn whole(cell: Option<&Cell>) -> i64 {
+pub(super) fn whole(cell: Option<&Cell>) -> i64 {
     match cell {
         Some(Cell::Whole(number)) => number.unwrap_or_default(),
         Some(Cell::Text(_) | Cell::Number(_)) | None => 0,
     }
 }
 
-fn text(cell: Option<&Cell>) -> Option<String> {
+pub(super) fn text(cell: Option<&Cell>) -> Option<String> {
     match cell {
         Some(Cell::Text(text)) => text.clone(),
         Some(Cell::Whole(_) | Cell::Number(_)) | None => None,
     }
 }
 
-fn number(cell: Option<&Cell>) -> Option<f64> {
+pub(super) fn number(cell: Option<&Cell>) -> Option<f64> {
     match cell {
         Some(Cell::Number(number)) => *number,
         Some(Cell::Text(_) | Cell::Whole(_)) | None => None,

@@ -18,17 +18,34 @@ pub(crate) enum AnnotationKind {
     Environment,
     /// A change that explains what follows.
     Change,
+    /// A loss that somebody looks after.
+    Acknowledged,
+    /// A loss that is accepted, until the end of the annotation's period.
+    Expected,
+    /// Measurements that nobody should rely on.
+    Invalid,
     Note,
 }
 
 impl AnnotationKind {
-    pub(crate) const ALL: [Self; 4] = [Self::KnownIssue, Self::Environment, Self::Change, Self::Note];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::KnownIssue,
+        Self::Environment,
+        Self::Change,
+        Self::Acknowledged,
+        Self::Expected,
+        Self::Invalid,
+        Self::Note,
+    ];
 
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::KnownIssue => "known-issue",
             Self::Environment => "environment",
             Self::Change => "change",
+            Self::Acknowledged => "acknowledged",
+            Self::Expected => "expected",
+            Self::Invalid => "invalid",
             Self::Note => "note",
         }
     }
@@ -79,6 +96,11 @@ pub(crate) struct Annotation {
 }
 
 impl Annotation {
+    /// The end of its period; the end of time for one without an end.
+    pub(crate) fn ends(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp_millis(self.to_ms).unwrap_or(DateTime::<Utc>::MAX_UTC)
+    }
+
     /// Whether it is about a point that these runs measured, at most as many milliseconds beside its period. Runs are given by their numbers
     /// and times, milliseconds since 1970.
     pub(crate) fn concerns(&self, key: &PointKey, runs: impl IntoIterator<Item = (i64, i64)>, beside_ms: i64) -> bool {

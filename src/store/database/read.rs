@@ -7,8 +7,10 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
 use super::point_table::{self, PointReader, PointRowError};
+use super::run_facts::{pull_request, run_url};
 use super::{Database, DatabaseError, eval_table, record_table};
 use crate::analysis::{History, HistoryRun, RunRecord, run_of_rows};
+use crate::result::Point;
 
 /// Which state is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -64,6 +66,11 @@ pub(crate) struct RunSummary {
     /// The number of the workflow run, or the digest of the content.
     pub run_id: String,
     pub attempt: i64,
+    /// The page of the run at its provider; absent for one that has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pull_request: Option<u64>,
     /// Why the run was retracted, and by whom; absent for other runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retracted: Option<String>,
@@ -199,6 +206,15 @@ impl Database {
         read.map_err(|error| error.at(&self.address))
     }
 
+    /// The points of a run, measured or failed.
+    ///
+    /// # Errors
+    /// [`DatabaseError`].
+    pub(crate) async fn points_of_run(&mut self, summary: &RunSummary) -> Result<Vec<Point>, DatabaseError> {
+        let read = self.read_run(summary, false).await;
+        Ok(read.map_err(|error| error.at(&self.address))?.run.points)
+    }
+
     async fn records(&mut self, summary: &RunSummary) -> Result<Vec<RunRecord>, PointRowError> {
         let rows = sqlx::query(record_table::SELECT_OF_RUN)
             .bind(summary.id)
@@ -253,7 +269,12 @@ impl Database {
 fn summary(row: &AnyRow, change: i64) -> Result<RunSummary, sqlx::Error> {
     let started_ms = row.try_get(5)?;
     let started = DateTime::from_timestamp_millis(started_ms).unwrap_or_default();
+    let document: String = row.try_get(11)?;
+    let (provider, repository, run_id): (String, String, String) = (row.try_get(7)?, row.try_get(8)?, row.try_get(9)?);
+    let attempt = row.try_get(10)?;
     Ok(RunSummary {
+        url: run_url(&provider, &repository, &run_id, attempt),
+        pull_request: pull_request(&document),
         id: row.try_get(0)?,
         project: row.try_get(1)?,
         kind: row.try_get(2)?,
@@ -262,11 +283,11 @@ fn summary(row: &AnyRow, change: i64) -> Result<RunSummary, sqlx::Error> {
         started_ms,
         started: started.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
         revision: row.try_get(6)?,
-        provider: row.try_get(7)?,
-        repository: row.try_get(8)?,
-        run_id: row.try_get(9)?,
-        attempt: row.try_get(10)?,
-        document: row.try_get(11)?,
+        provider,
+        repository,
+        run_id,
+        attempt,
+        document,
         retracted: row.try_get(12)?,
         retracted_by: row.try_get(13)?,
         points: row.try_get(14)?,

@@ -1,6 +1,6 @@
 /** A chart with its legend, what is shown under the pointer or by keys, its files and its table. */
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { go } from "../address";
+import { go, set, useAddress } from "../address";
 import { chartCsv, save, savePng, saveSvg } from "./files";
 import { ChartTable } from "./ChartTable";
 import { colour, Drawing } from "./Drawing";
@@ -13,7 +13,19 @@ const REACH = 28;
 /** More entries of a legend than this hide the chart. */
 const MOST_LEGEND = 24;
 
-export function Chart({ model, height = 420, isSmall = false }: { model: ChartModel; height?: number; isSmall?: boolean }) {
+interface Props {
+  model: ChartModel;
+  height?: number;
+  isSmall?: boolean;
+  /** The key of the address in which hidden lines are named, for a chart whose lines can be hidden. */
+  hideKey?: string;
+}
+
+export function Chart({ model: whole, height = 420, isSmall = false, hideKey }: Props) {
+  const { query } = useAddress();
+  const hidden = hideKey === undefined ? [] : query.getAll(hideKey);
+  const hiddenKey = hidden.join("\n");
+  const model = useMemo(() => shownOf(whole, hidden), [whole, hiddenKey]);
   const [frame, width] = useWidth();
   const layout = useMemo(() => layoutOf(model, width, height), [model, width, height]);
   // The same element each time: thousands of points are not compared again while the pointer moves.
@@ -39,11 +51,12 @@ export function Chart({ model, height = 420, isSmall = false }: { model: ChartMo
     } else if (event.key === "Enter") open();
     else if (event.key === "Escape") choose(null);
   };
-  const facts = chosen ? `${chosen.mark.title}. ${chosen.mark.facts.map(([name, value]) => `${name} ${value}`).join(", ")}` : "";
+  const warning = chosen?.mark.warning === undefined ? "" : ` Note: ${chosen.mark.warning}`;
+  const facts = chosen ? `${chosen.mark.title}. ${chosen.mark.facts.map(([name, value]) => `${name} ${value}`).join(", ")}${warning}` : "";
 
   return (
     <figure class="chart">
-      {!isSmall && <Legend model={model} />}
+      {!isSmall && <Legend model={whole} hidden={hidden} hideKey={hideKey} />}
       <div class="frame" ref={frame}>
         {width > 0 && (
           <svg
@@ -88,8 +101,18 @@ export function Chart({ model, height = 420, isSmall = false }: { model: ChartMo
   );
 }
 
-function Legend({ model }: { model: ChartModel }) {
+function shownOf(model: ChartModel, hidden: readonly string[]): ChartModel {
+  return hidden.length === 0 ? model : { ...model, series: model.series.filter(({ name }) => !hidden.includes(name)) };
+}
+
+/** The lines, which are hidden and shown one by one, or all but one at once. */
+function Legend({ model, hidden, hideKey }: { model: ChartModel; hidden: readonly string[]; hideKey: string | undefined }) {
   const shown = model.series.slice(0, MOST_LEGEND);
+  const names = model.series.map(({ name }) => name);
+  const hide = (next: readonly string[]) => hideKey !== undefined && set({ [hideKey]: next.length === 0 ? null : next });
+  const isAnyHidden = names.some((name) => hidden.includes(name));
+  const canHide = hideKey !== undefined && names.length > 1;
+  const rest = model.series.length - shown.length;
   return (
     <ul class="legend" aria-label="Lines of the chart">
       {shown.map((series) => (
@@ -97,10 +120,29 @@ function Legend({ model }: { model: ChartModel }) {
           <svg width="14" height="12" aria-hidden="true">
             <path d={markPath(shapeOf(series.style), [[7, 6]], 4)} fill={colour(series.style)} />
           </svg>
-          {series.name}
+          {canHide ? (
+            <>
+              <button type="button" class="line" aria-pressed={!hidden.includes(series.name)} title="Hide or show this line" onClick={() => hide(hidden.includes(series.name) ? hidden.filter((name) => name !== series.name) : [...hidden, series.name])}>
+                {series.name}
+              </button>
+              <button type="button" class="only" aria-label={`Show only ${series.name}`} onClick={() => hide(names.filter((name) => name !== series.name))}>
+                only
+              </button>
+            </>
+          ) : (
+            series.name
+          )}
+          {series.isUnofficial && <strong class="worse-text">not official</strong>}
         </li>
       ))}
-      {model.series.length > shown.length && <li class="muted">and {model.series.length - shown.length} more</li>}
+      {rest > 0 && <li class="muted">and {rest} more</li>}
+      {canHide && isAnyHidden && (
+        <li>
+          <button type="button" class="more" onClick={() => hide([])}>
+            Show all {names.length} lines
+          </button>
+        </li>
+      )}
     </ul>
   );
 }
@@ -115,6 +157,8 @@ function Tip({ layout, index }: { layout: Layout; index: number }) {
   return (
     <div class="tip" style={style} aria-hidden="true">
       <strong>{place.mark.title}</strong>
+      {place.series.isUnofficial && <p class="stamp">NOT OFFICIAL</p>}
+      {place.mark.warning !== undefined && <p class="worse-text">⚠ {place.mark.warning}</p>}
       <dl>
         {place.mark.facts.map(([name, value]) => (
           <div key={name}>

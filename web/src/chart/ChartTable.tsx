@@ -33,8 +33,12 @@ export function ChartTable({ model }: { model: ChartModel }) {
                 <tr key={index}>
                   <td>{series.name}</td>
                   <td>{mark.href ? <a href={mark.href}>{mark.title}</a> : mark.title}</td>
-                  <td class="number">{asText(model.x.kind, mark.x)}</td>
-                  <td class="number">{number(mark.y)}</td>
+                  <td class="number">{model.x.categories?.[mark.x] ?? asText(model.x.kind, mark.x)}</td>
+                  <td class="number">
+                    {number(mark.y)}
+                    {series.isUnofficial && <strong class="worse-text"> not official</strong>}
+                    {mark.warning !== undefined && <span class="worse-text"> {mark.warning}</span>}
+                  </td>
                 </tr>
               ))}
             </tbody>

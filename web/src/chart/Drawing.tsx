@@ -37,6 +37,11 @@ export function Drawing({ model, layout }: { model: ChartModel; layout: Layout }
       {model.series.map((series) => (
         <SeriesShape key={series.name} series={series} layout={layout} />
       ))}
+      {model.stamp && (
+        <text x={(plot.left + plot.right) / 2} y={(plot.top + plot.bottom) / 2} text-anchor="middle" font-size={Math.max(16, Math.min(46, (plot.right - plot.left) / 14))} font-weight="800" fill="var(--worse)" fill-opacity="0.2" transform={`rotate(-14 ${(plot.left + plot.right) / 2} ${(plot.top + plot.bottom) / 2})`}>
+          {model.stamp}
+        </text>
+      )}
       {layout.labels.map((label) => (
         <text key={`${label.x} ${label.y}`} x={label.x} y={label.y} font-size="10.5" fill="var(--muted)">
           {label.text}
@@ -86,13 +91,16 @@ function SeriesShape({ series, layout }: { series: Series; layout: Layout }) {
   const struck = series.marks.filter((mark) => mark.isStruck);
   const paint = colour(series.style);
   const shape = shapeOf(series.style);
-  const dash = series.style >= COLOURS ? "6 3" : undefined;
+  const dash = series.isUnofficial ? "2 4" : series.style >= COLOURS ? "6 3" : undefined;
+  const warned = series.marks.filter((mark) => mark.warning !== undefined);
   return (
     <g>
       <path d={intervalPath(series, layout)} stroke={paint} stroke-width="1.2" stroke-opacity="0.55" fill="none" />
       <path d={series.lines.map((line) => linePath(places(line))).join("")} stroke={paint} stroke-width="1.8" stroke-linejoin="round" stroke-dasharray={dash} fill="none" />
-      <path d={markPath(shape, places(faint), 2.5)} fill={paint} fill-opacity="0.35" />
-      <path d={markPath(shape, places(strong), 3.5)} fill={paint} />
+      {!series.isOutline && <path d={markPath(shape, places(faint), 2.5)} fill={paint} fill-opacity="0.35" />}
+      {!series.isOutline && !series.isUnofficial && <path d={markPath(shape, places(strong), 3.5)} fill={paint} />}
+      {series.isUnofficial && <path d={markPath(shape, places([...strong, ...faint]), 5)} fill="var(--panel)" stroke={paint} stroke-width="2" />}
+      {warned.length > 0 && <path d={places(warned).map(([x, y]) => `M${(x - 7).toFixed(1)} ${(y - 7).toFixed(1)}h14v14h-14z`).join("")} fill="none" stroke="var(--worse)" stroke-width="1.6" />}
       {struck.length > 0 && <path d={crossPath(places(struck), 5)} stroke={paint} stroke-width="2" fill="none" />}
     </g>
   );

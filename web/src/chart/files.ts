@@ -18,14 +18,14 @@ export function save(name: string, type: string, content: string | Blob): void {
 }
 
 export function chartCsv(model: ChartModel): string {
-  const header = ["line", "point", model.x.title, model.y.title, "x_low", "x_high", "y_low", "y_high"];
-  const at = (value: number) => (model.x.kind === "time" ? new Date(value).toISOString() : value);
-  const rows = model.series.flatMap((series) => series.marks.map((mark) => [series.name, mark.title, at(mark.x), mark.y, mark.xLow, mark.xHigh, mark.yLow, mark.yHigh]));
+  const header = ["line", "point", model.x.title, model.y.title, "x_low", "x_high", "y_low", "y_high", "note"];
+  const at = (value: number) => model.x.categories?.[value] ?? (model.x.kind === "time" ? new Date(value).toISOString() : value);
+  const rows = model.series.flatMap((series) => series.marks.map((mark) => [series.name, mark.title, at(mark.x), mark.y, mark.xLow, mark.xHigh, mark.yLow, mark.yHigh, [series.isUnofficial ? "not official" : "", mark.warning ?? ""].filter((text) => text !== "").join("; ")]));
   return csvOf(header, rows, notesOf(model));
 }
 
 function notesOf(model: ChartModel): string[] {
-  return [model.name, location.href, ...(model.notes ?? [])];
+  return [model.name, location.href, ...(model.stamp ? [model.stamp] : []), ...(model.notes ?? [])];
 }
 
 /** A copy that needs no style sheet: colours of the page's theme are written into it. */

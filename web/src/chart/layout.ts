@@ -1,6 +1,6 @@
 /** A chart's model to pixels. */
 import type { ChartModel, Mark, Series } from "./model";
-import { type Scale, scaleOf } from "./scale";
+import { categoryScale, type Scale, scaleOf } from "./scale";
 
 export interface Place {
   x: number;
@@ -44,7 +44,7 @@ export function layoutOf(model: ChartModel, width: number, height: number): Layo
     xs.push(...band.x);
     ys.push(...band.y);
   }
-  const x = scaleOf(model.x.kind, xs, [plot.left, plot.right], "x");
+  const x = model.x.categories ? categoryScale(model.x.categories, [plot.left, plot.right]) : scaleOf(model.x.kind, xs, [plot.left, plot.right], "x");
   const y = scaleOf(model.y.kind, ys, [plot.bottom, plot.top], "y");
   const places = model.series.flatMap((series) => placesOf(series, x, y));
   return { width, height, plot, x, y, places, labels: model.hasLabels ? labelsOf(places, plot) : [] };
@@ -52,6 +52,7 @@ export function layoutOf(model: ChartModel, width: number, height: number): Layo
 
 function placesOf(series: Series, x: Scale, y: Scale): Place[] {
   const places: Place[] = [];
+  if (series.isOutline) return places;
   for (const mark of series.marks) {
     const [left, top] = [x.toPixel(mark.x), y.toPixel(mark.y)];
     if (Number.isFinite(left) && Number.isFinite(top)) places.push({ x: left, y: top, mark, series });

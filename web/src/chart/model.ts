@@ -20,6 +20,8 @@ export interface Mark {
   isFaint?: boolean;
   /** Drawn as a cross: it does not count, and the facts say why. */
   isStruck?: boolean;
+  /** What people know about it; the mark gets a ring, and files have the text. */
+  warning?: string | undefined;
 }
 
 export interface Series {
@@ -29,11 +31,17 @@ export interface Series {
   marks: Mark[];
   /** Marks that a line joins, in order; measured points alone. */
   lines: (readonly Mark[])[];
+  /** Not an official result: hollow marks and dots instead of lines. */
+  isUnofficial?: boolean;
+  /** Lines alone, without marks: an outline of a histogram. */
+  isOutline?: boolean;
 }
 
 export interface Axis {
   title: string;
   kind: AxisKind;
+  /** Names of the whole numbers from 0: values that have no order of their own, such as images. */
+  categories?: readonly string[];
 }
 
 /** A range of y over a range of x, such as a level with its noise. */
@@ -58,6 +66,8 @@ export interface ChartModel {
   series: Series[];
   bands?: Band[];
   rules?: Rule[];
+  /** Written across the picture, so that it is in every copy of it. */
+  stamp?: string;
   /** Whether labels are written. */
   hasLabels?: boolean;
   /** Lines about source and formulas for its files. */

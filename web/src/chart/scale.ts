@@ -37,6 +37,24 @@ export function scaleOf(kind: AxisKind, values: readonly number[], pixels: reado
   return { kind, domain, toPixel: (value) => pixels[0] + (transform(value) - from) * factor, ticks };
 }
 
+/** A scale whose ticks are names at whole numbers; of many names some are left out. */
+export function categoryScale(categories: readonly string[], pixels: readonly [number, number]): Scale {
+  const domain: [number, number] = [-0.5, Math.max(0.5, categories.length - 0.5)];
+  const factor = (pixels[1] - pixels[0]) / (domain[1] - domain[0]);
+  const most = Math.max(1, Math.floor(Math.abs(pixels[1] - pixels[0]) / CATEGORY_DISTANCE));
+  const every = Math.ceil(categories.length / most);
+  const ticks = categories.flatMap((name, at) => (at % every === 0 ? [{ at, label: cut(name) }] : []));
+  return { kind: "linear", domain, toPixel: (value) => pixels[0] + (value - domain[0]) * factor, ticks };
+}
+
+const CATEGORY_DISTANCE = 92;
+const MOST_CHARACTERS = 14;
+
+/** The end of a long name, where versions and digests differ. */
+function cut(name: string): string {
+  return name.length > MOST_CHARACTERS ? `…${name.slice(1 - MOST_CHARACTERS)}` : name;
+}
+
 /** From zero where the values are not far from it, else with a margin. */
 function widened(low: number, high: number): [number, number] {
   if (low === high) return low === 0 ? [0, 1] : [low - Math.abs(low) * 0.1, high + Math.abs(high) * 0.1];

@@ -1,5 +1,5 @@
-/** Two sets of points side by side: exact pairs with their certainty, and what has no pair. */
-import { useAddress } from "../address";
+/** Two or more sets of points side by side: exact pairs with their certainty, what differs in their settings, and what has no pair. */
+import { set, useAddress } from "../address";
 import { type Page, query as queryOf, read, useLoaded, valueOf } from "../api";
 import { DataTable } from "../DataTable";
 import { type CurveKey, DIMENSIONS, pointOfKey } from "../dimensions";
@@ -8,6 +8,9 @@ import { COMPARED, type Metric, metricById } from "../metrics";
 import { Card, MetricSelect, Ready, Select, TextField, Verdict } from "../parts";
 import type { FacetRow } from "../models";
 import { DESCRIPTION } from "../source/source";
+import { Configuration, type DifferenceGroup } from "./Configuration";
+import { ChangeBar, SetBars } from "./SetBars";
+import { type Summary, SummaryView } from "./Summary";
 
 interface MetricChange {
   metric: string;
@@ -33,8 +36,11 @@ interface Unpaired {
   only_in: string;
 }
 
-interface Comparison {
+export interface Comparison {
   counts: Record<string, number>;
+  /** Absent in answers of earlier versions. */
+  summary?: Summary;
+  configuration?: DifferenceGroup[];
   comparison: { base: string; head: string; points: ComparedPoint[] };
   unpaired: Unpaired[];
 }
@@ -47,9 +53,15 @@ export interface RunRow {
   started: string;
   points: number;
   measured: number;
+  run_id?: string;
+  attempt?: number;
+  url?: string;
+  pull_request?: number;
 }
 
 const DEFAULT_METRIC = "throughput-per-gpu";
+/** Sets beside the first one: each is a comparison of its own. */
+const MOST_FURTHER = 6;
 const VERDICTS = ["worse", "better", "unsure", "same", "new", "missing", "failed"];
 
 export function Compare() {
@@ -59,8 +71,12 @@ export function Compare() {
   const known = valueOf(runs) ?? [];
   const base = query.get("base") ?? DESCRIPTION.compared?.base ?? (known[1] ? `run:${known[1].id}` : "");
   const head = query.get("head") ?? DESCRIPTION.compared?.head ?? (known[0] ? `run:${known[0].id}` : "");
-  const path = `/api/v1/compare${queryOf([["base", base], ["head", head], ["branch", query.get("branch")], ["as_of", query.get("as_of")], ["filter", query.get("model") ? `model=${query.get("model")}` : null]])}`;
+  const further = query.getAll("and").filter((name) => name !== "").slice(0, MOST_FURTHER);
+  const pathOf = (head: string) => `/api/v1/compare${queryOf([["base", base], ["head", head], ["branch", query.get("branch")], ["as_of", query.get("as_of")], ["filter", query.get("model") ? `model=${query.get("model")}` : null]])}`;
+  const path = pathOf(head);
   const loaded = useLoaded(base && head ? path : null, () => read<Comparison>(path));
+  const paths = further.map(pathOf);
+  const others = useLoaded(base && head && further.length > 0 ? [path, ...paths].join(" ") : null, () => Promise.all([path, ...paths].map((path) => read<Comparison>(path))));
   const metric = metricById(query.get("metric") ?? DEFAULT_METRIC) ?? COMPARED[0];
   const names = (valueOf(facets) ?? []).flatMap(({ dimension, value }) => (dimension === "hardware" ? [`hardware:${value}`] : dimension === "framework" ? [`engine:${value}`] : []));
   return (
@@ -80,8 +96,10 @@ export function Compare() {
         <MetricSelect label="Metric" name="metric" metrics={COMPARED.filter((known) => ["throughput-per-gpu", "interactivity", "ttft", "tpot", "e2el"].includes(known.metric ?? ""))} fallback={DEFAULT_METRIC} by="metric" />
         <Select label="Show" name="verdict" options={[{ value: "", title: "all verdicts" }, ...VERDICTS.map((value) => ({ value, title: value }))]} fallback="" />
       </div>
+      <FurtherSets further={further} />
       <p class="muted">A set is run:NUMBER, commit:NAME, release:COMMIT, image:NAME, branch:NAME, hardware:LABEL or engine:NAME.</p>
       {runs.state === "ready" && known.length < 2 && !base && <p class="empty">This history has fewer than two runs.</p>}
+      {base && head && metric && further.length > 0 && <Ready of={others}>{(all) => <SetBars comparisons={all} metric={metric} base={base} />}</Ready>}
       {base && head && metric && <Ready of={loaded}>{(comparison) => <Result comparison={comparison} metric={metric} verdict={query.get("verdict") ?? ""} />}</Ready>}
     </div>
   );
@@ -105,6 +123,9 @@ function Result({ comparison, metric, verdict }: { comparison: Comparison; metri
       <p>
         <strong>{head}</strong> against <strong>{base}</strong>: {count(paired, "pair")} of equal points, {comparison.counts["worse"] ?? 0} worse, {comparison.counts["better"] ?? 0} better, {comparison.counts["unsure"] ?? 0} unsure. A point is worse if any compared metric is; the bar is the change of the chosen one with its 95 % interval.
       </p>
+      {comparison.summary && <SummaryView summary={comparison.summary} />}
+      {comparison.configuration && <Configuration groups={comparison.configuration} metric={metric} />}
+      <h2>Pairs</h2>
       <DataTable
         name={`${head} against ${base}`}
         rows={rows}
@@ -118,7 +139,7 @@ function Result({ comparison, metric, verdict }: { comparison: Comparison; metri
           { key: "base", title: `Base (${metric.unit})`, isNumber: true, value: (row) => (row.change?.base ?? 0) * metric.scale, show: (row) => number((row.change?.base ?? NaN) * metric.scale) },
           { key: "head", title: `Head (${metric.unit})`, isNumber: true, value: (row) => (row.change?.head ?? 0) * metric.scale, show: (row) => number((row.change?.head ?? NaN) * metric.scale) },
           { key: "relative", title: "Change", isNumber: true, value: (row) => row.change?.relative ?? null, show: (row) => percent(row.change?.relative) },
-          { key: "interval", title: "Interval", value: (row) => (row.change ? `${percent(row.change.low)} to ${percent(row.change.high)}` : null), show: (row) => row.change && <Interval change={row.change} reach={reach} better={metric.better ?? "higher"} /> },
+          { key: "interval", title: "Interval", value: (row) => (row.change ? `${percent(row.change.low)} to ${percent(row.change.high)}` : null), show: (row) => row.change && <ChangeBar {...row.change} reach={reach} better={metric.better ?? "higher"} isDecided={row.change.verdict === "better" || row.change.verdict === "worse"} /> },
         ]}
       />
       <h2>Without a pair</h2>
@@ -140,18 +161,30 @@ function Result({ comparison, metric, verdict }: { comparison: Comparison; metri
   );
 }
 
-/** The change and its interval around zero; the numbers stand beside it for those who do not see it. */
-function Interval({ change, reach, better }: { change: MetricChange; reach: number; better: string }) {
-  const width = 150;
-  const place = (value: number) => width / 2 + (Math.max(-reach, Math.min(reach, value)) / reach) * (width / 2 - 4);
-  const isBetter = change.relative > 0 === (better === "higher");
-  const tone = change.verdict === "better" || change.verdict === "worse" ? (isBetter ? "var(--better)" : "var(--worse)") : "var(--neutral)";
+/** The sets that are compared with the same base. */
+function FurtherSets({ further }: { further: readonly string[] }) {
   return (
-    <svg class="interval" width={width} height="16" role="img" aria-label={`${percent(change.low)} to ${percent(change.high)}`}>
-      <path d={`M${width / 2} 0V16`} stroke="var(--axis)" />
-      <path d={`M${place(change.low)} 8H${place(change.high)}`} stroke={tone} stroke-width="2" />
-      <circle cx={place(change.relative)} cy="8" r="3.5" fill={tone} />
-    </svg>
+    <div class="controls wide">
+      {further.map((name) => (
+        <button type="button" key={name} aria-label={`Leave out ${name}`} onClick={() => set({ and: further.filter((other) => other !== name) })}>
+          {name} ×
+        </button>
+      ))}
+      {further.length < MOST_FURTHER && (
+        <label class="field">
+          <span>Another head</span>
+          <input
+            type="text"
+            list="sets"
+            value=""
+            placeholder="add a set"
+            onChange={(event) => {
+              const name = event.currentTarget.value.trim();
+              if (name !== "" && !further.includes(name)) set({ and: [...further, name] });
+            }}
+          />
+        </label>
+      )}
+    </div>
   );
 }
-

@@ -1,5 +1,5 @@
 /** The table of everything. */
-import { useMemo } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import { set, useAddress } from "../address";
 import { type Page, type Point, query as queryOf, read, useLoaded, valueOf } from "../api";
 import { type Column, DataTable } from "../DataTable";
@@ -10,6 +10,9 @@ import { type Metric, METRICS, metricOf, shown, titleWithUnit } from "../metrics
 import { columnsOf, newest, type Newest } from "../newest";
 import { Ready, Select, TextField } from "../parts";
 import { choiceOf, select } from "../selection";
+import { fetchFile } from "../source/server";
+import { save } from "../chart/files";
+import { Groups } from "./Groups";
 import { IS_SERVED } from "../source/source";
 
 const USUAL_COLUMNS = ["tput_per_gpu", "output_tput_per_gpu", "median_intvty", "median_ttft", "p99_ttft", "median_tpot", "median_e2el"];
@@ -38,6 +41,7 @@ export function Details() {
   const points = valueOf(loaded)?.points ?? [];
   const choice = choiceOf(query, DIMENSIONS);
   const search = query.get("search") ?? "";
+  const group = DIMENSIONS.find(({ key }) => key === query.get("group"));
   const chosen = useMemo(() => searched(select(points, choice, DIMENSIONS), search), [points, query.toString()]);
   return (
     <div class="withfacets">
@@ -47,21 +51,46 @@ export function Details() {
         <div class="controls">
           <TextField label="Search" name="search" placeholder="words" />
           <Select label="Points" name="runs" options={RUNS} fallback="newest" />
+          <Select label="Grouped by" name="group" options={[{ value: "", title: "nothing" }, ...DIMENSIONS.map(({ key, title }) => ({ value: key, title }))]} fallback="" />
           <ColumnChoice metrics={metrics} />
         </div>
         <Ready of={loaded}>
           {({ isCut }) => (
             <>
               {isCut && <p class="warning">Only the newest {points.length} points are here; the API has all.</p>}
+              {group && <Groups points={chosen} dimension={group} metrics={metrics} />}
               <DataTable name="Points" rows={chosen} columns={[...describing(), ...metrics.map(columnOf), ...measuring()]} order="model" notes={metrics.map((metric) => `${metric.title}: ${metric.formula}`)} />
               {IS_SERVED && <p class="muted" data-served>
-                All columns of all points: <a href="/api/v1/points.csv" download>CSV</a>, <a href="/api/v1/points.parquet" download>Parquet</a>, <a href="/api/v1/points.json">JSON</a>.
+                All columns of all points of the branch: <Export format="csv" title="CSV" />, <Export format="parquet" title="Parquet" />, <Export format="ndjson" title="NDJSON" />. The buttons of the table give exactly what it shows.
               </p>}
             </>
           )}
         </Ready>
       </div>
     </div>
+  );
+}
+
+/** A file of the API. It is fetched by the page, whose token a link would not send. */
+function Export({ format, title }: { format: string; title: string }) {
+  const { query } = useAddress();
+  const [failure, fail] = useState<string | null>(null);
+  const path = `/api/v1/points.${format}${queryOf([["branch", query.get("branch")], ["as_of", query.get("as_of")], ["filter", query.get("model") ? `model=${query.get("model")}` : null]])}`;
+  const fetchAndSave = async () => {
+    try {
+      save(`points.${format}`, "", await fetchFile(path));
+      fail(null);
+    } catch (error) {
+      fail(error instanceof Error ? error.message : String(error));
+    }
+  };
+  return (
+    <>
+      <button type="button" class="more" onClick={() => void fetchAndSave()}>
+        {title}
+      </button>
+      {failure !== null && <span class="worse-text"> ({failure})</span>}
+    </>
   );
 }
 

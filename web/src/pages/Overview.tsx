@@ -8,6 +8,9 @@ import { metricById } from "../metrics";
 import { Card, Ready, Select, Verdict } from "../parts";
 import type { RunRow } from "./Compare";
 import type { ReliabilityRow } from "./Reliability";
+import { IS_SERVED } from "../source/source";
+import type { Thread as Regression } from "./Inbox";
+import { Releases } from "./Releases";
 import type { Change } from "./Trends";
 
 interface FrontierRow {
@@ -27,6 +30,7 @@ const PERIODS = [
 ];
 const DEFAULT_PERIOD = "30";
 const DAY = 86_400_000;
+const FRESH_DAYS = 14;
 
 export function Overview() {
   const { query } = useAddress();
@@ -48,11 +52,14 @@ export function Overview() {
             <div class="cards">
               <Card title="Points" value={number(points)} note={count(rows.length, "hardware and engine", "pairs of hardware and engine")} />
               <Card title="Success" value={points === 0 ? "–" : `${(((points - failed) / points) * 100).toFixed(1)} %`} note={count(failed, "failed point")} tone={failed > 0 ? "worse" : undefined} />
+              <Freshness rows={rows} newest={newestRun?.started} />
+              {IS_SERVED && query.get("as_of") === null && <Regressions branch={branch} model={query.get("model")} />}
               <Card title="Newest run" value={newestRun ? age(newestRun.started) : "–"} note={newestRun ? <a href={`/details?runs=all&run=${newestRun.id}`}>{`run ${newestRun.id}, ${day(newestRun.started)}, ${shortCommit(newestRun.commit)}`}</a> : undefined} />
             </div>
           );
         }}
       </Ready>
+      <Ready of={runs}>{(rows) => <Releases runs={rows} common={common} />}</Ready>
       <Moved common={common} newest={newestRun?.started} isPresent={query.get("as_of") === null} />
       <Best common={common} />
       <h2>Newest runs</h2>
@@ -65,7 +72,7 @@ export function Overview() {
             columns={[
               { key: "id", title: "Run", isNumber: true, value: (run) => run.id, show: (run) => <a href={`/details?runs=all&run=${run.id}`}>{run.id}</a> },
               { key: "started", title: "Date", value: (run) => run.started, show: (run) => day(run.started) },
-              { key: "kind", title: "Kind", value: (run) => run.kind, show: (run) => (run.kind === "pull-request" ? <strong>not official: pull request</strong> : run.kind) },
+              { key: "kind", title: "Kind", value: (run) => run.kind, show: (run) => (run.kind === "pull-request" ? <strong class="worse-text">not official: pull request {run.pull_request}</strong> : run.kind) },
               { key: "branch", title: "Branch", value: (run) => run.branch },
               { key: "commit", title: "Commit", value: (run) => run.commit, show: (run) => <code>{shortCommit(run.commit)}</code> },
               { key: "measured", title: "Measured", isNumber: true, value: (run) => run.measured, show: (run) => `${run.measured} of ${run.points}` },
@@ -76,6 +83,22 @@ export function Overview() {
       </Ready>
     </div>
   );
+}
+
+/** How many pairs of hardware and engine were measured lately, counted back from the newest run. */
+function Freshness({ rows, newest }: { rows: readonly ReliabilityRow[]; newest: string | undefined }) {
+  if (!newest) return null;
+  const fresh = rows.filter((row) => row.newest_measured !== null && Date.parse(newest) - Date.parse(row.newest_measured) <= FRESH_DAYS * DAY);
+  const oldest = rows.map((row) => row.newest_measured ?? "").sort()[0];
+  return <Card title="Fresh" value={`${fresh.length} of ${rows.length}`} note={<a href="/coverage">{`pairs of hardware and engine measured within ${FRESH_DAYS} days; the oldest ${oldest ? day(oldest) : "never"}`}</a>} tone={fresh.length < rows.length ? "worse" : undefined} />;
+}
+
+function Regressions({ branch, model }: { branch: string | null; model: string | null }) {
+  const path = `/api/v1/regressions${queryOf([["branch", branch], ["filter", model ? `model=${model}` : null]])}`;
+  const loaded = useLoaded(path, async () => (await read<Page<Regression>>(path)).data);
+  const all = valueOf(loaded) ?? [];
+  const of = (state: string) => all.filter((thread) => thread.state === state).length;
+  return <Card title="Open regressions" value={loaded.state === "ready" ? of("open") : "–"} note={<a href={`/inbox${queryOf([["branch", branch], ["model", model]])}`}>{`${of("acknowledged")} acknowledged, ${of("expected")} expected, ${of("fixed")} fixed`}</a>} tone={of("open") > 0 ? "worse" : undefined} />;
 }
 
 function previous(rows: readonly RunRow[], run: RunRow) {
@@ -174,7 +197,7 @@ function largest(changes: readonly Change[]): Change | undefined {
 }
 
 function Extreme({ title, change, tone }: { title: string; change: Change | undefined; tone: string }) {
-  return change ? <Card title={title} value={percent(change.relative)} note={`${change.metric}, ${change.point}`} tone={tone} /> : <Card title={title} value="none" />;
+  return change ? <Card title={title} value={percent(change.relative)} note={`${metricById(change.metric)?.title.split(",")[0] ?? change.metric}, ${change.point}`} tone={tone} /> : <Card title={title} value="none" />;
 }
 
 /** The throughput of the best configuration of each model and hardware at an interactivity. */

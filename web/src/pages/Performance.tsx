@@ -1,6 +1,6 @@
 /** Any metric against any other: points, frontiers, intervals. */
 import { useMemo } from "preact/hooks";
-import { useAddress } from "../address";
+import { current, useAddress } from "../address";
 import { type Point, useLoaded, valueOf } from "../api";
 import { Chart } from "../chart/Chart";
 import type { ChartModel, Mark, Series } from "../chart/model";
@@ -14,12 +14,17 @@ import { models } from "../models";
 import { columnsOf, newest } from "../newest";
 import { frontier } from "../pareto";
 import { MetricSelect, Ready, Select, Switch, TextField } from "../parts";
+import { type Annotated, annotated, isCovered, warningOf } from "../annotated";
+import { UnofficialChoice, unofficialPoints } from "../unofficial";
+import { Annotations } from "./Inbox";
 import { choiceOf, select } from "../selection";
 
 const DEFAULT_X = "median_intvty";
 const DEFAULT_Y = "tput_per_gpu";
 /** What the pointer shows besides the axes. */
 const FACTS = ["tput_per_gpu", "median_intvty", "median_ttft", "median_tpot", "median_e2el"];
+/** What rankings need beside the axes. */
+const FURTHER = ["joules_per_total_token"];
 /** Lines by these dimensions together, by default. */
 const USUAL_LINES = "hardware+framework+precision";
 const LINES = [
@@ -47,13 +52,17 @@ export function Performance() {
   const model = query.get("model") ?? all[0]?.value ?? null;
   const x = metricOf(query.get("x") ?? DEFAULT_X) ?? CONCURRENCY;
   const y = metricOf(query.get("y") ?? DEFAULT_Y) ?? CONCURRENCY;
-  const columns = [...FACTS, ...columnsOf(x, y), ...conditionColumns(x, y)];
+  const columns = [...FACTS, ...FURTHER, ...columnsOf(x, y), ...conditionColumns(x, y)];
   const key = model === null ? null : JSON.stringify([model, columns, query.get("branch"), query.get("as_of")]);
   const loaded = useLoaded(key, () => newest(model, columns, query));
   const found = valueOf(loaded);
+  const overlaid = query.getAll("unofficial").filter((id) => /^\d+$/.test(id)).slice(0, 4);
+  const overlay = useLoaded(model === null || overlaid.length === 0 ? null : JSON.stringify([key, overlaid]), () => unofficialPoints(overlaid, model ?? "", columns, query));
+  const notes = useLoaded(model === null ? null : `annotated ${model} ${query.get("branch")} ${query.get("as_of")}`, () => annotated(model ?? "", query));
+  const unofficial = useMemo(() => select((valueOf(overlay) ?? []).filter((point) => (point.conc ?? 0) <= most()), choiceOf(query, FILTERED), FILTERED), [valueOf(overlay), query.toString()]);
   const choice = choiceOf(query, FILTERED);
-  const most = Number(query.get("conc") ?? "") || Infinity;
-  const points = useMemo(() => (found?.points ?? []).filter((point) => (point.conc ?? 0) <= most), [found, most]);
+  const bound = most();
+  const points = useMemo(() => (found?.points ?? []).filter((point) => (point.conc ?? 0) <= bound), [found, bound]);
   const chosen = useMemo(() => select(points, choice, FILTERED), [points, query.toString()]);
   return (
     <div class="withfacets">
@@ -75,15 +84,19 @@ export function Performance() {
           <Switch label="Log Y" name="logy" />
           <Switch label="Intervals" name="intervals" isOn />
           <Switch label="Labels" name="labels" isOn />
+          <UnofficialChoice chosen={overlaid} />
         </div>
         {known.state === "ready" && all.length === 0 && <p class="empty">This history has no points yet.</p>}
         {model !== null && (
           <Ready of={loaded}>
             {({ isCut }) => (
               <>
-                <Plot points={chosen} x={x} y={y} query={query} model={model} />
+                {overlaid.length > 0 && <Ready of={overlay}>{(all) => <Overlaid runs={overlaid} shown={unofficial.length} found={all.length} />}</Ready>}
+                <Plot points={chosen} unofficial={overlaid.length > 0 ? unofficial : NONE} notes={valueOf(notes) ?? NO_NOTES} x={x} y={y} query={query} model={model} />
+                <Annotations rows={(valueOf(notes) ?? NO_NOTES).filter((note) => isCovered(note, chosen))} />
                 {isCut && <p class="failed">The history has more curves of this model than are drawn; filter by the API to see all.</p>}
                 <Mixtures points={chosen} x={x} y={y} />
+                <Tops points={chosen} />
                 <Ranking points={chosen} x={x} y={y} />
               </>
             )}
@@ -91,6 +104,22 @@ export function Performance() {
         )}
       </div>
     </div>
+  );
+}
+
+function most(): number {
+  return Number(new URLSearchParams(current().query).get("conc") ?? "") || Infinity;
+}
+
+const NONE: readonly Point[] = [];
+const NO_NOTES: readonly Annotated[] = [];
+
+function Overlaid({ runs, shown, found }: { runs: readonly string[]; shown: number; found: number }) {
+  return (
+    <p class="unofficial">
+      <strong>NOT OFFICIAL</strong> {count(runs.length, "run")} ({runs.join(", ")}) that {runs.length === 1 ? "is" : "are"} not official laid over the official results: {count(shown, "point")} with hollow marks and dotted lines
+      {found > shown ? `, ${found - shown} more left out by the filters` : ""}. They are in no ranking below.
+    </p>
   );
 }
 
@@ -118,11 +147,11 @@ function Mixtures({ points, x, y }: { points: readonly Point[]; x: Metric; y: Me
   ));
 }
 
-function Plot({ points, x, y, query, model }: { points: readonly Point[]; x: Metric; y: Metric; query: URLSearchParams; model: string }) {
-  const chart = useMemo(() => chartOf(points, x, y, query, model), [points, x, y, query.toString()]);
+function Plot({ points, unofficial, notes, x, y, query, model }: { points: readonly Point[]; unofficial: readonly Point[]; notes: readonly Annotated[]; x: Metric; y: Metric; query: URLSearchParams; model: string }) {
+  const chart = useMemo(() => chartOf(points, unofficial, notes, x, y, query, model), [points, unofficial, notes, x, y, query.toString()]);
   return (
     <>
-      <Chart model={chart} height={460} />
+      <Chart model={chart} height={460} hideKey="hide" />
       <p class="muted">
         {count(points.length, "point")}, {count(chart.series.length, "line")}. Frontiers join measured points only. {titleWithUnit(y)}: {y.formula}. {titleWithUnit(x)}: {x.formula}.
       </p>
@@ -130,29 +159,41 @@ function Plot({ points, x, y, query, model }: { points: readonly Point[]; x: Met
   );
 }
 
-export function chartOf(points: readonly Point[], x: Metric, y: Metric, query: URLSearchParams, model: string): ChartModel {
+export function chartOf(points: readonly Point[], unofficial: readonly Point[], notes: readonly Annotated[], x: Metric, y: Metric, query: URLSearchParams, model: string): ChartModel {
   const keys = (query.get("lines") ?? USUAL_LINES).split(/[+ ]/);
   const dimensions = DIMENSIONS.filter((dimension) => keys.includes(dimension.key));
-  const groups = new Map<string, Point[]>();
-  for (const point of points) {
-    if (shown(x, point[x.column as keyof Point]) === null || shown(y, point[y.column as keyof Point]) === null) continue;
-    const name = dimensions.map((dimension) => dimension.of(point)).join(" · ") || "all";
-    groups.set(name, [...(groups.get(name) ?? []), point]);
-  }
-  const names = [...groups.keys()].sort((one, other) => one.localeCompare(other, "en", { numeric: true }));
+  const groups = grouped(points, dimensions, x, y, "");
+  const others = grouped(unofficial, dimensions, x, y, "NOT OFFICIAL ");
+  const sorted = (names: Iterable<string>) => [...names].sort((one, other) => one.localeCompare(other, "en", { numeric: true }));
+  const names = sorted(groups.keys());
+  const series = (name: string, style: number, members: readonly Point[]) => seriesOf(name, style, members, notes, x, y, query);
   return {
     name: `${y.title} against ${x.title}, ${model}`,
     x: { title: titleWithUnit(x), kind: query.get("logx") === "1" ? "log" : "linear" },
     y: { title: titleWithUnit(y), kind: query.get("logy") === "1" ? "log" : "linear" },
-    series: names.map((name, style) => seriesOf(name, style, groups.get(name) ?? [], x, y, query)),
+    series: [...names.map((name, style) => series(name, style, groups.get(name) ?? [])), ...sorted(others.keys()).map((name, index) => ({ ...series(name, names.length + index, others.get(name) ?? []), isUnofficial: true }))],
     hasLabels: query.get("labels") !== "0",
-    notes: [`x: ${x.formula}`, `y: ${y.formula}`, ...mixtures(points, x, y)],
+    ...(others.size > 0 ? { stamp: "NOT OFFICIAL" } : {}),
+    notes: [`x: ${x.formula}`, `y: ${y.formula}`, ...notes.filter((note) => isCovered(note, points)).map((note) => `${note.kind}: ${note.text}`), ...mixtures(points, x, y)],
   };
 }
 
-function seriesOf(name: string, style: number, points: readonly Point[], x: Metric, y: Metric, query: URLSearchParams): Series {
+/** Points that have both numbers, by line. Unofficial ones are lines of their own, one for each run. */
+function grouped(points: readonly Point[], dimensions: readonly (typeof DIMENSIONS)[number][], x: Metric, y: Metric, mark: string): Map<string, Point[]> {
+  const groups = new Map<string, Point[]>();
+  for (const point of points) {
+    if (shown(x, point[x.column as keyof Point]) === null || shown(y, point[y.column as keyof Point]) === null) continue;
+    const name = `${mark}${mark === "" ? "" : `run ${point.run}: `}${dimensions.map((dimension) => dimension.of(point)).join(" · ") || "all"}`;
+    const members = groups.get(name);
+    if (members) members.push(point);
+    else groups.set(name, [point]);
+  }
+  return groups;
+}
+
+function seriesOf(name: string, style: number, points: readonly Point[], notes: readonly Annotated[], x: Metric, y: Metric, query: URLSearchParams): Series {
   const hasIntervals = query.get("intervals") !== "0";
-  const pairs = points.map((point) => ({ point, mark: markOf(point, x, y, hasIntervals) }));
+  const pairs = points.map((point) => ({ point, mark: { ...markOf(point, x, y, hasIntervals), warning: warningOf(point, notes) } }));
   const marks = pairs.map(({ mark }) => mark);
   const hasFrontier = query.get("frontier") !== "0" && x.better !== undefined && y.better !== undefined;
   if (hasFrontier) {
@@ -188,17 +229,58 @@ function markOf(point: Point, x: Metric, y: Metric, hasIntervals: boolean): Mark
   };
 }
 
-/** The best point of each hardware and engine. */
-function Ranking({ points, x, y }: { points: readonly Point[]; x: Metric; y: Metric }) {
+/** What points are ranked by: each answers another question. */
+const RANKED = ["tput_per_gpu", "median_e2el", "joules_per_total_token"];
+const TOP = 5;
+
+/** The best configurations by throughput, latency and efficiency, one for each hardware, engine, precision and workload. */
+function Tops({ points }: { points: readonly Point[] }) {
+  return (
+    <div class="tops">
+      {RANKED.flatMap((column) => metricOf(column) ?? []).map((metric) => (
+        <section key={metric.column} aria-label={`Top by ${metric.title}`}>
+          <h2>Top by {titleWithUnit(metric)}</h2>
+          <TopList points={points} metric={metric} />
+        </section>
+      ))}
+    </div>
+  );
+}
+
+function TopList({ points, metric }: { points: readonly Point[]; metric: Metric }) {
+  const value = (point: Point) => shown(metric, point[metric.column as keyof Point]);
+  const sign = metric.better === "lower" ? 1 : -1;
+  const best = [...bestOfEach(points, metric).values()].sort((one, other) => sign * ((value(one) ?? 0) - (value(other) ?? 0)));
+  if (best.length === 0) return <p class="muted">No point of these has it.</p>;
+  return (
+    <ol>
+      {best.slice(0, TOP).map((point) => (
+        <li key={point.id}>
+          <a href={pageOf(point)}>
+            <strong>{number(value(point))}</strong> {HARDWARE.of(point)} {FRAMEWORK.of(point)} {point.precision} {point.layout} conc {point.conc}
+          </a>
+        </li>
+      ))}
+    </ol>
+  );
+}
+
+function bestOfEach(points: readonly Point[], metric: Metric): Map<string, Point> {
   const best = new Map<string, Point>();
   for (const point of points) {
-    const value = shown(y, point[y.column as keyof Point]);
+    const value = shown(metric, point[metric.column as keyof Point]);
     if (value === null) continue;
     const key = JSON.stringify([HARDWARE.of(point), FRAMEWORK.of(point), point.precision, point.isl, point.osl]);
     const known = best.get(key);
-    const before = known ? (shown(y, known[y.column as keyof Point]) ?? 0) : null;
-    if (before === null || (y.better === "lower" ? value < before : value > before)) best.set(key, point);
+    const before = known ? (shown(metric, known[metric.column as keyof Point]) ?? 0) : null;
+    if (before === null || (metric.better === "lower" ? value < before : value > before)) best.set(key, point);
   }
+  return best;
+}
+
+/** The best point of each hardware and engine. */
+function Ranking({ points, x, y }: { points: readonly Point[]; x: Metric; y: Metric }) {
+  const best = bestOfEach(points, y);
   const metric = (of: Metric) => ({ key: of.column, title: titleWithUnit(of), isNumber: true, value: (point: Point) => shown(of, point[of.column as keyof Point]), show: (point: Point) => number(shown(of, point[of.column as keyof Point])) });
   return (
     <>

@@ -1,12 +1,15 @@
 /** One point: all its numbers, where they come from, how to measure it again. */
 import { useAddress } from "../address";
-import { type Page, type Point, query as queryOf, read, useLoaded } from "../api";
+import { type Loaded, type Page, type Point, query as queryOf, read, useLoaded, valueOf } from "../api";
 import { DataTable } from "../DataTable";
 import { isNamed, nameOf, pageOf } from "../dimensions";
 import { minute, number, percent } from "../format";
 import { METRICS, metricOf, shown } from "../metrics";
 import { Ready } from "../parts";
 import { commandOf } from "../reproduce";
+import { IS_SERVED } from "../source/source";
+import { PointRecords } from "./PointRecords";
+import { Telemetry } from "./Telemetry";
 
 export function PointPage() {
   const { query } = useAddress();
@@ -25,7 +28,24 @@ export function PointPage() {
   );
 }
 
+/** What other runs of the same point are asked for: their usual numbers, and those that telemetry is compared by. */
+const OF_RUNS = "id,run,started,commit,image,curve,conc,outcome,tput_per_gpu,median_intvty,median_ttft,median_e2el,avg_power_w,avg_total_gpu_power_w,total_gpu_energy_j,avg_temp_c,peak_temp_c,avg_util_pct,avg_mem_used_mb";
+
+/** The same point in all runs of its branch. */
+function useRuns(point: Point): Loaded<Point[]> {
+  const path = `/api/v1/points${queryOf([
+    ["filter", `conc=${point.conc}`],
+    ["filter", `model=${point.model_prefix}`],
+    ["branch", point.branch],
+    ["fields", OF_RUNS],
+    ["limit", "5000"],
+  ])}`;
+  return useLoaded(path, async () => (await read<Page<Point>>(path)).data.filter((other) => other.curve === point.curve));
+}
+
 function Whole({ point }: { point: Point }) {
+  const runs = useRuns(point);
+  const { query } = useAddress();
   return (
     <>
       <h1>{nameOf(point)}</h1>
@@ -37,6 +57,11 @@ function Whole({ point }: { point: Point }) {
         <a href={`/performance?model=${encodeURIComponent(point.model_prefix ?? "")}`}>Performance of this model</a> · <a href={`/trends?model=${encodeURIComponent(point.model_prefix ?? "")}&conc=${point.conc}`}>its trend</a> ·{" "}
         <a href={`/api/v1/runs/${point.run}`}>its run as JSON</a>
       </p>
+      {point.kind === "pull-request" && (
+        <p class="unofficial">
+          <strong>NOT OFFICIAL</strong> A run of a pull request.
+        </p>
+      )}
       <div class="columns2">
         <Numbers point={point} />
         <div>
@@ -44,7 +69,9 @@ function Whole({ point }: { point: Point }) {
           <Reproduce point={point} />
         </div>
       </div>
-      <Reruns point={point} />
+      <Telemetry point={point} others={valueOf(runs) ?? []} />
+      {IS_SERVED && <Ready of={runs}>{(others) => <PointRecords key={`${point.run} ${query.get("as_of")}`} point={point} others={others} />}</Ready>}
+      <Reruns loaded={runs} />
     </>
   );
 }
@@ -129,15 +156,7 @@ function Reproduce({ point }: { point: Point }) {
 }
 
 /** The same point in other runs. */
-function Reruns({ point }: { point: Point }) {
-  const path = `/api/v1/points${queryOf([
-    ["filter", `conc=${point.conc}`],
-    ["filter", `model=${point.model_prefix}`],
-    ["branch", point.branch],
-    ["fields", "id,run,started,commit,image,curve,conc,outcome,tput_per_gpu,median_intvty,median_ttft,median_e2el"],
-    ["limit", "5000"],
-  ])}`;
-  const loaded = useLoaded(path, async () => (await read<Page<Point>>(path)).data.filter((other) => other.curve === point.curve));
+function Reruns({ loaded }: { loaded: Loaded<Point[]> }) {
   const metrics = ["tput_per_gpu", "median_intvty", "median_ttft", "median_e2el"].flatMap((column) => metricOf(column) ?? []);
   return (
     <section aria-label="Other runs">
@@ -149,6 +168,7 @@ function Reruns({ point }: { point: Point }) {
             <DataTable
               name="The same point in other runs"
               rows={points}
+              page={15}
               order="-started"
               columns={[
                 { key: "started", title: "Date", value: (other) => other.started ?? null, show: (other) => <a href={pageOf(other)}>{minute(other.started)}</a> },

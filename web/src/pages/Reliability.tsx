@@ -1,10 +1,12 @@
-/** What succeeded and what failed, by hardware and engine. */
+/** What succeeded and what failed, by hardware and engine; jobs, queues and machines. */
 import { useAddress } from "../address";
 import { type Page, type Point, query as queryOf, read, useLoaded } from "../api";
 import { DataTable } from "../DataTable";
 import { nameOf, pageOf } from "../dimensions";
 import { age, minute } from "../format";
 import { Card, Ready, Select } from "../parts";
+import { IS_SERVED } from "../source/source";
+import { OperationsView } from "./Operations";
 
 export interface ReliabilityRow {
   hardware: string;
@@ -65,6 +67,7 @@ export function Reliability() {
                   { key: "bad", title: "Last failure", value: (row) => row.newest_failed, show: (row) => minute(row.newest_failed) },
                 ]}
               />
+              {IS_SERVED && <OperationsView common={common} />}
               {classes.length > 0 && <Failures common={common} classes={classes} />}
             </>
           );

@@ -49,7 +49,7 @@ function Charts() {
         const names = [...new Set(points.map((point) => `${MODEL.of(point)} ${sequence.of(point)}`))].sort();
         return names.map((name) => {
           const of = points.filter((point) => `${MODEL.of(point)} ${sequence.of(point)}` === name);
-          const model = chartOf(of, x, y, new URLSearchParams(), name);
+          const model = chartOf(of, [], [], x, y, new URLSearchParams(), name);
           const before = baseOf(valueOf(base), name, model.series.length);
           return (
             <section key={name}>

@@ -1,28 +1,37 @@
-/** A metric of points over time: levels with their noise, change points, gaps. */
+/** A metric over time, of points, as a geometric mean over common points, or of curves at equal interactivity: levels with their noise, change points, gaps. */
 import { useMemo } from "preact/hooks";
 import { useAddress } from "../address";
 import { type Page, query as queryOf, read, useLoaded, valueOf } from "../api";
 import { Chart } from "../chart/Chart";
-import type { Band, ChartModel, Mark, Rule } from "../chart/model";
 import { DataTable } from "../DataTable";
 import { type CurveKey, pageOfKey } from "../dimensions";
-import { day, minute, number, percent, shortCommit } from "../format";
+import { day, number, percent } from "../format";
 import { COMPARED, type Metric, metricById, titleWithUnit } from "../metrics";
 import { models } from "../models";
 import { MetricSelect, Ready, Select, TextField, Verdict } from "../parts";
+import { IS_SERVED } from "../source/source";
+import { Grouped } from "./GroupedTrends";
+import type { RunHead } from "./Inbox";
+import { Explanation } from "./Explanation";
+import { trendChart } from "./trendChart";
 
-interface Value {
-  x: string | null;
+/** A value of a run; one without a number is a gap. */
+export interface Value {
+  x?: string | null;
   run: number;
   date: string;
   commit: string;
   image: string | null;
-  value: number;
+  version?: string | null;
+  value: number | null;
+  points?: number;
+  missing?: number;
+  reading?: string;
   low: number | null;
   high: number | null;
 }
 
-interface Level {
+export interface Level {
   from_run: number;
   to_run: number;
   from_ms: number;
@@ -54,14 +63,39 @@ export interface Change {
   verdict: string;
   runs_before: number;
   runs_since: number;
+  low?: number | null;
+  high?: number | null;
   annotations: { text?: string; kind?: string; link?: string }[];
+  good?: RunHead | null;
+  bad?: RunHead | null;
+  compare_url?: string | null;
 }
 
+/** What a chart of a trend needs. */
+export interface Trend {
+  name: string;
+  values: Value[];
+  levels: Level[];
+  /** The page of a run's value. */
+  pageOf?: (run: number) => string;
+}
+
+const SHOWN_AS = [
+  { value: "points", title: "each point" },
+  { value: "mean", title: "geometric mean over common points" },
+  { value: "curve", title: "curves at equal interactivity" },
+];
+const OVER = [
+  { value: "date", title: "time" },
+  { value: "run", title: "run" },
+  { value: "commit", title: "commit" },
+  { value: "version", title: "engine version" },
+  { value: "image", title: "image" },
+];
+const DEFAULT_AT = "50";
 const DEFAULT_METRIC = "throughput-per-gpu";
 /** Charts that are drawn at once. */
 const SHOWN = 12;
-/** A pause so many times the usual one between two runs is a gap. */
-const GAP = 3;
 
 export function Trends() {
   const { query } = useAddress();
@@ -75,11 +109,14 @@ export function Trends() {
     ["filter", query.get("conc") ? `conc=${query.get("conc")}` : null],
     ["branch", branch],
   ];
-  const path = `/api/v1/series${queryOf([...filters, ["metric", metric?.metric], ["as_of", query.get("as_of")]])}`;
-  const loaded = useLoaded(model === null ? null : path, async () => (await read<Page<SeriesRow>>(path)).data);
+  const by = query.get("by") ?? "date";
+  const what = query.get("of") ?? "points";
+  // The version is not among the values of a series by date.
+  const path = `/api/v1/series${queryOf([...filters, ["metric", metric?.metric], ["by", by === "version" ? by : null], ["as_of", query.get("as_of")]])}`;
+  const loaded = useLoaded(model === null || what !== "points" ? null : path, async () => (await read<Page<SeriesRow>>(path)).data);
   const changesPath = `/api/v1/changes${queryOf([...filters, ["metric", metric?.metric]])}`;
   const isPresent = query.get("as_of") === null;
-  const changes = useLoaded(model === null || !isPresent ? null : changesPath, async () => (await read<Page<Change>>(changesPath)).data);
+  const changes = useLoaded(model === null || !isPresent || what !== "points" ? null : changesPath, async () => (await read<Page<Change>>(changesPath)).data);
   const words = (query.get("search") ?? "").toLowerCase().split(/\s+/).filter((word) => word !== "");
   return (
     <div class="content alone">
@@ -88,15 +125,18 @@ export function Trends() {
         <TextField label="Search" name="search" placeholder="h200 tp8 conc64" />
         <Select label="Model" name="model" options={all.map(({ value }) => ({ value, title: value }))} fallback={all[0]?.value ?? ""} />
         <MetricSelect label="Metric" name="metric" metrics={COMPARED} fallback={DEFAULT_METRIC} by="metric" />
-        <Select label="Over" name="by" options={[{ value: "date", title: "time" }, { value: "run", title: "run" }]} fallback="date" />
+        {IS_SERVED && <Select label="Show" name="of" options={SHOWN_AS} fallback="points" />}
+        {what === "curve" && <TextField label="At (tok/s/user)" name="at" fallback={DEFAULT_AT} />}
+        <Select label="Over" name="by" options={OVER} fallback="date" />
         <TextField label="Concurrency" name="conc" placeholder="all" />
       </div>
       {known.state === "ready" && all.length === 0 && <p class="empty">This history has no points yet.</p>}
-      {model !== null && metric && (
+      {model !== null && metric && what !== "points" && <Grouped filters={filters} metric={metric} at={what === "curve" ? (query.get("at") ?? DEFAULT_AT) : null} by={by} words={words} />}
+      {model !== null && metric && what === "points" && (
         <Ready of={loaded}>
           {(rows) => {
             const found = rows.filter((row) => words.every((word) => row.point.toLowerCase().includes(word)));
-            return <Charts rows={found} metric={metric} changes={valueOf(changes) ?? []} by={query.get("by") ?? "date"} />;
+            return <Charts rows={found} metric={metric} changes={valueOf(changes) ?? []} by={by} />;
           }}
         </Ready>
       )}
@@ -115,7 +155,7 @@ function Charts({ rows, metric, changes, by }: { rows: SeriesRow[]; metric: Metr
         {order.slice(0, SHOWN).map((row) => (
           <div key={row.point}>
             <h2>{row.point}</h2>
-            <Chart model={chartOf(row, metric, by)} height={230} isSmall />
+            <Chart model={trendChart({ name: row.point, values: row.values, levels: row.levels, pageOf: (run) => pageOfKey(row.key.curve, row.key.conc, run) }, metric, by)} height={230} isSmall />
           </div>
         ))}
       </div>
@@ -137,10 +177,11 @@ function Changes({ rows }: { rows: Change[] }) {
         { key: "at", title: "Between", value: (row) => row.at, show: (row) => `${day(row.after)} and ${day(row.at)}` },
         { key: "point", title: "Point", value: (row) => row.point, show: (row) => <a href={trendOf(row)}>{row.point}</a> },
         { key: "relative", title: "Change", isNumber: true, value: (row) => row.relative, show: (row) => percent(row.relative) },
+        { key: "interval", title: "95 % interval", value: (row) => (row.low == null ? null : `${percent(row.low)} to ${percent(row.high)}`) },
         { key: "before", title: "Before", isNumber: true, value: (row) => scaled(row, row.before), show: (row) => number(scaled(row, row.before)) },
         { key: "now", title: "Since", isNumber: true, value: (row) => scaled(row, row.now), show: (row) => number(scaled(row, row.now)) },
         { key: "runs", title: "Runs", isNumber: true, value: (row) => row.runs_since, show: (row) => `${row.runs_before} / ${row.runs_since}` },
-        { key: "notes", title: "Explained by", isLong: true, value: (row) => row.annotations.map((note) => note.text ?? "").join("; ") },
+        { key: "notes", title: "Explained by", isLong: true, value: (row) => row.annotations.map((note) => note.text ?? "").join("; "), show: (row) => <Explanation change={row} /> },
       ]}
     />
   );
@@ -152,51 +193,4 @@ function scaled(row: Change, value: number): number {
 
 function trendOf(row: Change): string {
   return `/trends${queryOf([["model", row.point.split(" ")[0]], ["metric", row.metric === DEFAULT_METRIC ? null : row.metric], ["search", row.point]])}`;
-}
-
-function chartOf(row: SeriesRow, metric: Metric, by: string): ChartModel {
-  const isTime = by === "date";
-  const values = [...row.values].sort((one, other) => one.date.localeCompare(other.date) || one.run - other.run);
-  const at = (value: Value) => (isTime ? Date.parse(value.date) : value.run);
-  const marks = values.map((value): Mark => ({
-    x: at(value),
-    y: value.value * metric.scale,
-    yLow: value.low === null ? undefined : value.low * metric.scale,
-    yHigh: value.high === null ? undefined : value.high * metric.scale,
-    title: row.point,
-    href: pageOfKey(row.key.curve, row.key.conc, value.run),
-    facts: [[metric.title, `${number(value.value * metric.scale)} ${metric.unit}`], ["Date", minute(value.date)], ["Run", String(value.run)], ["Commit", shortCommit(value.commit)], ["Image", value.image ?? "–"]],
-  }));
-  return {
-    name: `${metric.title} of ${row.point}`,
-    x: { title: isTime ? "Date (UTC)" : "Run", kind: isTime ? "time" : "linear" },
-    y: { title: titleWithUnit(metric), kind: "linear" },
-    series: [{ name: row.point, style: 0, marks, lines: isTime ? pieces(marks) : [marks] }],
-    bands: row.levels.map((level): Band => {
-      const mean = level.mean * metric.scale;
-      const spread = 2 * (level.sd ?? 0) * mean;
-      return { x: isTime ? [level.from_ms, level.to_ms] : [level.from_run, level.to_run], y: [mean - spread, mean + spread], middle: mean };
-    }),
-    rules: row.levels.slice(1).map((level, index): Rule => {
-      const before = row.levels[index]?.mean ?? level.mean;
-      const relative = level.mean / before - 1;
-      const isBetter = (metric.better === "lower") === relative < 0;
-      return { x: isTime ? level.from_ms : level.from_run, label: percent(relative), tone: isBetter ? "better" : "worse" };
-    }),
-    notes: [`${metric.title}: ${metric.formula}`],
-  };
-}
-
-/** Lines that end at gaps, because nothing is known of the time between. */
-function pieces(marks: Mark[]): Mark[][] {
-  const pauses = marks.slice(1).map((mark, index) => mark.x - (marks[index]?.x ?? 0)).sort((one, other) => one - other);
-  const usual = pauses[Math.floor(pauses.length / 2)] ?? 0;
-  const lines: Mark[][] = [];
-  for (const mark of marks) {
-    const line = lines.at(-1);
-    const last = line?.at(-1);
-    if (line && last && mark.x - last.x <= GAP * usual) line.push(mark);
-    else lines.push([mark]);
-  }
-  return lines;
 }

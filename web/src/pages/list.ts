@@ -5,11 +5,13 @@ import { Compare } from "./Compare";
 import { Cost } from "./Cost";
 import { Coverage } from "./Coverage";
 import { Details } from "./Details";
+import { Inbox } from "./Inbox";
 import { Llmd } from "./Llmd";
 import { Mlperf } from "./Mlperf";
 import { Overview } from "./Overview";
 import { Performance } from "./Performance";
 import { PointPage } from "./PointPage";
+import { PullRequests } from "./PullRequests";
 import { Reliability } from "./Reliability";
 import { Report } from "./Report";
 import { Rhaiis } from "./Rhaiis";
@@ -29,12 +31,17 @@ export interface PageEntry {
 /** Pages of a history, of which a report has one run. */
 const HISTORY: readonly SourceKind[] = ["server", "site"];
 
+/** Pages that ask what only a server computes. */
+const SERVED: readonly SourceKind[] = ["server"];
+
 const ALL_PAGES: PageEntry[] = [
   { path: "/", title: "Report", component: Report, sources: ["report"] },
   { path: "/", title: "Overview", component: Overview, sources: HISTORY },
   { path: "/performance", title: "Performance", component: Performance },
   { path: "/trends", title: "Trends", component: Trends, sources: HISTORY },
   { path: "/compare", title: "Compare", component: Compare, ...(SOURCE.kind === "report" && !DESCRIPTION.compared ? { sources: HISTORY } : {}) },
+  { path: "/inbox", title: "Regressions", component: Inbox, sources: SERVED },
+  { path: "/pulls", title: "Pull requests", component: PullRequests, sources: HISTORY },
   { path: "/details", title: "Details", component: Details },
   { path: "/cost", title: "Cost", component: Cost },
   { path: "/accuracy", title: "Accuracy", component: Accuracy, sources: HISTORY },

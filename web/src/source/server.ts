@@ -1,9 +1,30 @@
 /** The results API of the page's own origin. */
+import { authorization, refused } from "./token";
 
 /** A problem of the server is thrown as its `detail`. */
 export async function fetchJson<T>(path: string): Promise<T> {
-  const response = await fetch(path, { headers: { accept: "application/json" } });
+  const response = await fetch(path, { headers: { accept: "application/json", ...authorization() } });
   if (response.ok) return (await response.json()) as T;
+  throw await problemOf(response, path);
+}
+
+/** Writes a document; the answer is the server's. */
+export async function postJson<T>(path: string, document: unknown): Promise<T> {
+  const headers = { accept: "application/json", "content-type": "application/json", ...authorization() };
+  const response = await fetch(path, { method: "POST", headers, body: JSON.stringify(document) });
+  if (response.ok) return (await response.json()) as T;
+  throw await problemOf(response, path);
+}
+
+/** A file of the API. */
+export async function fetchFile(path: string): Promise<Blob> {
+  const response = await fetch(path, { headers: authorization() });
+  if (response.ok) return response.blob();
+  throw await problemOf(response, path);
+}
+
+async function problemOf(response: Response, path: string): Promise<Error> {
+  if (response.status === 401) refused();
   const problem = (await response.json().catch(() => null)) as { detail?: string } | null;
-  throw new Error(problem?.detail ?? `the server answered ${response.status} to ${path}`);
+  return new Error(problem?.detail ?? `the server answered ${response.status} to ${path}`);
 }

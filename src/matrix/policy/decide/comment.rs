@@ -5,6 +5,7 @@ use super::{Decision, Facts, Permission, Scope, refuse, run, scope_of, skip, wit
 use crate::matrix::policy::command::Command;
 use crate::matrix::policy::event::PullRequest;
 use crate::matrix::policy::run_request::{EarlierResults, RunRequest};
+use crate::matrix::row_filter::RowFilter;
 use crate::settings::{Mode, Policy, Sweep};
 
 pub(super) fn decide(action: &str, pull_request: Option<u64>, author: &str, body: &str, policy: &Policy, facts: &Facts) -> Decision {
@@ -54,20 +55,28 @@ fn obey(command: Command, author: &str, pull_request: &PullRequest, policy: &Pol
         canary: false,
         fail_fast: false,
     });
-    let (sweep, keys, evals_only, all_evals, earlier) = match command {
+    let (sweep, keys, evals_only, all_evals, earlier, filter) = match command {
         // An interrupted run has passed its canary already.
         Command::Retry => {
             let earlier = EarlierResults::LastRunOf(pull_request.number);
-            (Sweep { canary: false, ..by_label }, Vec::new(), false, false, earlier)
+            (
+                Sweep { canary: false, ..by_label },
+                Vec::new(),
+                false,
+                false,
+                earlier,
+                RowFilter::default(),
+            )
         }
         Command::Sweep {
             mode,
             config_keys,
             evals_only,
             all_evals,
+            filter,
         } => {
             let sweep = mode.map_or(by_label, |mode| Sweep { mode, ..by_label });
-            (sweep, config_keys, evals_only, all_evals, EarlierResults::None)
+            (sweep, config_keys, evals_only, all_evals, EarlierResults::None, filter)
         }
     };
     let scope = if keys.is_empty() {
@@ -86,6 +95,7 @@ fn obey(command: Command, author: &str, pull_request: &PullRequest, policy: &Pol
         evals_only,
         all_evals,
         earlier,
+        filter,
         ..RunRequest::new(scope, sweep, reason)
     };
     run(with_labels(request, pull_request, policy))
