@@ -31,4 +31,6 @@ mod modes;
 mod monitoring;
 mod origin;
 mod reads;
+mod view_pages;
+mod views;
 mod writes;
