@@ -198,6 +198,23 @@ fn unreadable_files_are_findings_beside_the_others() {
     );
     assert!(said.stdout.contains("title=missing-recipe"), "{}", said.stdout);
 
+    // What rows read besides: sessions, and tasks of evaluations.
+    fs::remove_dir(path("runners/h100-a.yaml")).unwrap();
+    fs::write(path("runners/h100-a.yaml"), "launcher: local\nload: { sessions: traces.jsonl }\n").unwrap();
+    fs::create_dir_all(path("benchmarks/evals")).unwrap();
+    fs::write(path("benchmarks/evals/own.yaml"), "task: own\noutput_typ: generate_until\n").unwrap();
+    let said = run(folder.path(), &["check", "--format", "github"]);
+    for part in ["title=missing-sessions", "file=benchmarks/evals/own.yaml", "output_typ"] {
+        assert!(said.stdout.contains(part), "{part}: {}", said.stdout);
+    }
+    fs::write(path("traces.jsonl"), "{\"messages\": 1}\n").unwrap();
+    let said = run(folder.path(), &["check", "--format", "github"]);
+    assert!(
+        said.stdout.contains("title=sessions") && said.stdout.contains("traces.jsonl"),
+        "{}",
+        said.stdout
+    );
+
     fs::remove_file(path("configs/a-master.yaml")).unwrap();
     let said = run(folder.path(), &["check"]);
     assert_eq!(said.exit, "3");

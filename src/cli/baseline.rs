@@ -116,7 +116,8 @@ impl ComparedRunArgs {
 }
 
 async fn compare(baselines: &[Baseline], remote: &WorkflowRuns, evidence: EvidenceArgs, head: (&str, &Run)) -> Result<Comparison, Failure> {
-    let evidence = evidence.into_evidence(&[head.1])?;
+    let (mut evidence, judging) = evidence.into_evidence()?;
+    evidence.low_scores = judging.low_scores(&head.1.evals);
     let compared = comparison::compare_with_baselines(baselines, remote, &evidence, head).await?;
     let BaselineComparison {
         comparison,
@@ -139,11 +140,11 @@ pub(super) fn say_expired(comparison: &Comparison) {
 }
 
 impl EvidenceArgs {
-    /// Reads the settings and returns the input of a comparison of these heads.
+    /// Reads the settings, and returns the input of a comparison, without low scores, and what judges scores.
     ///
     /// # Errors
     /// Invalid input for invalid settings.
-    pub fn into_evidence(self, heads: &[&Run]) -> Result<Evidence, Failure> {
+    pub(crate) fn into_evidence(self) -> Result<(Evidence, JudgingSettings), Failure> {
         let Self {
             history,
             history_runs,
@@ -153,18 +154,17 @@ impl EvidenceArgs {
             head_name,
         } = self;
         let judging = SettingsFile::from(settings).judging(github::base_sha()?.as_deref(), &output::say)?;
-        let low_scores = heads.iter().flat_map(|head| judging.low_scores(&head.evals)).collect();
-        let JudgingSettings { settings, remarks, .. } = judging;
-        Ok(Evidence {
+        let evidence = Evidence {
             history,
             history_runs,
             repeats: repeat,
-            rules: settings.regressions,
-            rule_remarks: remarks,
-            low_scores,
+            rules: judging.settings.regressions.clone(),
+            rule_remarks: judging.remarks.clone(),
+            low_scores: Vec::new(),
             today: chrono::Utc::now().date_naive(),
             base_name,
             head_name,
-        })
+        };
+        Ok((evidence, judging))
     }
 }

@@ -51,8 +51,7 @@ pub async fn run(args: CompareArgs) -> Result<Exit, Failure> {
         fail_on,
     } = args;
     let mut base = store::load_run(&base_path)?;
-    // Scores of one of several heads would be shown at all of them; `imax compare` is no gate of a pull request.
-    let evidence = evidence.into_evidence(&[])?;
+    let (mut evidence, judging) = evidence.into_evidence()?;
     let knowledge = evidence.knowledge().await?;
     let (filters, grouping) = selection.into_parts();
     let base_name = base_path.display().to_string();
@@ -61,6 +60,7 @@ pub async fn run(args: CompareArgs) -> Result<Exit, Failure> {
         let mut head = store::load_run(path)?;
         analysis::pair_raw_points(&base, &mut head);
         let head_name = path.display().to_string();
+        evidence.low_scores = judging.low_scores(&head.evals);
         let mut comparison = evidence.compare((&base_name, vec![&base]), (&head_name, &head), &knowledge)?;
         say_expired(&comparison);
         analysis::select(&mut head, Some(&mut comparison), &filters);

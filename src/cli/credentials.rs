@@ -8,7 +8,7 @@ use super::action::{JobEnvironment, JobEnvironmentError};
 
 /// Variables that hold the job's token, the tokens of the runner's services, and webhooks. A recipe runs with the rights of this
 /// process, so it can read `/proc/<pid>/environ` and could write to the repository with them.
-const CREDENTIALS: [&str; 14] = [
+const CREDENTIALS: [&str; 15] = [
     "GITHUB_TOKEN",
     "GH_TOKEN",
     "GITHUB_ENTERPRISE_TOKEN",
@@ -22,6 +22,7 @@ const CREDENTIALS: [&str; 14] = [
     "IMAX_DISCORD_WEBHOOK_URL",
     "IMAX_WEBHOOK_URL",
     "IMAX_WEBHOOK_SECRET",
+    "IMAX_INGEST_TOKEN",
     // All secrets of the workflow that a row may have.
     "IMAX_ACTION_SECRETS",
 ];

@@ -12,7 +12,8 @@ use crate::planning::{self, RunnerFleet};
 #[command(next_help_heading = "The fleet")]
 pub(super) struct FleetArgs {
     /// Examine the self-hosted runners of --repository [default: GITHUB_REPOSITORY] instead of this node: their state, labels and jobs, and which labels of configs
-    /// no online runner has. The token (GH_TOKEN) needs `administration: read`
+    /// no online runner has. The token (GH_TOKEN) needs `administration: read`; for those that its organisation shares with it,
+    /// `organization_self_hosted_runners: read`
     #[arg(long)]
     pub(super) fleet: bool,
     /// With --fleet: tell the webhooks of the environment where a label has no online runner or a runner is offline

@@ -15,6 +15,7 @@ mod configs;
 mod credentials;
 mod demo;
 mod dialect;
+mod dispatch;
 mod doctor;
 mod doctor_fleet;
 mod eval;
@@ -106,6 +107,7 @@ enum Command {
     Normalize(normalize::NormalizeArgs),
     Collect(collect::CollectArgs),
     Publish(Box<publish::PublishArgs>),
+    Dispatch(Box<dispatch::DispatchArgs>),
     Import(import::ImportArgs),
     Export(export::ExportArgs),
     History(history::HistoryCommandArgs),
@@ -141,6 +143,7 @@ impl Command {
             | Self::Progress(_)
             | Self::Notify(_)
             | Self::Publish(_)
+            | Self::Dispatch(_)
             | Self::Import(_)
             | Self::Export(_)
             | Self::History(_)
@@ -258,6 +261,7 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Sim(args) => block_in_place(|| sim::run(args)),
         Command::Collect(args) => collect::run(args).await,
         Command::Publish(args) => publish::run(*args).await,
+        Command::Dispatch(args) => dispatch::run(*args).await,
         Command::Import(args) => import::run(args).await,
         Command::Export(args) => export::run(args).await,
         Command::Token(args) => token::run(args).await,

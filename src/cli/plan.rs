@@ -12,6 +12,7 @@ use super::matrix::{ScenarioName, generator_request};
 use super::plan_table::plan_table;
 use super::settings::SettingsArgs;
 use super::{Exit, Failure, output, terminal};
+use crate::github;
 use crate::github::workflow::WorkflowFiles;
 use crate::matrix::RowFilter;
 use crate::matrix::filters::Nodes;
@@ -308,7 +309,9 @@ pub(super) async fn run(args: PlanArgs) -> Result<Exit, Failure> {
                 totals,
                 search_space,
                 jobs,
+                refused,
             } = planning::publish(&plan, &options, &workflow, &output::say)?;
+            refused.iter().for_each(|sentence| warn_of_row(sentence));
             output::say(&format!("plan: {totals}"));
             match format {
                 Format::Table => output::emit(&plan_table(&jobs, terminal::stdout_style()))?,
@@ -329,6 +332,15 @@ pub(super) async fn run(args: PlanArgs) -> Result<Exit, Failure> {
         }
     }
     Ok(Exit::Success)
+}
+
+/// On GitHub an annotation: a job's log is not read before the job fails.
+fn warn_of_row(sentence: &str) {
+    if github::is_github_actions() {
+        output::say_commands(&github::workflow_command("warning", &[("title", "row cannot run")], sentence));
+    } else {
+        output::say(&format!("warning: {sentence}"));
+    }
 }
 
 /// People at a terminal want to see what will run; programs read a pipe.

@@ -223,7 +223,7 @@ fn measured_branch(branch: &str) -> &str {
 }
 
 /// The kind of a run that a GitHub event triggered.
-fn kind_of_event(event: Option<&str>) -> RunKind {
+pub(super) fn kind_of_event(event: Option<&str>) -> RunKind {
     match event {
         // A merge queue measures what the branch is about to be.
         Some("push" | "schedule" | "merge_group") => RunKind::Main,

@@ -88,6 +88,21 @@ pub(crate) fn connect(repository: Option<&str>) -> Result<(Client, RepositoryNam
     Ok((Client::new(&settings)?, repository))
 }
 
+/// The same with the token in another variable, for a repository that the workflow's own token cannot write to.
+///
+/// # Errors
+/// As [`connect`].
+pub(crate) fn connect_with_token_in(variable: &'static str, repository: &str) -> Result<(Client, RepositoryName), GithubError> {
+    let repository = RepositoryName::parse(repository)?;
+    let is_token = |name: &str| matches!(name, "GITHUB_TOKEN" | "GH_TOKEN");
+    let lookup = |name: &str| std::env::var(if is_token(name) { variable } else { name }).ok();
+    let settings = ClientSettings::from_environment(lookup).map_err(|error| match error {
+        GithubError::NoToken => GithubError::NoTokenIn(variable),
+        error => error,
+    })?;
+    Ok((Client::new(&settings)?, repository))
+}
+
 /// An HTTP method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Method {

@@ -1,4 +1,4 @@
-//! Starts workflows (`workflow_dispatch`).
+//! Starts workflows (`workflow_dispatch`), and tells a repository that something happened (`repository_dispatch`).
 
 use std::collections::BTreeMap;
 
@@ -33,6 +33,33 @@ pub(crate) async fn dispatch_workflow(
     };
     client
         .send(Request::write(Method::Post, &path, &body, "actions: write"))
+        .await
+        .map(drop)
+}
+
+#[derive(Serialize)]
+struct RepositoryDispatch<'a> {
+    event_type: &'a str,
+    client_payload: &'a BTreeMap<String, String>,
+}
+
+/// Sends an event to a repository, whose workflows with `on: repository_dispatch` may start.
+///
+/// # Errors
+/// [`GithubError`] if GitHub refuses, as it does without write access to the repository, or does not answer.
+pub(crate) async fn dispatch_event(
+    client: &Client,
+    repository: &RepositoryName,
+    event_type: &str,
+    client_payload: &BTreeMap<String, String>,
+) -> Result<(), GithubError> {
+    let path = format!("/repos/{repository}/dispatches");
+    let body = RepositoryDispatch {
+        event_type,
+        client_payload,
+    };
+    client
+        .send(Request::write(Method::Post, &path, &body, "contents: write"))
         .await
         .map(drop)
 }

@@ -17,6 +17,9 @@ pub enum GithubError {
     /// There is no token.
     #[error("neither GITHUB_TOKEN nor GH_TOKEN is set; give the step `env: GITHUB_TOKEN: ${{{{ github.token }}}}`")]
     NoToken,
+    /// There is no token for another repository.
+    #[error("{0} is not set; give the step `env: {0}: ${{{{ secrets.NAME }}}}` with a token that may write to the other repository")]
+    NoTokenIn(&'static str),
     /// The repository is not `owner/name`.
     #[error("invalid repository {0:?}, expected owner/name as in GITHUB_REPOSITORY")]
     Repository(String),

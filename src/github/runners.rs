@@ -1,4 +1,4 @@
-//! The self-hosted runners of a repository, and the jobs that they run.
+//! The self-hosted runners of a repository and of its organisation, and the jobs that they run.
 
 use serde::Deserialize;
 
@@ -9,6 +9,8 @@ use super::run::PERMISSION;
 
 /// `GITHUB_TOKEN` cannot have this permission: a token of a person or an app is needed.
 const RUNNERS: &str = "administration: read";
+/// A permission of an app or a person in the organisation.
+const ORGANISATION_RUNNERS: &str = "organization_self_hosted_runners: read";
 /// GitHub's limit of items on a page.
 const PAGE: usize = 100;
 /// Pages of runners: ten thousand.
@@ -51,10 +53,42 @@ struct LabelDocument {
 /// # Errors
 /// [`GithubError`] if GitHub refuses or does not answer.
 pub(crate) async fn runners(client: &Client, repository: &RepositoryName) -> Result<Vec<Runner>, GithubError> {
+    runners_at(client, &format!("/repos/{repository}/actions/runners"), RUNNERS).await
+}
+
+#[derive(Deserialize)]
+struct GroupPage {
+    runner_groups: Vec<GroupDocument>,
+}
+
+#[derive(Deserialize)]
+struct GroupDocument {
+    id: u64,
+}
+
+/// The runners of the repository's organisation that take its jobs, by name: those of the groups that it sees.
+///
+/// # Errors
+/// [`GithubError`] if GitHub refuses, as it does for the repository of a person, or does not answer.
+pub(crate) async fn organisation_runners(client: &Client, repository: &RepositoryName) -> Result<Vec<Runner>, GithubError> {
+    let full = repository.to_string();
+    let (owner, name) = full.split_once('/').unwrap_or_default();
+    let path = format!("/orgs/{owner}/actions/runner-groups?visible_to_repository={name}&per_page={PAGE}");
+    let groups: GroupPage = client.read(Request::get(&path, ORGANISATION_RUNNERS)).await?;
+    let mut found = Vec::new();
+    for GroupDocument { id } in groups.runner_groups {
+        let path = format!("/orgs/{owner}/actions/runner-groups/{id}/runners");
+        found.extend(runners_at(client, &path, ORGANISATION_RUNNERS).await?);
+    }
+    found.sort_by(|left, right| left.name.cmp(&right.name));
+    Ok(found)
+}
+
+async fn runners_at(client: &Client, list: &str, permission: &'static str) -> Result<Vec<Runner>, GithubError> {
     let mut found = Vec::new();
     for page in 1..=MAX_PAGES {
-        let path = format!("/repos/{repository}/actions/runners?per_page={PAGE}&page={page}");
-        let listed: RunnerPage = client.read(Request::get(&path, RUNNERS)).await?;
+        let path = format!("{list}?per_page={PAGE}&page={page}");
+        let listed: RunnerPage = client.read(Request::get(&path, permission)).await?;
         let is_last = listed.runners.len() < PAGE;
         found.extend(listed.runners.into_iter().map(|document| Runner {
             name: document.name,

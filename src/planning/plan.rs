@@ -7,6 +7,7 @@ use globset::GlobSet;
 use super::Warn;
 use super::change::{Change, ChangeError};
 use super::changelog_files::ChangelogFiles;
+use super::check::{Folders, RefusedRows, refused_rows};
 use super::config_files::{ConfigFiles, ConfigFilesError};
 use super::earlier_run::{EarlierRun, EarlierRunError};
 use super::event::{EventResult, event_request};
@@ -183,6 +184,8 @@ pub(crate) struct SweepPlan {
     pub(super) whole: SearchSpace,
     /// What the earlier run did not measure.
     pub(super) remaining: Option<SearchSpace>,
+    /// Rows that no node of their label would run. They stay in the plan, as in InferenceX's: their jobs say why, and results list them.
+    pub(super) refused: Vec<RefusedRows>,
 }
 
 impl SweepPlan {
@@ -224,12 +227,28 @@ pub(crate) async fn plan(request: &PlanRequest, warn: Warn<'_>) -> Result<PlanRe
         }
         None => None,
     };
-    Ok(PlanResult::Sweep(Box::new(SweepPlan {
-        whole: search_space(&sweep.change, planned, request.group_by_engine),
+    let whole = search_space(&sweep.change, planned, request.group_by_engine);
+    let mut plan = SweepPlan {
+        whole,
         remaining,
+        refused: Vec::new(),
         estimate: request.group_by_engine,
         sweep,
-    })))
+    };
+    let rows: Vec<Row> = plan.to_run().rows().cloned().collect();
+    plan.refused = refused_in_checkout(&rows, &request.configs);
+    Ok(PlanResult::Sweep(Box::new(plan)))
+}
+
+/// The rows that would be refused by recipes and profiles in their usual folders. A repository that keeps them elsewhere is not judged.
+fn refused_in_checkout(rows: &[Row], configs: &ConfigFiles) -> Vec<RefusedRows> {
+    let folders = Folders {
+        recipes: Path::new("benchmarks"),
+        profiles: Path::new("runners"),
+    };
+    // The configs have been read before; what they warn of is said.
+    let catalog = configs.load(&|_| {});
+    catalog.map_or_else(|_| Vec::new(), |catalog| refused_rows(rows, &catalog.runners, folders))
 }
 
 /// The search space of the changelog entries between two revisions, by the configs of the working directory.

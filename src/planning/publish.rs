@@ -10,6 +10,7 @@ use super::priorities::{PrioritiesError, prioritise};
 use crate::git::Commit;
 use crate::github::workflow::{WorkflowFileError, WorkflowFiles};
 use crate::matrix::plan::{self, ChangelogMetadata, Job, MATRIX_LIMIT, OutputError, Plan, PlanFile, SearchSpace, Totals};
+use crate::model::escape_markdown;
 use crate::store::artifacts::ArtifactError;
 use crate::system::files::{self, FileError};
 
@@ -32,6 +33,8 @@ pub(crate) struct Published {
     pub search_space: String,
     /// Its jobs.
     pub jobs: Vec<Job>,
+    /// Rows that no node of their label would run, a sentence each.
+    pub refused: Vec<String>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +77,7 @@ pub(crate) fn publish(
         totals: Totals::of(sweep.change.added.len(), &jobs),
         search_space: serde_json::to_string(plan.to_run())?,
         jobs,
+        refused: plan.refused.iter().map(ToString::to_string).collect(),
     };
     let jobs = &published.jobs;
     let reason = if jobs.is_empty() && sweep.reused.is_some() && sweep.earlier.as_ref().is_some_and(EarlierRun::has_results) {
@@ -93,10 +97,22 @@ pub(crate) fn publish(
     }
     let known = durations.as_ref().and_then(|durations| durations.known(jobs));
     workflow.add_summary(&plan::summary(&reason, published.totals, jobs, plan.estimate, known))?;
+    if !published.refused.is_empty() {
+        workflow.add_summary(&refused_list(&published.refused))?;
+    }
     if let (Some(earlier), Some(path)) = (&sweep.earlier, &options.plan_file) {
         earlier.copy_results(path)?;
     }
     Ok(published)
+}
+
+/// The list for the step summary.
+fn refused_list(refused: &[String]) -> String {
+    let lines: Vec<String> = refused
+        .iter()
+        .map(|sentence| format!("- {}\n", escape_markdown(sentence)))
+        .collect();
+    format!("\n#### Rows that cannot run\n\n{}", lines.concat())
 }
 
 /// Sets the step outputs. `plan_file` becomes the default one if the plan needs a file and none is named.

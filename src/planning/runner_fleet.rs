@@ -1,4 +1,4 @@
-//! `imax doctor --fleet`: the repository's runners, and the labels of configs that no online runner has.
+//! `imax doctor --fleet`: the runners of a repository and of its organisation, and the labels of configs that no online runner has.
 
 use std::collections::BTreeMap;
 
@@ -53,7 +53,12 @@ pub(crate) enum RunnerFleetError {
 pub(crate) async fn runner_fleet(repository: Option<&str>, configs: &ConfigFiles, warn: Warn<'_>) -> Result<RunnerFleet, RunnerFleetError> {
     let catalog = configs.load(warn)?;
     let (client, repository) = github::connect(repository)?;
-    let found = github::runners(&client, &repository).await?;
+    let mut found = github::runners(&client, &repository).await?;
+    // A token of the repository alone cannot list them, and a person has none.
+    match github::organisation_runners(&client, &repository).await {
+        Ok(shared) => found.extend(shared),
+        Err(error) => warn(&format!("runners of an organisation are not known: {error}")),
+    }
     // Jobs explain the state; without them the list is still good.
     let jobs: BTreeMap<String, String> = match github::jobs_by_runner(&client, &repository).await {
         Ok(jobs) => jobs.into_iter().collect(),

@@ -2,6 +2,7 @@
 //! an error and not ignored. Its sections are plain values; the steps that apply them import them from here.
 
 mod history;
+mod ingest;
 mod policy;
 mod queue;
 mod regressions;
@@ -13,6 +14,7 @@ use crate::model::{Diagnostics, SourceFile};
 use crate::yaml::{self, Node, Reader, Value};
 
 pub use history::HistoryAddress;
+pub use ingest::Ingest;
 pub use policy::{Mode, Policy, Sweep};
 pub use queue::Queue;
 pub use regressions::{Exception, Regressions};
@@ -28,10 +30,12 @@ pub struct Settings {
     pub regressions: Regressions,
     /// Where the action keeps runs, and what it compares with.
     pub history: Option<HistoryAddress>,
+    /// Which repository is told about published results.
+    pub ingest: Option<Ingest>,
 }
 
 /// The sections.
-const FIELDS: [&str; 4] = ["policy", "regressions", "history", "queue"];
+const FIELDS: [&str; 5] = ["policy", "regressions", "history", "queue", "ingest"];
 
 impl Settings {
     /// Parses the document. The diagnostics next to the settings are warnings. An empty document has the defaults.
@@ -55,7 +59,13 @@ fn read(reader: &mut Reader<'_>, root: &Node) -> Option<Settings> {
     let regressions = object.get("regressions").map(|node| regressions::read(reader, node));
     let history = object.get("history").map(|node| history::read(reader, node));
     let queue = object.get("queue").map(|node| queue::read(reader, node));
+    let ingest = match object.get("ingest") {
+        Some(node) if node.value == Value::Null => Some(None),
+        Some(node) => ingest::read(reader, node).map(Some),
+        None => Some(None),
+    };
     Some(Settings {
+        ingest: ingest?,
         queue: queue.unwrap_or_else(|| Some(Queue::default()))?,
         policy: policy.unwrap_or_else(|| Some(Policy::default()))?,
         regressions: regressions.unwrap_or_else(|| Some(Regressions::default()))?,

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde_json::Value;
 
-use super::{HistoryAddress, Policy, Queue, Regressions};
+use super::{HistoryAddress, Ingest, Policy, Queue, Regressions};
 use crate::model::{Nullable, json_schema};
 
 #[derive(JsonSchema)]
@@ -27,6 +27,9 @@ struct SettingsDocument {
     /// Which runners take the jobs of rows, and which jobs come first.
     #[schemars(default)]
     queue: Option<Nullable<Queue>>,
+    /// Which repository is told about published results.
+    #[schemars(default)]
+    ingest: Option<Nullable<Ingest>>,
 }
 
 /// The schema of a settings file.
@@ -37,7 +40,7 @@ pub fn schema() -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{FIELDS, policy, regressions};
+    use super::super::{FIELDS, ingest, policy, regressions};
     use super::*;
 
     #[test]
@@ -45,6 +48,7 @@ mod tests {
         let schema = schema();
         for (name, fields) in [
             ("Settings", &FIELDS[..]),
+            ("Ingest", &ingest::FIELDS),
             ("Policy", &policy::FIELDS),
             ("Sweep", &policy::SWEEP_FIELDS),
             ("Regressions", &regressions::FIELDS),

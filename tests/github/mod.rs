@@ -54,6 +54,8 @@ pub struct State {
     pub git: GitRepository,
     /// Responses to the next requests.
     pub faults: VecDeque<Fault>,
+    /// Bodies of `repository_dispatch`.
+    pub dispatches: Vec<serde_json::Value>,
     /// Whether the token lacks write permissions.
     pub read_only: bool,
     /// Lists of comments are empty until this many were created, so that several jobs believe to be the first.
@@ -107,6 +109,19 @@ impl Github {
     }
 }
 
+/// Takes an event as GitHub does: with a type of at most 100 characters and a payload of at most ten members.
+fn dispatch(state: &mut State, body: serde_json::Value) -> HttpResponse {
+    let is_type = body["event_type"]
+        .as_str()
+        .is_some_and(|name| !name.is_empty() && name.len() <= 100);
+    let is_payload = body["client_payload"].as_object().is_some_and(|payload| payload.len() <= 10);
+    if !is_type || !is_payload {
+        return error(422, "Validation Failed");
+    }
+    state.dispatches.push(body);
+    HttpResponse::new(204)
+}
+
 fn respond(state: &mut State, request: &HttpRequest) -> HttpResponse {
     let (method, path) = (request.method(), request.path());
     state.requests.push(format!("{method} {path}"));
@@ -136,6 +151,7 @@ fn respond(state: &mut State, request: &HttpRequest) -> HttpResponse {
         return error(403, "Resource not accessible by integration");
     }
     match parts.split_first() {
+        Some((&"dispatches", [])) if method == "POST" => dispatch(state, request.json()),
         Some((&"compare", [commits])) => {
             let is_on_branch = state.on_branch.iter().any(|commit| commits.ends_with(&format!("...{commit}")));
             let status = if is_on_branch { "behind" } else { "diverged" };

@@ -157,6 +157,7 @@ fn fleet_names_the_labels_without_an_online_runner() {
         let server = HttpServer::start(move |_, request| {
             let runner = json!({ "name": "h100-box_0", "status": status, "busy": status == "online", "labels": [{ "name": "h100" }] });
             Some(match request.path() {
+                "/orgs/org/actions/runner-groups" => HttpResponse::json(json!({ "runner_groups": [] })),
                 "/repos/org/repo/actions/runners" => HttpResponse::json(json!({ "total_count": 1, "runners": [runner] })),
                 "/repos/org/repo/actions/runs" => HttpResponse::json(json!({ "workflow_runs": [{ "id": 5 }] })),
                 "/repos/org/repo/actions/runs/5/jobs" => HttpResponse::json(json!({
@@ -186,6 +187,33 @@ fn fleet_names_the_labels_without_an_online_runner() {
     );
     let document: Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!(document["without_runner"][0]["label"], "h100");
+}
+
+#[test]
+fn fleet_has_the_runners_that_the_organisation_shares() {
+    let repository = Repository::new();
+    let server = HttpServer::start(move |_, request| {
+        let runner = json!({ "name": "shared_3", "status": "online", "busy": false, "labels": [{ "name": "h100" }] });
+        Some(match request.path() {
+            "/orgs/org/actions/runner-groups" if request.query("visible_to_repository").as_deref() == Some("repo") => {
+                HttpResponse::json(json!({ "runner_groups": [{ "id": 4 }] }))
+            }
+            "/orgs/org/actions/runner-groups/4/runners" => HttpResponse::json(json!({ "runners": [runner] })),
+            "/repos/org/repo/actions/runners" => HttpResponse::json(json!({ "runners": [] })),
+            "/repos/org/repo/actions/runs" => HttpResponse::json(json!({ "workflow_runs": [] })),
+            _ => HttpResponse::new(404),
+        })
+    });
+    let ran = repository.imax_with(
+        &["doctor", "--fleet"],
+        &[("GITHUB_API_URL", server.url.as_str()), ("GH_TOKEN", "t")],
+    );
+    assert!(
+        ran.code == 0 && ran.stdout.contains("shared_3  idle"),
+        "{}{}",
+        ran.stdout,
+        ran.stderr
+    );
 }
 
 #[test]

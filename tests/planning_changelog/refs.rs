@@ -45,6 +45,32 @@ fn appended_entry_gives_rows_outputs_and_summary() {
 }
 
 #[test]
+fn rows_that_cannot_run_stay_and_are_named() {
+    let repository = Repository::new();
+    // A recipe for one of the two precisions.
+    repository.write("benchmarks/toy_fp8_h100.sh", "exec engine\n");
+    let head = repository.commit_log(&with(LOG, &entry("toy-*", "XXX")));
+    let ran = plan(&repository, "HEAD~1", &head, &[]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let of_fp4 = |space: &serde_json::Value| {
+        let rows = space["single_node"]
+            .as_object()
+            .unwrap()
+            .values()
+            .flat_map(|rows| rows.as_array().unwrap());
+        rows.filter(|row| row["precision"] == "fp4").count()
+    };
+    assert!(of_fp4(&ran.json()) > 0, "{}", ran.stdout);
+    for said in [&ran.stderr, &ran.summary] {
+        assert!(said.contains("would refuse") && said.contains("fp4"), "{said}");
+    }
+    assert!(ran.summary.contains("#### Rows that cannot run"), "{}", ran.summary);
+    repository.write("benchmarks/toy_fp4_h100.sh", "exec engine\n");
+    let whole = plan(&repository, "HEAD~1", &head, &[]);
+    assert!(!whole.stderr.contains("would refuse"), "{}", whole.stderr);
+}
+
+#[test]
 fn job_ids_are_unique_and_valid() {
     let repository = Repository::new();
     repository.commit_log(&with(LOG, &entry("toy*", "XXX")));

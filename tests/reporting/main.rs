@@ -18,6 +18,7 @@ mod baselines;
 mod checks;
 mod collecting;
 mod comments;
+mod dispatching;
 mod downloading;
 mod fixture;
 mod forks;

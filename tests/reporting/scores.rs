@@ -130,6 +130,10 @@ fn check_run_and_notification_name_the_task() {
 
 /// The report of a pull request whose base has these thresholds, and which has its own; its score did not change.
 fn judged_by(base: &str, own: &str) -> Ended {
+    judged_with("report", base, own)
+}
+
+fn judged_with(command: &str, base: &str, own: &str) -> Ended {
     let repository = Repository::new();
     repository.write("configs/eval-thresholds.yaml", base);
     let commit = repository.commit("base");
@@ -141,7 +145,11 @@ fn judged_by(base: &str, own: &str) -> Ended {
     run(&fixture, "base", 0.85);
     run(&fixture, "head", 0.85);
     let (base, head) = (fixture.path("base/results"), fixture.path("head/results"));
-    let arguments = ["report", head.to_str().unwrap(), "--baseline", base.to_str().unwrap()];
+    let (base, head) = (base.to_str().unwrap(), head.to_str().unwrap());
+    let arguments = match command {
+        "compare" => vec!["compare", base, head],
+        report => vec![report, head, "--baseline", base],
+    };
     let arguments: Vec<&str> = arguments
         .into_iter()
         .chain(["--format", "markdown", "--fail-on", "regression"])
@@ -156,6 +164,13 @@ fn thresholds_of_a_pull_request_are_those_of_its_base() {
     for part in ["gsm8k on demo", "is below the threshold of the base, 0.9", "counts after the merge"] {
         assert!(lowered.stdout.contains(part), "{part}: {}", lowered.stdout);
     }
+    let compared = judged_with("compare", "default: { gsm8k: 0.9 }\n", "default: { gsm8k: 0.5 }\n");
+    assert_eq!(compared.code, 5, "{}", compared.stdout);
+    assert!(
+        compared.stdout.contains("is below the threshold of the base, 0.9"),
+        "{}",
+        compared.stdout
+    );
     // By its jobs a raised threshold has been judged already; by the base the score is good.
     let raised = judged_by("default: { gsm8k: 0.5 }\n", "default: { gsm8k: 0.6 }\n");
     assert_eq!(raised.code, 0, "{}", raised.stdout);

@@ -17,7 +17,7 @@ use crate::github::workflow::WorkflowFiles;
 use crate::github::{self, WorkflowRun, annotations};
 use crate::matrix::Row;
 use crate::planning::{PLAN_ARTIFACT, PLAN_FILE, SettingsFile};
-use crate::settings::HistoryAddress;
+use crate::settings::{HistoryAddress, Settings};
 use crate::system::{files, untrusted};
 pub(super) use job_environment::{JobEnvironment, JobEnvironmentError};
 use steps::{Artifact, PublishedChange, ReportOptions, Step, Upload};
@@ -110,7 +110,7 @@ pub(super) async fn run(action: ActionArgs) -> Result<Exit, Failure> {
         ActionCommand::Report => {
             let finished = github::finished_run()?;
             // Invalid settings are the finding of the report itself.
-            let history = repository_history().unwrap_or_default();
+            let history = judging_settings().map(|settings| settings.history).unwrap_or_default();
             let history = history.as_ref().map(HistoryAddress::as_str);
             let change = published_change(finished.as_ref())?;
             let baseline = steps::baseline(&baseline, history, |name| std::env::var(name).ok());
@@ -125,13 +125,15 @@ pub(super) async fn run(action: ActionArgs) -> Result<Exit, Failure> {
             steps::report(&folder, &additional, options)
         }
         ActionCommand::Publish => {
-            let Some(history) = repository_history()? else {
+            let settings = judging_settings()?;
+            let (history, ingest) = (settings.history.as_ref().map(HistoryAddress::as_str), settings.ingest.as_ref());
+            if history.is_none() && ingest.is_none() {
                 return Err(Failure::new(
                     Exit::Usage,
-                    "imax.yaml names no history; add `history: branch` to it, or remove this job",
+                    "imax.yaml names neither a history nor a receiver; add `history: branch` or `ingest:` to it, or remove this job",
                 ));
-            };
-            steps::publish(history.as_str(), &published_change(github::finished_run()?.as_ref())?, additional)
+            }
+            steps::publish(history, ingest, &published_change(github::finished_run()?.as_ref())?, additional)
         }
         ActionCommand::Progress => steps::progress(additional),
         ActionCommand::Check => steps::check(additional),
@@ -146,10 +148,10 @@ pub(super) async fn run(action: ActionArgs) -> Result<Exit, Failure> {
     run_all(command_lines).await
 }
 
-/// The history of the repository. A pull request does not choose it: its base does.
-fn repository_history() -> Result<Option<HistoryAddress>, Failure> {
+/// The settings of the repository. A pull request does not choose where its results go: its base does.
+fn judging_settings() -> Result<Settings, Failure> {
     let judging = SettingsFile::from(SettingsArgs::default()).judging(github::base_sha()?.as_deref(), &|_| {})?;
-    Ok(judging.settings.history)
+    Ok(judging.settings)
 }
 
 /// What was measured, by the plan and the event. GitHub's own commit and branch are those of a merge, or of the default branch where a

@@ -10,6 +10,7 @@ use crate::matrix::Row;
 use crate::planning::{
     AGENTIC_PREFIX, COLLECTED_ARTIFACT, EVAL_PREFIX, JOB_PREFIX, PLAN_ARTIFACT, PLAN_FILE, PROFILE_PREFIX, RESULT_PREFIX, RESULTS_ARTIFACT,
 };
+use crate::settings::Ingest;
 
 /// An artifact that the next steps of the workflow upload.
 #[derive(Debug, PartialEq, Eq)]
@@ -206,12 +207,44 @@ pub(super) fn publish_line(results: &str, history: &str, change: &PublishedChang
     line
 }
 
+/// The command line that tells a repository about the run. The artifacts must be stored by then, so it is no part of the report.
+fn dispatch_line(results: &str, ingest: &Ingest, change: &PublishedChange) -> Vec<String> {
+    let Ingest {
+        repository,
+        event_type,
+        agentic_event_type,
+        payload,
+    } = ingest;
+    let mut line = words(["dispatch", results, "--to", repository, "--event-type", event_type]);
+    for (flag, value) in [
+        ("--agentic-event-type", agentic_event_type),
+        ("--commit", &change.commit),
+        ("--branch", &change.branch),
+    ] {
+        line.extend(value.iter().flat_map(|value| [flag.to_owned(), value.clone()]));
+    }
+    line.extend(change.run_id.iter().flat_map(|id| ["--run-id".to_owned(), id.to_string()]));
+    line.extend(
+        payload
+            .iter()
+            .flat_map(|(name, value)| ["--payload".to_owned(), format!("{name}={value}")]),
+    );
+    line
+}
+
 /// The step of a job of its own: the results are those that the report stored.
-pub(super) fn publish(history: &str, change: &PublishedChange, additional: Vec<String>) -> Step {
-    let mut line = publish_line(&format!("{ARTIFACTS}/{COLLECTED_ARTIFACT}"), history, change);
-    line.extend(additional);
+pub(super) fn publish(history: Option<&str>, ingest: Option<&Ingest>, change: &PublishedChange, additional: Vec<String>) -> Step {
+    let results = format!("{ARTIFACTS}/{COLLECTED_ARTIFACT}");
+    let published = history.map(|history| {
+        let mut line = publish_line(&results, history, change);
+        line.extend(additional);
+        line
+    });
+    let told = ingest
+        .filter(|_| !change.is_pull_request)
+        .map(|ingest| dispatch_line(&results, ingest, change));
     Step {
-        command_lines: vec![line],
+        command_lines: published.into_iter().chain(told).collect(),
         upload: None,
     }
 }
@@ -401,6 +434,30 @@ pub(super) mod tests {
             let stored: Vec<&String> = artifacts[1..].iter().flat_map(|artifact| &artifact.patterns).collect();
             assert_eq!(left_out, stored);
         }
+    }
+
+    #[test]
+    fn published_runs_of_the_branch_are_told_about() {
+        let ingest = Ingest {
+            repository: "org/app".to_owned(),
+            event_type: "ingest-results".to_owned(),
+            agentic_event_type: None,
+            payload: [("target".to_owned(), "production".to_owned())].into(),
+        };
+        let change = PublishedChange {
+            commit: Some("c".to_owned()),
+            ..PublishedChange::default()
+        };
+        let lines = publish(None, Some(&ingest), &change, Vec::new()).command_lines;
+        let expected =
+            "dispatch imax-artifacts/imax-results --to org/app --event-type ingest-results --commit c --payload target=production";
+        assert_eq!(lines.iter().map(|line| line.join(" ")).collect::<Vec<_>>(), [expected]);
+        let of_pull_request = PublishedChange {
+            is_pull_request: true,
+            ..change
+        };
+        let lines = publish(Some("branch"), Some(&ingest), &of_pull_request, Vec::new()).command_lines;
+        assert_eq!(lines.iter().map(|line| line[0].as_str()).collect::<Vec<_>>(), ["publish"]);
     }
 
     #[test]

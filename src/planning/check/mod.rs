@@ -17,9 +17,11 @@ use crate::system::untrusted;
 
 use cost_and_score_files::{check_hardware, check_thresholds};
 pub(crate) use explain::{Explained, Explanation, explain};
-use referenced_files::{Folders, check_changelog, check_image, check_profiles};
+pub(in crate::planning) use referenced_files::Folders;
+use referenced_files::{check_changelog, check_image, check_profiles, check_tasks};
 use rows::check_rows;
-pub(crate) use rows::{RowCounts, RowVerdict};
+pub(in crate::planning) use rows::refused_rows;
+pub(crate) use rows::{RefusedRows, RowCounts, RowVerdict};
 
 /// What to check. A folder or file that does not exist is skipped: a repository may keep it elsewhere.
 #[derive(Debug)]
@@ -66,6 +68,7 @@ pub(crate) fn check(request: &CheckRequest) -> Result<Checked, CheckError> {
     found.append(request.settings.check());
     found.append(check_hardware(&request.configs));
     found.append(check_thresholds(&request.configs));
+    found.append(check_tasks(&request.recipe_folder));
     Ok(Checked { found, rows })
 }
 

@@ -1,20 +1,26 @@
 //! Findings in the files that configs refer to, and in those that refer to configs: runner profiles, changelog.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::changelog;
 use crate::config::{Entry, NO_IMAGE, Runners};
+use crate::eval::task;
 use crate::fleet::launcher::launch_rules;
 use crate::job::{ProfileError, RunnerProfile};
-use crate::model::{Diagnostic, Diagnostics, Place};
+use crate::measure::read_sessions;
+use crate::model::{Diagnostic, Diagnostics, Place, with_causes};
 use crate::planning::source_file::{read_source, unreadable};
 use crate::planning::{ChangelogFiles, ChangelogFilesError};
 use crate::system::optional_files::OptionalFiles;
+use crate::system::untrusted;
+
+/// Where `imax run` looks for tasks, below the recipes.
+const TASK_FOLDER: &str = "evals";
 
 /// The folders of the files that configs refer to.
 #[derive(Clone, Copy)]
-pub(super) struct Folders<'a> {
+pub(in crate::planning) struct Folders<'a> {
     pub recipes: &'a Path,
     pub profiles: &'a Path,
 }
@@ -91,7 +97,7 @@ fn check_profile(name: &str, folder: &Path, runner: Option<&Place>) -> Vec<Diagn
         return findings.collect();
     }
     let finding = match &loaded {
-        Ok(profile) => missing_file(profile, folder),
+        Ok(profile) => missing_file(profile, folder).or_else(|| unusable_sessions(profile)),
         Err(error) => Some(invalid_profile(error)),
     };
     finding
@@ -115,6 +121,40 @@ fn missing_file(profile: &RunnerProfile, folder: &Path) -> Option<Diagnostic> {
         folder.join(missing).display()
     );
     Some(Diagnostic::error("missing-script", message).help("write it, or name another launcher in the profile"))
+}
+
+/// The recorded sessions of a profile, as far as they are in the checkout: an absolute path is one of the nodes.
+fn unusable_sessions(profile: &RunnerProfile) -> Option<Diagnostic> {
+    let sessions = Path::new(profile.load.sessions.as_deref()?);
+    if sessions.is_absolute() {
+        return None;
+    }
+    let of_profile = format!("`load.sessions` of runner profile {}", profile.name);
+    if !sessions.exists() {
+        let message = format!("{of_profile} is {}, which does not exist", sessions.display());
+        return Some(
+            Diagnostic::warning("missing-sessions", message).help("add it, or let a hook of the profile fetch it before the row starts"),
+        );
+    }
+    let error = read_sessions(sessions).err()?;
+    Some(Diagnostic::error("sessions", format!("{of_profile}: {}", with_causes(&error))))
+}
+
+/// The accuracy tasks of the repository, which rows with an evaluation use.
+pub(super) fn check_tasks(recipes: &Path) -> Diagnostics {
+    let mut found = Diagnostics::new();
+    let files = untrusted::list(&recipes.join(TASK_FOLDER)).unwrap_or_default();
+    let mut tasks: Vec<PathBuf> = files.into_iter().filter(|(_, kind)| kind.is_file()).map(|(path, _)| path).collect();
+    tasks.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    tasks.sort();
+    for path in tasks {
+        if let Some(source) = read_source(&path, &mut found)
+            && let Err(findings) = task::read(&source)
+        {
+            found.append(findings);
+        }
+    }
+    found
 }
 
 fn invalid_profile(error: &ProfileError) -> Diagnostic {

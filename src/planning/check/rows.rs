@@ -99,6 +99,41 @@ pub(super) fn check_rows(rows: &[Row], runners: &Runners, folders: Folders<'_>) 
     checked
 }
 
+/// Rows that no node of their label would run, for one reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RefusedRows {
+    pub rows: usize,
+    /// Why `imax run` would refuse them.
+    pub problem: String,
+}
+
+/// The rows that no node of their label would run, by reason; none where a file that decides cannot be read.
+pub(in crate::planning) fn refused_rows(rows: &[Row], runners: &Runners, folders: Folders<'_>) -> Vec<RefusedRows> {
+    let checked = check_rows(rows, runners, folders);
+    let mut refused: Vec<RefusedRows> = Vec::new();
+    if !checked.unreadable.is_empty() {
+        return refused;
+    }
+    for verdict in checked.verdicts.into_iter().filter(|verdict| verdict.is_refused) {
+        let Some(problem) = verdict.problem else { continue };
+        match refused.iter_mut().find(|known| known.problem == problem) {
+            Some(known) => known.rows += verdict.rows,
+            None => refused.push(RefusedRows {
+                rows: verdict.rows,
+                problem,
+            }),
+        }
+    }
+    refused
+}
+
+impl std::fmt::Display for RefusedRows {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let rows = if self.rows == 1 { "row" } else { "rows" };
+        write!(f, "`imax run` would refuse {} {rows}: {}", self.rows, self.problem)
+    }
+}
+
 impl CheckedRows {
     /// Counts a row by the answers of the nodes of its label.
     fn count(&mut self, answers: BTreeMap<Option<(RefusalKind, String)>, Vec<RunnerName>>) {

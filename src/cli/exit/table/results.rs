@@ -28,7 +28,12 @@ impl ExitOf for GithubError {
     /// A missing token or permission has to be corrected by the caller; all other errors are those of the network or of GitHub.
     fn exit(&self) -> Exit {
         match self {
-            Self::NoToken | Self::Repository(_) | Self::Setup { .. } | Self::Forbidden { .. } | Self::NotFound { .. } => Exit::Usage,
+            Self::NoToken
+            | Self::NoTokenIn(_)
+            | Self::Repository(_)
+            | Self::Setup { .. }
+            | Self::Forbidden { .. }
+            | Self::NotFound { .. } => Exit::Usage,
             Self::Unreachable { .. } | Self::RateLimited { .. } | Self::Refused { .. } | Self::Response { .. } => Exit::Infrastructure,
         }
     }
