@@ -88,7 +88,7 @@ fn demo_plans_measures_compares_and_reports() {
     assert!(fs::read_to_string(demo.join("summary.md")).unwrap().contains("| Framework |"));
     let page = fs::read_to_string(demo.join("report.html")).unwrap();
     assert!(
-        page.contains("window.Plotly = Plotly") && !page.contains("<script src="),
+        page.contains("<script type=\"module\">") && !page.contains(" src="),
         "the page must open offline"
     );
     let table = String::from_utf8_lossy(&output.stdout);

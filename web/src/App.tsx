@@ -54,7 +54,6 @@ export function App() {
           </a>
         )}
         <Share />
-        {DESCRIPTION.made && <span class="docs muted">State of {minute(DESCRIPTION.made)} UTC</span>}
       </header>
       {(query.get("as_of") || query.get("branch")) && (
         <p class="pinned">
@@ -67,6 +66,7 @@ export function App() {
       )}
       <TokenForm />
       {content}
+      {DESCRIPTION.made && <footer class="muted">State of the history at {minute(DESCRIPTION.made)} UTC.</footer>}
     </>
   );
 }
