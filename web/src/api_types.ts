@@ -4,6 +4,29 @@
  */
 
 export interface paths {
+    "/api/v1/accuracy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Points beside the accuracy of their configurations
+         * @description Of the newest curves of a branch (`main` without one). `place` is `on` the frontier of throughput per GPU and interactivity of those points
+         *     whose accuracy holds, `struck` (it would be on it, and its accuracy fell) or `behind`. `scores` are the newest of the configuration; each is
+         *     judged against the score of the same model and task, of any configuration, with the highest lower bound. It fell where a z-test says so with
+         *     99 %. A configuration without scores has none, and is not struck.
+         */
+        get: operations["accuracy"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/annotations": {
         parameters: {
             query?: never;
@@ -33,6 +56,27 @@ export interface paths {
         put?: never;
         /** Withdraw an annotation */
         post: operations["withdraw"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/architectures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * llm-d beside engines on their own
+         * @description Deployments with one replica, for equal model, hardware, precision and lengths: every deployment behind a router or with prefill and decode
+         *     apart (`head`) against every other one (`base`), throughput per GPU, at common concurrencies, as `/versions` compares.
+         */
+        get: operations["architectures"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -90,7 +134,10 @@ export interface paths {
         /**
          * The cheapest configurations that meet objectives
          * @description From the newest curves of a branch (`main` without one). The interval of a cost is that of the throughput that it is computed from. Hardware
-         *     without a price has no cost and is not listed, see `/prices`.
+         *     without a price has no cost and is not listed, see `/prices`. `limited_by` is the objective with the least `headroom`, `next` the next load of
+         *     the curve where it is cheaper and misses objectives. `fleet` is made of whole deployments that are paid for a month of 730 hours;
+         *     `break_even.utilisation` is the share of a deployment's capacity from which on it is cheaper than the API. Power has hosts and facility,
+         *     `joules_per_million` the GPUs alone, at the measured power or the design power (`power_source`).
          */
         get: operations["cheapest"];
         put?: never;
@@ -123,6 +170,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/costs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Costs over time
+         * @description Of each run of a branch (`main` without one) and each model, hardware, engine, precision and workload the point that costs least among those
+         *     that meet the objectives: at the price that counts today, and at the newest price of the same provider and kind that was known on the day of
+         *     the measurement (null where the list of prices begins later).
+         */
+        get: operations["costs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/curves": {
         parameters: {
             query?: never;
@@ -135,6 +204,28 @@ export interface paths {
          * @description A curve is drawn from one run, the newest of the branch that measured it. Without `branch`, it is `main`.
          */
         get: operations["curves"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deployments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Measured points as deployments
+         * @description Of each curve and version the points of the newest run, of all branches unless one is named. Columns of `/points`, and what the deployment is
+         *     made of: version, TP, pods of prefill and decode with their GPUs, replicas, router, error rate, arguments of the engine. `input_tput_per_gpu` is
+         *     per GPU that processes prompts, `output_tput_per_gpu` per GPU that generates.
+         */
+        get: operations["deployments"];
         put?: never;
         post?: never;
         delete?: never;
@@ -293,6 +384,48 @@ export interface paths {
          * @description As their sources have them. Numbers for an accelerator are not official results of MLCommons, and are therefore not here.
          */
         get: operations["mlperf"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/mlperf-datasets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lengths of the requests in MLPerf's data sets
+         * @description Tokens of inputs and outputs: mean, percentiles and a histogram. `bins[i]` counts lengths from `i * bin_width` on; the last bin has all longer
+         *     ones.
+         */
+        get: operations["data_sets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/mlperf-derived": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Numbers derived from results of MLPerf †
+         * @description By accelerator, node and 8 accelerators; Server and Interactive against Offline of the same submission; against the best of the round before.
+         *     None of them is an official result of MLCommons. A measurement that was submitted at 99 % and at 99.9 % is here once.
+         */
+        get: operations["derived"];
         put?: never;
         post?: never;
         delete?: never;
@@ -502,6 +635,27 @@ export interface paths {
          *     levels between change points.
          */
         get: operations["series"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Changes from one version to another
+         * @description Of each configuration that both versions measured, the geometric mean of head over base at common concurrencies. `low` and `high` are the 95 %
+         *     interval of that mean over concurrencies, not over runs; fewer than three concurrencies are `unsure`.
+         */
+        get: operations["versions"];
         put?: never;
         post?: never;
         delete?: never;
@@ -796,6 +950,124 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    accuracy: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only points that match: `KEY=GLOB` with KEY one of model, hardware, framework, precision, sequence, layout, conc. Several filters of
+                 *     one key are alternatives, several keys must all match.
+                 * @example [
+                 *       "model=dsr1",
+                 *       "hardware=h200*"
+                 *     ]
+                 */
+                filter?: string[];
+                /** @description Only runs of this project. */
+                project?: string;
+                /** @description Only runs of this branch. */
+                branch?: string;
+                /** @description Only runs of this kind: main, pull-request, manual, import, release. */
+                kind?: "main" | "pull-request" | "manual" | "import" | "release";
+                /** @description Only this run, by its number in this history. */
+                run?: number;
+                /** @description Only runs of this commit. */
+                commit?: string;
+                /** @description Only points of this image. */
+                image?: string;
+                /** @description Only points with this outcome: measured, or the class of the failure. */
+                outcome?: "measured" | "server" | "client" | "infra" | "timeout" | "cancelled" | "invalid" | "missing";
+                /** @description Only runs that were measured from then on, RFC 3339. */
+                since?: string;
+                /** @description Only runs that were measured before. */
+                until?: string;
+                /** @description The state at this time, RFC 3339: without later additions, corrections and retractions. */
+                as_of?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Points with the columns of `/points`, `scores`, `has_fallen` and `place` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: Record<string, never>[];
+                        /** @description The cursor of the next page; null on the last one */
+                        next: string | null;
+                    };
+                    "text/csv": string;
+                    "application/x-ndjson": string;
+                    "application/vnd.apache.parquet": string;
+                };
+            };
+            /** @description The client has the answer already */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is invalid or unknown */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A token is missing, unknown or expired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description None of the formats of Accept is offered */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The query selects too much */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server is busy, or the query took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     annotations: {
         parameters: {
             query?: {
@@ -1041,6 +1313,124 @@ export interface operations {
                 };
             };
             /** @description The body is invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server is busy, or the query took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    architectures: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only points that match: `KEY=GLOB` with KEY one of model, hardware, framework, precision, sequence, layout, conc. Several filters of
+                 *     one key are alternatives, several keys must all match.
+                 * @example [
+                 *       "model=dsr1",
+                 *       "hardware=h200*"
+                 *     ]
+                 */
+                filter?: string[];
+                /** @description Only runs of this project. */
+                project?: string;
+                /** @description Only runs of this branch. */
+                branch?: string;
+                /** @description Only runs of this kind: main, pull-request, manual, import, release. */
+                kind?: "main" | "pull-request" | "manual" | "import" | "release";
+                /** @description Only this run, by its number in this history. */
+                run?: number;
+                /** @description Only runs of this commit. */
+                commit?: string;
+                /** @description Only points of this image. */
+                image?: string;
+                /** @description Only points with this outcome: measured, or the class of the failure. */
+                outcome?: "measured" | "server" | "client" | "infra" | "timeout" | "cancelled" | "invalid" | "missing";
+                /** @description Only runs that were measured from then on, RFC 3339. */
+                since?: string;
+                /** @description Only runs that were measured before. */
+                until?: string;
+                /** @description The state at this time, RFC 3339: without later additions, corrections and retractions. */
+                as_of?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Pairs of deployments by metric */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: Record<string, never>[];
+                        /** @description The cursor of the next page; null on the last one */
+                        next: string | null;
+                    };
+                    "text/csv": string;
+                    "application/x-ndjson": string;
+                    "application/vnd.apache.parquet": string;
+                };
+            };
+            /** @description The client has the answer already */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is invalid or unknown */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A token is missing, unknown or expired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description None of the formats of Accept is offered */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The query selects too much */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -1331,13 +1721,27 @@ export interface operations {
                 slo?: string[];
                 /** @description Which tokens are paid for: total, input, output [default: total]. */
                 tokens?: "total" | "input" | "output";
+                /** @description Whose prices count [default: the first of each kind of hardware]. */
+                provider?: string;
+                /** @description Only prices of this kind: on-demand, spot, reserved, estimate. */
+                price_kind?: string;
                 /**
                  * @description How many of these tokens are served a month.
                  * @example 1000000000
                  */
                 tokens_per_month?: number;
-                /** @description Whose prices count [default: the first of each kind of hardware]. */
-                provider?: string;
+                /** @description Instead of tokens, the power that a site has, kilowatts. */
+                power_kw?: number;
+                /** @description The share of the time that deployments may be busy on average [default: 1]. */
+                utilisation?: number;
+                /** @description What an API asks for a million of these tokens, US dollars: `break_even` compares with it. */
+                api_usd_per_million?: number;
+                /** @description Whether of each curve only the cheapest load is listed. */
+                configurations?: boolean;
+                /** @description Whether curves are listed, last, of which no load meets the objectives: with the load that comes nearest. */
+                unreachable?: boolean;
+                /** @description Whether results without a branch, as imports are, count like those of the branch. */
+                imports?: boolean;
                 /** @description Configurations at most [default: 20]. */
                 limit?: number;
             };
@@ -1539,6 +1943,138 @@ export interface operations {
             };
         };
     };
+    costs: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only points that match: `KEY=GLOB` with KEY one of model, hardware, framework, precision, sequence, layout, conc. Several filters of
+                 *     one key are alternatives, several keys must all match.
+                 * @example [
+                 *       "model=dsr1",
+                 *       "hardware=h200*"
+                 *     ]
+                 */
+                filter?: string[];
+                /** @description Only runs of this project. */
+                project?: string;
+                /** @description Only runs of this branch. */
+                branch?: string;
+                /** @description Only runs of this kind: main, pull-request, manual, import, release. */
+                kind?: "main" | "pull-request" | "manual" | "import" | "release";
+                /** @description Only this run, by its number in this history. */
+                run?: number;
+                /** @description Only runs of this commit. */
+                commit?: string;
+                /** @description Only points of this image. */
+                image?: string;
+                /** @description Only points with this outcome: measured, or the class of the failure. */
+                outcome?: "measured" | "server" | "client" | "infra" | "timeout" | "cancelled" | "invalid" | "missing";
+                /** @description Only runs that were measured from then on, RFC 3339. */
+                since?: string;
+                /** @description Only runs that were measured before. */
+                until?: string;
+                /** @description The state at this time, RFC 3339: without later additions, corrections and retractions. */
+                as_of?: string;
+                /**
+                 * @description Objectives that must all be met: METRIC:STATISTIC<BOUND with ttft, tpot, itl or e2el in milliseconds, or interactivity:median>BOUND.
+                 * @example [
+                 *       "ttft:p99<500",
+                 *       "interactivity:median>30"
+                 *     ]
+                 */
+                slo?: string[];
+                /** @description Which tokens are paid for: total, input, output [default: total]. */
+                tokens?: "total" | "input" | "output";
+                /** @description Whose prices count [default: the first of each kind of hardware]. */
+                provider?: string;
+                /** @description Only prices of this kind: on-demand, spot, reserved, estimate. */
+                price_kind?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Points with the columns of `/points`, the oldest first; `today` and `then` with the price */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: Record<string, never>[];
+                        /** @description The cursor of the next page; null on the last one */
+                        next: string | null;
+                    };
+                    "text/csv": string;
+                    "application/x-ndjson": string;
+                    "application/vnd.apache.parquet": string;
+                };
+            };
+            /** @description The client has the answer already */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is invalid or unknown */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A token is missing, unknown or expired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description None of the formats of Accept is offered */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The query selects too much */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server is busy, or the query took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     curves: {
         parameters: {
             query?: {
@@ -1689,6 +2225,126 @@ export interface operations {
                                 variant?: string | null;
                             }[];
                         }[];
+                        /** @description The cursor of the next page; null on the last one */
+                        next: string | null;
+                    };
+                    "text/csv": string;
+                    "application/x-ndjson": string;
+                    "application/vnd.apache.parquet": string;
+                };
+            };
+            /** @description The client has the answer already */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is invalid or unknown */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A token is missing, unknown or expired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description None of the formats of Accept is offered */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The query selects too much */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server is busy, or the query took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deployments: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only points that match: `KEY=GLOB` with KEY one of model, hardware, framework, precision, sequence, layout, conc. Several filters of
+                 *     one key are alternatives, several keys must all match.
+                 * @example [
+                 *       "model=dsr1",
+                 *       "hardware=h200*"
+                 *     ]
+                 */
+                filter?: string[];
+                /** @description Only runs of this project. */
+                project?: string;
+                /** @description Only runs of this branch. */
+                branch?: string;
+                /** @description Only runs of this kind: main, pull-request, manual, import, release. */
+                kind?: "main" | "pull-request" | "manual" | "import" | "release";
+                /** @description Only this run, by its number in this history. */
+                run?: number;
+                /** @description Only runs of this commit. */
+                commit?: string;
+                /** @description Only points of this image. */
+                image?: string;
+                /** @description Only points with this outcome: measured, or the class of the failure. */
+                outcome?: "measured" | "server" | "client" | "infra" | "timeout" | "cancelled" | "invalid" | "missing";
+                /** @description Only runs that were measured from then on, RFC 3339. */
+                since?: string;
+                /** @description Only runs that were measured before. */
+                until?: string;
+                /** @description The state at this time, RFC 3339: without later additions, corrections and retractions. */
+                as_of?: string;
+                /** @description Only `llm-d` (behind a router, or with prefill and decode apart), `rhaiis` (engines on their own, from its tables) or `other`. */
+                family?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Points, the newest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: Record<string, never>[];
                         /** @description The cursor of the next page; null on the last one */
                         next: string | null;
                     };
@@ -2575,6 +3231,199 @@ export interface operations {
             };
         };
     };
+    data_sets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Data sets with the models that are measured with them */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: Record<string, never>[];
+                        /** @description The cursor of the next page; null on the last one */
+                        next: string | null;
+                    };
+                    "text/csv": string;
+                    "application/x-ndjson": string;
+                    "application/vnd.apache.parquet": string;
+                };
+            };
+            /** @description The client has the answer already */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is invalid or unknown */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A token is missing, unknown or expired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description None of the formats of Accept is offered */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The query selects too much */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server is busy, or the query took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    derived: {
+        parameters: {
+            query?: {
+                /** @description Only results of this project. */
+                project?: string;
+                /** @description Only this benchmark, such as `mlperf-inference`; another one than MLPerf is possible. */
+                suite?: string;
+                /** @description Only this round. */
+                round?: string;
+                /** @description Only this model. */
+                model?: string;
+                /** @description Only this scenario, such as `Offline`. */
+                scenario?: string;
+                /** @description Only this submitter. */
+                submitter?: string;
+                /** @description Only this accelerator. */
+                hardware?: string;
+                /** @description The state at this time, RFC 3339. */
+                as_of?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Results with derived numbers, the oldest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: Record<string, never>[];
+                        /** @description The cursor of the next page; null on the last one */
+                        next: string | null;
+                    };
+                    "text/csv": string;
+                    "application/x-ndjson": string;
+                    "application/vnd.apache.parquet": string;
+                };
+            };
+            /** @description The client has the answer already */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is invalid or unknown */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A token is missing, unknown or expired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description None of the formats of Accept is offered */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The query selects too much */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server is busy, or the query took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     points: {
         parameters: {
             query?: {
@@ -2905,7 +3754,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description US dollars for one GPU-hour, with provider and day; the first of a kind of hardware counts unless a provider is named */
+            /** @description US dollars for one GPU-hour, with provider, kind, day and source; the first of a kind of hardware counts unless a provider is named */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3757,6 +4606,132 @@ export interface operations {
                         /** @description The cursor of the next page; null on the last one */
                         next: string | null;
                     };
+                    "text/csv": string;
+                    "application/x-ndjson": string;
+                    "application/vnd.apache.parquet": string;
+                };
+            };
+            /** @description The client has the answer already */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is invalid or unknown */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A token is missing, unknown or expired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description None of the formats of Accept is offered */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The query selects too much */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server is busy, or the query took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    versions: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only points that match: `KEY=GLOB` with KEY one of model, hardware, framework, precision, sequence, layout, conc. Several filters of
+                 *     one key are alternatives, several keys must all match.
+                 * @example [
+                 *       "model=dsr1",
+                 *       "hardware=h200*"
+                 *     ]
+                 */
+                filter?: string[];
+                /** @description Only runs of this project. */
+                project?: string;
+                /** @description Only runs of this branch. */
+                branch?: string;
+                /** @description Only runs of this kind: main, pull-request, manual, import, release. */
+                kind?: "main" | "pull-request" | "manual" | "import" | "release";
+                /** @description Only this run, by its number in this history. */
+                run?: number;
+                /** @description Only runs of this commit. */
+                commit?: string;
+                /** @description Only points of this image. */
+                image?: string;
+                /** @description Only points with this outcome: measured, or the class of the failure. */
+                outcome?: "measured" | "server" | "client" | "infra" | "timeout" | "cancelled" | "invalid" | "missing";
+                /** @description Only runs that were measured from then on, RFC 3339. */
+                since?: string;
+                /** @description Only runs that were measured before. */
+                until?: string;
+                /** @description The state at this time, RFC 3339: without later additions, corrections and retractions. */
+                as_of?: string;
+                /** @description Only deployments of this family, as of `/deployments`. */
+                family?: string;
+                /**
+                 * @description The version that is compared with [default: the newest but one].
+                 * @example vLLM-0.12.0
+                 */
+                base?: string;
+                /**
+                 * @description The version that is compared [default: the newest].
+                 * @example vLLM-0.13.0
+                 */
+                head?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The versions that are known, `base` and `head`, changes by configuration and metric, what has no pair; in other formats than JSON the changes */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
                     "text/csv": string;
                     "application/x-ndjson": string;
                     "application/vnd.apache.parquet": string;
