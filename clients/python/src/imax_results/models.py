@@ -171,6 +171,44 @@ class RetractBody(TypedDict, total=False):
     reason: Required[str]
 
 
+class AccuracyQuery(Dimensions, total=False):
+    """Parameters of /api/v1/accuracy."""
+
+    filter: str | Sequence[str]
+    project: str
+    branch: str
+    kind: Literal["main", "pull-request", "manual", "import", "release"]
+    run: int
+    commit: str
+    image: str
+    outcome: Literal["measured", "server", "client", "infra", "timeout", "cancelled", "invalid", "missing"]
+    since: str | datetime
+    until: str | datetime
+    as_of: str | datetime
+
+
+class AnnotationsQuery(TypedDict, total=False):
+    """Parameters of /api/v1/annotations."""
+
+    as_of: str | datetime
+
+
+class ArchitecturesQuery(Dimensions, total=False):
+    """Parameters of /api/v1/architectures."""
+
+    filter: str | Sequence[str]
+    project: str
+    branch: str
+    kind: Literal["main", "pull-request", "manual", "import", "release"]
+    run: int
+    commit: str
+    image: str
+    outcome: Literal["measured", "server", "client", "infra", "timeout", "cancelled", "invalid", "missing"]
+    since: str | datetime
+    until: str | datetime
+    as_of: str | datetime
+
+
 class AuditQuery(TypedDict, total=False):
     """Parameters of /api/v1/audit."""
 
@@ -220,8 +258,15 @@ class CheapestQuery(Dimensions, total=False):
     as_of: str | datetime
     slo: str | Sequence[str]
     tokens: Literal["total", "input", "output"]
-    tokens_per_month: float
     provider: str
+    price_kind: str
+    tokens_per_month: float
+    power_kw: float
+    utilisation: float
+    api_usd_per_million: float
+    configurations: bool
+    unreachable: bool
+    imports: bool
     limit: int
 
 
@@ -234,6 +279,26 @@ class CompareQuery(Dimensions, total=False):
     project: str
     branch: str
     as_of: str | datetime
+
+
+class CostsQuery(Dimensions, total=False):
+    """Parameters of /api/v1/costs."""
+
+    filter: str | Sequence[str]
+    project: str
+    branch: str
+    kind: Literal["main", "pull-request", "manual", "import", "release"]
+    run: int
+    commit: str
+    image: str
+    outcome: Literal["measured", "server", "client", "infra", "timeout", "cancelled", "invalid", "missing"]
+    since: str | datetime
+    until: str | datetime
+    as_of: str | datetime
+    slo: str | Sequence[str]
+    tokens: Literal["total", "input", "output"]
+    provider: str
+    price_kind: str
 
 
 class CurvesQuery(Dimensions, total=False):
@@ -253,6 +318,23 @@ class CurvesQuery(Dimensions, total=False):
     fields: str
     pull_requests: bool
     page_size: int
+
+
+class DeploymentsQuery(Dimensions, total=False):
+    """Parameters of /api/v1/deployments."""
+
+    filter: str | Sequence[str]
+    project: str
+    branch: str
+    kind: Literal["main", "pull-request", "manual", "import", "release"]
+    run: int
+    commit: str
+    image: str
+    outcome: Literal["measured", "server", "client", "infra", "timeout", "cancelled", "invalid", "missing"]
+    since: str | datetime
+    until: str | datetime
+    as_of: str | datetime
+    family: str
 
 
 class EvalsQuery(TypedDict, total=False):
@@ -308,6 +390,20 @@ class MlperfQuery(TypedDict, total=False):
     scenario: str
     submitter: str
     hardware: str
+    as_of: str | datetime
+
+
+class DerivedQuery(TypedDict, total=False):
+    """Parameters of /api/v1/mlperf-derived."""
+
+    project: str
+    suite: str
+    round: str
+    model: str
+    scenario: str
+    submitter: str
+    hardware: str
+    as_of: str | datetime
 
 
 class PointsQuery(Dimensions, total=False):
@@ -472,6 +568,12 @@ class ProjectsQuery(TypedDict, total=False):
     as_of: str | datetime
 
 
+class QuarantineQuery(TypedDict, total=False):
+    """Parameters of /api/v1/quarantine."""
+
+    as_of: str | datetime
+
+
 class ReliabilityQuery(Dimensions, total=False):
     """Parameters of /api/v1/reliability."""
 
@@ -532,3 +634,138 @@ class SeriesQuery(Dimensions, total=False):
         "e2el-p99",
     ]
     by: Literal["date", "commit", "version", "image"]
+
+
+class VersionsQuery(Dimensions, total=False):
+    """Parameters of /api/v1/versions."""
+
+    filter: str | Sequence[str]
+    project: str
+    branch: str
+    kind: Literal["main", "pull-request", "manual", "import", "release"]
+    run: int
+    commit: str
+    image: str
+    outcome: Literal["measured", "server", "client", "infra", "timeout", "cancelled", "invalid", "missing"]
+    since: str | datetime
+    until: str | datetime
+    as_of: str | datetime
+    family: str
+    base: str
+    head: str
+
+
+class AnnotatedQuery(Dimensions, total=False):
+    """Parameters of /api/v1/annotated."""
+
+    filter: str | Sequence[str]
+    project: str
+    branch: str
+    kind: Literal["main", "pull-request", "manual", "import", "release"]
+    run: int
+    commit: str
+    image: str
+    outcome: Literal["measured", "server", "client", "infra", "timeout", "cancelled", "invalid", "missing"]
+    since: str | datetime
+    until: str | datetime
+    as_of: str | datetime
+
+
+class BisectionQuery(Dimensions, total=False):
+    """Parameters of /api/v1/bisection."""
+
+    filter: str | Sequence[str]
+    project: str
+    branch: str
+    kind: Literal["main", "pull-request", "manual", "import", "release"]
+    run: int
+    commit: str
+    image: str
+    outcome: Literal["measured", "server", "client", "infra", "timeout", "cancelled", "invalid", "missing"]
+    since: str | datetime
+    until: str | datetime
+    as_of: str | datetime
+    thread: Required[str]
+
+
+class OperationsQuery(Dimensions, total=False):
+    """Parameters of /api/v1/operations."""
+
+    filter: str | Sequence[str]
+    project: str
+    branch: str
+    kind: Literal["main", "pull-request", "manual", "import", "release"]
+    run: int
+    commit: str
+    image: str
+    outcome: Literal["measured", "server", "client", "infra", "timeout", "cancelled", "invalid", "missing"]
+    since: str | datetime
+    until: str | datetime
+    as_of: str | datetime
+    silent_days: int
+
+
+class RecordsQuery(TypedDict, total=False):
+    """Parameters of /api/v1/records."""
+
+    run: Required[int]
+    curve: Required[str]
+    conc: Required[int]
+    against: int
+    as_of: str | datetime
+
+
+class RegressionsQuery(Dimensions, total=False):
+    """Parameters of /api/v1/regressions."""
+
+    filter: str | Sequence[str]
+    project: str
+    branch: str
+    kind: Literal["main", "pull-request", "manual", "import", "release"]
+    run: int
+    commit: str
+    image: str
+    outcome: Literal["measured", "server", "client", "infra", "timeout", "cancelled", "invalid", "missing"]
+    since: str | datetime
+    until: str | datetime
+    as_of: str | datetime
+    state: Literal["open", "acknowledged", "expected", "fixed"]
+    metric: Literal[
+        "throughput-per-gpu",
+        "output-throughput-per-gpu",
+        "input-throughput-per-gpu",
+        "ttft",
+        "ttft-p99",
+        "tpot",
+        "interactivity",
+        "e2el",
+        "e2el-p99",
+    ]
+
+
+class TrendsQuery(Dimensions, total=False):
+    """Parameters of /api/v1/trends."""
+
+    filter: str | Sequence[str]
+    project: str
+    branch: str
+    kind: Literal["main", "pull-request", "manual", "import", "release"]
+    run: int
+    commit: str
+    image: str
+    outcome: Literal["measured", "server", "client", "infra", "timeout", "cancelled", "invalid", "missing"]
+    since: str | datetime
+    until: str | datetime
+    as_of: str | datetime
+    metric: Literal[
+        "throughput-per-gpu",
+        "output-throughput-per-gpu",
+        "input-throughput-per-gpu",
+        "ttft",
+        "ttft-p99",
+        "tpot",
+        "interactivity",
+        "e2el",
+        "e2el-p99",
+    ]
+    at: float

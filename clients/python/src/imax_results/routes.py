@@ -11,26 +11,40 @@ from typing import Any
 from ._typing import Unpack
 from .documents import AsyncDocument, Document
 from .models import (
+    AccuracyQuery,
+    AnnotatedQuery,
     AnnotationBody,
+    AnnotationsQuery,
+    ArchitecturesQuery,
     AuditQuery,
+    BisectionQuery,
     ChangesQuery,
     CheapestQuery,
     CompareQuery,
+    CostsQuery,
     Curve,
     CurvesQuery,
+    DeploymentsQuery,
+    DerivedQuery,
     EvalsQuery,
     FacetsQuery,
     FrontierQuery,
     MlperfQuery,
+    OperationsQuery,
     Point,
     PointsQuery,
     ProjectsQuery,
+    QuarantineQuery,
+    RecordsQuery,
+    RegressionsQuery,
     ReliabilityQuery,
     RetractBody,
     Row,
     RunQuery,
     RunsQuery,
     SeriesQuery,
+    TrendsQuery,
+    VersionsQuery,
 )
 from .request import segment
 from .rows import AsyncRows, Rows
@@ -48,9 +62,21 @@ class Routes:
     def _write(self, path: str, body: Mapping[str, object] | None) -> Row:
         raise NotImplementedError
 
-    def annotations(self) -> Rows[Row]:
+    def accuracy(self, **query: Unpack[AccuracyQuery]) -> Rows[Row]:
+        """Points beside the accuracy of their configurations.
+
+        Of the newest curves of a branch (`main` without one). `place` is `on` the frontier of throughput
+        per GPU and interactivity of those points whose accuracy holds, `struck` (it would be on it, and
+        its accuracy fell) or `behind`. `scores` are the newest of the configuration; each is judged
+        against the score of the same model and task, of any configuration, with the highest lower bound.
+        It fell where a z-test says so with 99 %. A configuration without scores has none, and is not
+        struck.
+        """
+        return self._rows("/api/v1/accuracy", query)
+
+    def annotations(self, **query: Unpack[AnnotationsQuery]) -> Rows[Row]:
         """What people know about runs, points and periods."""
-        return self._rows("/api/v1/annotations", {})
+        return self._rows("/api/v1/annotations", query)
 
     def annotate(self, **body: Unpack[AnnotationBody]) -> Row:
         """Note what is known of a run, points or a period."""
@@ -59,6 +85,15 @@ class Routes:
     def withdraw(self, id: int) -> Row:
         """Withdraw an annotation."""
         return self._write(f"/api/v1/annotations/{segment(id)}/withdraw", None)
+
+    def architectures(self, **query: Unpack[ArchitecturesQuery]) -> Rows[Row]:
+        """llm-d beside engines on their own.
+
+        Deployments with one replica, for equal model, hardware, precision and lengths: every deployment
+        behind a router or with prefill and decode apart (`head`) against every other one (`base`),
+        throughput per GPU, at common concurrencies, as `/versions` compares.
+        """
+        return self._rows("/api/v1/architectures", query)
 
     def audit(self, **query: Unpack[AuditQuery]) -> Rows[Row]:
         """The log of writes, the newest first.
@@ -71,8 +106,8 @@ class Routes:
         """Change points of a branch.
 
         The change of the level happened after `after_run` and at the latest with `run`; the method is that
-        of the kept levels. Without `branch`, it is `main`. Annotations of the point within three days
-        stand beside it.
+        of the kept levels. With `as_of`, levels are computed from what held then. Without `branch`, it is
+        `main`. Annotations of the point within three days stand beside it.
         """
         return self._rows("/api/v1/changes", query)
 
@@ -81,7 +116,11 @@ class Routes:
 
         From the newest curves of a branch (`main` without one). The interval of a cost is that of the
         throughput that it is computed from. Hardware without a price has no cost and is not listed, see
-        `/prices`.
+        `/prices`. `limited_by` is the objective with the least `headroom`, `next` the next load of the
+        curve where it is cheaper and misses objectives. `fleet` is made of whole deployments that are paid
+        for a month of 730 hours; `break_even.utilisation` is the share of a deployment's capacity from
+        which on it is cheaper than the API. Power has hosts and facility, `joules_per_million` the GPUs
+        alone, at the measured power or the design power (`power_source`).
         """
         return self._rows("/api/v1/cheapest", query)
 
@@ -89,9 +128,21 @@ class Routes:
         """Two sets of points side by side.
 
         Points are paired by their whole keys; what one side lacks is listed in `unpaired` with the reason.
-        Verdicts are those of `imax compare`.
+        Verdicts are those of `imax compare`. `summary` has the largest gain and loss, who won by model and
+        hardware family, and what moved in sentences; `configuration` has the pairs by what differs in
+        their settings, with the geometric mean of each metric's change.
         """
         return self._document("/api/v1/compare", query)
+
+    def costs(self, **query: Unpack[CostsQuery]) -> Rows[Row]:
+        """Costs over time.
+
+        Of each run of a branch (`main` without one) and each model, hardware, engine, precision and
+        workload the point that costs least among those that meet the objectives: at the price that counts
+        today, and at the newest price of the same provider and kind that was known on the day of the
+        measurement (null where the list of prices begins later).
+        """
+        return self._rows("/api/v1/costs", query)
 
     def curves(self, **query: Unpack[CurvesQuery]) -> Rows[Curve]:
         """The newest curves of a branch.
@@ -100,6 +151,16 @@ class Routes:
         `main`.
         """
         return self._rows("/api/v1/curves", query, nested="points", page_size=1000)
+
+    def deployments(self, **query: Unpack[DeploymentsQuery]) -> Rows[Row]:
+        """Measured points as deployments.
+
+        Of each curve and version the points of the newest run, of all branches unless one is named.
+        Columns of `/points`, and what the deployment is made of: version, TP, pods of prefill and decode
+        with their GPUs, replicas, router, error rate, arguments of the engine. `input_tput_per_gpu` is per
+        GPU that processes prompts, `output_tput_per_gpu` per GPU that generates.
+        """
+        return self._rows("/api/v1/deployments", query)
 
     def evals(self, **query: Unpack[EvalsQuery]) -> Rows[Row]:
         """Scores of evaluations, the newest first."""
@@ -116,7 +177,8 @@ class Routes:
     def file(self, digest: str) -> Document:
         """A file that rows were read from.
 
-        Points name it as their `source`. The history keeps its name, size and digest, not its content.
+        Points name it as their `source`. `content` is the path of its content where the history is a
+        folder, else null: other histories keep name, size and digest alone.
         """
         return self._document(f"/api/v1/files/{segment(digest)}", {})
 
@@ -141,6 +203,23 @@ class Routes:
         """
         return self._rows("/api/v1/mlperf", query)
 
+    def data_sets(self) -> Rows[Row]:
+        """Lengths of the requests in MLPerf's data sets.
+
+        Tokens of inputs and outputs: mean, percentiles and a histogram. `bins[i]` counts lengths from `i *
+        bin_width` on; the last bin has all longer ones.
+        """
+        return self._rows("/api/v1/mlperf-datasets", {})
+
+    def derived(self, **query: Unpack[DerivedQuery]) -> Rows[Row]:
+        """Numbers derived from results of MLPerf †.
+
+        By accelerator, node and 8 accelerators; Server and Interactive against Offline of the same
+        submission; against the best of the round before. None of them is an official result of MLCommons.
+        A measurement that was submitted at 99 % and at 99.9 % is here once.
+        """
+        return self._rows("/api/v1/mlperf-derived", query)
+
     def points(self, **query: Unpack[PointsQuery]) -> Rows[Point]:
         """Points of all runs, measured or failed.
 
@@ -148,6 +227,16 @@ class Routes:
         is null, never 0. `source` and `digest` tell where it comes from, see `/files/{digest}`.
         """
         return self._rows("/api/v1/points", query, page_size=1000)
+
+    def point(self, id: int) -> Document:
+        """A point and where its numbers come from.
+
+        The `id` of a point is a column of `/points`. Beside all columns: the revisions with who stored
+        them when from which file, what is known of these files, the jobs that were to measure it, the
+        verdicts that were given, and how the values of its requests were distributed. Other formats than
+        JSON have the revisions.
+        """
+        return self._document(f"/api/v1/points/{segment(id)}", {})
 
     def prices(self) -> Rows[Row]:
         """Prices of hardware."""
@@ -157,9 +246,9 @@ class Routes:
         """Projects with their runs."""
         return self._rows("/api/v1/projects", query)
 
-    def quarantine(self) -> Rows[Row]:
+    def quarantine(self, **query: Unpack[QuarantineQuery]) -> Rows[Row]:
         """Rows that were not understood, with the reasons."""
-        return self._rows("/api/v1/quarantine", {})
+        return self._rows("/api/v1/quarantine", query)
 
     def reliability(self, **query: Unpack[ReliabilityQuery]) -> Rows[Row]:
         """Points by hardware, engine and outcome."""
@@ -170,11 +259,14 @@ class Routes:
         return self._rows("/api/v1/runs", query, page_size=1000)
 
     def run(self, run: int, **query: Unpack[RunQuery]) -> Document:
-        """A run with its files, contradictions and failures.
+        """A run with its plan, jobs, verdicts and files.
 
-        The history keeps points and scores, not plans and job records: `problems` has the contradictions
-        between plan and results, `failures` the points without numbers, `files` the digests of what was
-        read. Other formats than JSON have the failures.
+        `plan` is what was to be measured: of each curve the concurrencies, those that were measured, and
+        the jobs. `jobs` tell where their time went, `verdicts` are those that were given when the run was
+        compared. `problems` has the contradictions between plan and results, `failures` the points without
+        numbers, `files` the digests of what was read and `sources` what is known of these files. Other
+        formats than JSON have the failures. With `as_of`, plan, results and failures are those of that
+        time.
         """
         return self._document(f"/api/v1/runs/{segment(run)}", query)
 
@@ -193,10 +285,78 @@ class Routes:
         """A metric of points over the runs that measured them.
 
         One series for each point. The value is the mean, or the median for a series in which some run has
-        no mean. With `branch`, the levels between change points are those that the history keeps of the
-        present.
+        no mean. With `branch`, it has the levels between change points.
         """
         return self._rows("/api/v1/series", query, nested="values")
+
+    def versions(self, **query: Unpack[VersionsQuery]) -> Document:
+        """Changes from one version to another.
+
+        Of each configuration that both versions measured, the geometric mean of head over base at common
+        concurrencies. `low` and `high` are the 95 % interval of that mean over concurrencies, not over
+        runs; fewer than three concurrencies are `unsure`.
+        """
+        return self._document("/api/v1/versions", query)
+
+    def annotated(self, **query: Unpack[AnnotatedQuery]) -> Rows[Row]:
+        """Annotations of the points that a chart of newest curves shows.
+
+        Of the newest curves of a branch (`main` without one), or with `run` of that run: each annotation
+        that is about some of their points, with those points.
+        """
+        return self._rows("/api/v1/annotated", query)
+
+    def bisection(self, **query: Unpack[BisectionQuery]) -> Document:
+        """What lies between the last good and the first bad run of a thread.
+
+        `between` has the runs of other points, and those of branches that begin with `bisect-` and the
+        thread's name, which measured points of it; `comment` is the `/sweep` comment that measures the
+        points of the thread alone, `commands` make a pull request of the middle commit.
+        """
+        return self._document("/api/v1/bisection", query)
+
+    def operations(self, **query: Unpack[OperationsQuery]) -> Document:
+        """How the machines that measure are doing.
+
+        From the job records that runs keep: queue times, GPU hours, failure classes and retries by day, by
+        machine and by run, and the newest failed jobs with the pages of their workflow runs. `outcomes`
+        has the points by day and outcome, which histories without job records have as well. A machine is
+        silent if others of its hardware had jobs since: the history does not ask the platform which
+        runners are online.
+        """
+        return self._document("/api/v1/operations", query)
+
+    def records(self, **query: Unpack[RecordsQuery]) -> Document:
+        """What a run keeps of a point beside its numbers.
+
+        Distributions as quantiles (within 1 %) and bars, the load over time in at most 600 slices, the
+        jobs that measured it with their phases, the verdicts that were given, its configuration by name,
+        annotations, and where its run comes from. Absent parts were not kept: logs and samples of GPUs
+        stay in the artifacts of the run.
+        """
+        return self._document("/api/v1/records", query)
+
+    def regressions(self, **query: Unpack[RegressionsQuery]) -> Rows[Row]:
+        """Losses of level, those that moved together as one thread.
+
+        Changes of one hardware and engine that may have happened at one time are one thread. Its `state`
+        is `fixed` if later levels are as good as those before, `expected` if a waiver accepts what is left
+        (an annotation of the kind `expected` whose `to` has not passed, or an exception of imax.yaml that
+        held when the run was compared), `acknowledged` if annotations of the kinds `acknowledged` or
+        `known-issue` cover it, else `open`. Without `branch`, it is `main`.
+        """
+        return self._rows("/api/v1/regressions", query)
+
+    def trends(self, **query: Unpack[TrendsQuery]) -> Rows[Row]:
+        """Curves over the runs that measured them.
+
+        One series for each model, hardware, engine, precision and workload. Without `at` a value is the
+        geometric mean over the points that at least nine of ten runs measured; a run without one of them
+        has null and `incomplete`. With `at` it is the throughput of the run's Pareto frontier at that
+        interactivity, `measured` or `between` two points, and null where the frontier does not reach.
+        `levels` are found as those of points. Pull requests are left out.
+        """
+        return self._rows("/api/v1/trends", query)
 
 
 class AsyncRoutes:
@@ -211,9 +371,21 @@ class AsyncRoutes:
     async def _write(self, path: str, body: Mapping[str, object] | None) -> Row:
         raise NotImplementedError
 
-    def annotations(self) -> AsyncRows[Row]:
+    def accuracy(self, **query: Unpack[AccuracyQuery]) -> AsyncRows[Row]:
+        """Points beside the accuracy of their configurations.
+
+        Of the newest curves of a branch (`main` without one). `place` is `on` the frontier of throughput
+        per GPU and interactivity of those points whose accuracy holds, `struck` (it would be on it, and
+        its accuracy fell) or `behind`. `scores` are the newest of the configuration; each is judged
+        against the score of the same model and task, of any configuration, with the highest lower bound.
+        It fell where a z-test says so with 99 %. A configuration without scores has none, and is not
+        struck.
+        """
+        return self._rows("/api/v1/accuracy", query)
+
+    def annotations(self, **query: Unpack[AnnotationsQuery]) -> AsyncRows[Row]:
         """What people know about runs, points and periods."""
-        return self._rows("/api/v1/annotations", {})
+        return self._rows("/api/v1/annotations", query)
 
     async def annotate(self, **body: Unpack[AnnotationBody]) -> Row:
         """Note what is known of a run, points or a period."""
@@ -222,6 +394,15 @@ class AsyncRoutes:
     async def withdraw(self, id: int) -> Row:
         """Withdraw an annotation."""
         return await self._write(f"/api/v1/annotations/{segment(id)}/withdraw", None)
+
+    def architectures(self, **query: Unpack[ArchitecturesQuery]) -> AsyncRows[Row]:
+        """llm-d beside engines on their own.
+
+        Deployments with one replica, for equal model, hardware, precision and lengths: every deployment
+        behind a router or with prefill and decode apart (`head`) against every other one (`base`),
+        throughput per GPU, at common concurrencies, as `/versions` compares.
+        """
+        return self._rows("/api/v1/architectures", query)
 
     def audit(self, **query: Unpack[AuditQuery]) -> AsyncRows[Row]:
         """The log of writes, the newest first.
@@ -234,8 +415,8 @@ class AsyncRoutes:
         """Change points of a branch.
 
         The change of the level happened after `after_run` and at the latest with `run`; the method is that
-        of the kept levels. Without `branch`, it is `main`. Annotations of the point within three days
-        stand beside it.
+        of the kept levels. With `as_of`, levels are computed from what held then. Without `branch`, it is
+        `main`. Annotations of the point within three days stand beside it.
         """
         return self._rows("/api/v1/changes", query)
 
@@ -244,7 +425,11 @@ class AsyncRoutes:
 
         From the newest curves of a branch (`main` without one). The interval of a cost is that of the
         throughput that it is computed from. Hardware without a price has no cost and is not listed, see
-        `/prices`.
+        `/prices`. `limited_by` is the objective with the least `headroom`, `next` the next load of the
+        curve where it is cheaper and misses objectives. `fleet` is made of whole deployments that are paid
+        for a month of 730 hours; `break_even.utilisation` is the share of a deployment's capacity from
+        which on it is cheaper than the API. Power has hosts and facility, `joules_per_million` the GPUs
+        alone, at the measured power or the design power (`power_source`).
         """
         return self._rows("/api/v1/cheapest", query)
 
@@ -252,9 +437,21 @@ class AsyncRoutes:
         """Two sets of points side by side.
 
         Points are paired by their whole keys; what one side lacks is listed in `unpaired` with the reason.
-        Verdicts are those of `imax compare`.
+        Verdicts are those of `imax compare`. `summary` has the largest gain and loss, who won by model and
+        hardware family, and what moved in sentences; `configuration` has the pairs by what differs in
+        their settings, with the geometric mean of each metric's change.
         """
         return await self._document("/api/v1/compare", query)
+
+    def costs(self, **query: Unpack[CostsQuery]) -> AsyncRows[Row]:
+        """Costs over time.
+
+        Of each run of a branch (`main` without one) and each model, hardware, engine, precision and
+        workload the point that costs least among those that meet the objectives: at the price that counts
+        today, and at the newest price of the same provider and kind that was known on the day of the
+        measurement (null where the list of prices begins later).
+        """
+        return self._rows("/api/v1/costs", query)
 
     def curves(self, **query: Unpack[CurvesQuery]) -> AsyncRows[Curve]:
         """The newest curves of a branch.
@@ -263,6 +460,16 @@ class AsyncRoutes:
         `main`.
         """
         return self._rows("/api/v1/curves", query, nested="points", page_size=1000)
+
+    def deployments(self, **query: Unpack[DeploymentsQuery]) -> AsyncRows[Row]:
+        """Measured points as deployments.
+
+        Of each curve and version the points of the newest run, of all branches unless one is named.
+        Columns of `/points`, and what the deployment is made of: version, TP, pods of prefill and decode
+        with their GPUs, replicas, router, error rate, arguments of the engine. `input_tput_per_gpu` is per
+        GPU that processes prompts, `output_tput_per_gpu` per GPU that generates.
+        """
+        return self._rows("/api/v1/deployments", query)
 
     def evals(self, **query: Unpack[EvalsQuery]) -> AsyncRows[Row]:
         """Scores of evaluations, the newest first."""
@@ -279,7 +486,8 @@ class AsyncRoutes:
     async def file(self, digest: str) -> AsyncDocument:
         """A file that rows were read from.
 
-        Points name it as their `source`. The history keeps its name, size and digest, not its content.
+        Points name it as their `source`. `content` is the path of its content where the history is a
+        folder, else null: other histories keep name, size and digest alone.
         """
         return await self._document(f"/api/v1/files/{segment(digest)}", {})
 
@@ -304,6 +512,23 @@ class AsyncRoutes:
         """
         return self._rows("/api/v1/mlperf", query)
 
+    def data_sets(self) -> AsyncRows[Row]:
+        """Lengths of the requests in MLPerf's data sets.
+
+        Tokens of inputs and outputs: mean, percentiles and a histogram. `bins[i]` counts lengths from `i *
+        bin_width` on; the last bin has all longer ones.
+        """
+        return self._rows("/api/v1/mlperf-datasets", {})
+
+    def derived(self, **query: Unpack[DerivedQuery]) -> AsyncRows[Row]:
+        """Numbers derived from results of MLPerf †.
+
+        By accelerator, node and 8 accelerators; Server and Interactive against Offline of the same
+        submission; against the best of the round before. None of them is an official result of MLCommons.
+        A measurement that was submitted at 99 % and at 99.9 % is here once.
+        """
+        return self._rows("/api/v1/mlperf-derived", query)
+
     def points(self, **query: Unpack[PointsQuery]) -> AsyncRows[Point]:
         """Points of all runs, measured or failed.
 
@@ -311,6 +536,16 @@ class AsyncRoutes:
         is null, never 0. `source` and `digest` tell where it comes from, see `/files/{digest}`.
         """
         return self._rows("/api/v1/points", query, page_size=1000)
+
+    async def point(self, id: int) -> AsyncDocument:
+        """A point and where its numbers come from.
+
+        The `id` of a point is a column of `/points`. Beside all columns: the revisions with who stored
+        them when from which file, what is known of these files, the jobs that were to measure it, the
+        verdicts that were given, and how the values of its requests were distributed. Other formats than
+        JSON have the revisions.
+        """
+        return await self._document(f"/api/v1/points/{segment(id)}", {})
 
     def prices(self) -> AsyncRows[Row]:
         """Prices of hardware."""
@@ -320,9 +555,9 @@ class AsyncRoutes:
         """Projects with their runs."""
         return self._rows("/api/v1/projects", query)
 
-    def quarantine(self) -> AsyncRows[Row]:
+    def quarantine(self, **query: Unpack[QuarantineQuery]) -> AsyncRows[Row]:
         """Rows that were not understood, with the reasons."""
-        return self._rows("/api/v1/quarantine", {})
+        return self._rows("/api/v1/quarantine", query)
 
     def reliability(self, **query: Unpack[ReliabilityQuery]) -> AsyncRows[Row]:
         """Points by hardware, engine and outcome."""
@@ -333,11 +568,14 @@ class AsyncRoutes:
         return self._rows("/api/v1/runs", query, page_size=1000)
 
     async def run(self, run: int, **query: Unpack[RunQuery]) -> AsyncDocument:
-        """A run with its files, contradictions and failures.
+        """A run with its plan, jobs, verdicts and files.
 
-        The history keeps points and scores, not plans and job records: `problems` has the contradictions
-        between plan and results, `failures` the points without numbers, `files` the digests of what was
-        read. Other formats than JSON have the failures.
+        `plan` is what was to be measured: of each curve the concurrencies, those that were measured, and
+        the jobs. `jobs` tell where their time went, `verdicts` are those that were given when the run was
+        compared. `problems` has the contradictions between plan and results, `failures` the points without
+        numbers, `files` the digests of what was read and `sources` what is known of these files. Other
+        formats than JSON have the failures. With `as_of`, plan, results and failures are those of that
+        time.
         """
         return await self._document(f"/api/v1/runs/{segment(run)}", query)
 
@@ -356,7 +594,75 @@ class AsyncRoutes:
         """A metric of points over the runs that measured them.
 
         One series for each point. The value is the mean, or the median for a series in which some run has
-        no mean. With `branch`, the levels between change points are those that the history keeps of the
-        present.
+        no mean. With `branch`, it has the levels between change points.
         """
         return self._rows("/api/v1/series", query, nested="values")
+
+    async def versions(self, **query: Unpack[VersionsQuery]) -> AsyncDocument:
+        """Changes from one version to another.
+
+        Of each configuration that both versions measured, the geometric mean of head over base at common
+        concurrencies. `low` and `high` are the 95 % interval of that mean over concurrencies, not over
+        runs; fewer than three concurrencies are `unsure`.
+        """
+        return await self._document("/api/v1/versions", query)
+
+    def annotated(self, **query: Unpack[AnnotatedQuery]) -> AsyncRows[Row]:
+        """Annotations of the points that a chart of newest curves shows.
+
+        Of the newest curves of a branch (`main` without one), or with `run` of that run: each annotation
+        that is about some of their points, with those points.
+        """
+        return self._rows("/api/v1/annotated", query)
+
+    async def bisection(self, **query: Unpack[BisectionQuery]) -> AsyncDocument:
+        """What lies between the last good and the first bad run of a thread.
+
+        `between` has the runs of other points, and those of branches that begin with `bisect-` and the
+        thread's name, which measured points of it; `comment` is the `/sweep` comment that measures the
+        points of the thread alone, `commands` make a pull request of the middle commit.
+        """
+        return await self._document("/api/v1/bisection", query)
+
+    async def operations(self, **query: Unpack[OperationsQuery]) -> AsyncDocument:
+        """How the machines that measure are doing.
+
+        From the job records that runs keep: queue times, GPU hours, failure classes and retries by day, by
+        machine and by run, and the newest failed jobs with the pages of their workflow runs. `outcomes`
+        has the points by day and outcome, which histories without job records have as well. A machine is
+        silent if others of its hardware had jobs since: the history does not ask the platform which
+        runners are online.
+        """
+        return await self._document("/api/v1/operations", query)
+
+    async def records(self, **query: Unpack[RecordsQuery]) -> AsyncDocument:
+        """What a run keeps of a point beside its numbers.
+
+        Distributions as quantiles (within 1 %) and bars, the load over time in at most 600 slices, the
+        jobs that measured it with their phases, the verdicts that were given, its configuration by name,
+        annotations, and where its run comes from. Absent parts were not kept: logs and samples of GPUs
+        stay in the artifacts of the run.
+        """
+        return await self._document("/api/v1/records", query)
+
+    def regressions(self, **query: Unpack[RegressionsQuery]) -> AsyncRows[Row]:
+        """Losses of level, those that moved together as one thread.
+
+        Changes of one hardware and engine that may have happened at one time are one thread. Its `state`
+        is `fixed` if later levels are as good as those before, `expected` if a waiver accepts what is left
+        (an annotation of the kind `expected` whose `to` has not passed, or an exception of imax.yaml that
+        held when the run was compared), `acknowledged` if annotations of the kinds `acknowledged` or
+        `known-issue` cover it, else `open`. Without `branch`, it is `main`.
+        """
+        return self._rows("/api/v1/regressions", query)
+
+    def trends(self, **query: Unpack[TrendsQuery]) -> AsyncRows[Row]:
+        """Curves over the runs that measured them.
+
+        One series for each model, hardware, engine, precision and workload. Without `at` a value is the
+        geometric mean over the points that at least nine of ten runs measured; a run without one of them
+        has null and `incomplete`. With `at` it is the throughput of the run's Pareto frontier at that
+        interactivity, `measured` or `between` two points, and null where the frontier does not reach.
+        `levels` are found as those of points. Pull requests are left out.
+        """
+        return self._rows("/api/v1/trends", query)
