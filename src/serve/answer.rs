@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::app::App;
-use super::blocking::on_blocking_thread;
+use super::blocking::ReadTurns;
 use super::cursor;
 use super::encode::{Column, Encoder, table_of};
 use super::error::ApiError;
@@ -86,6 +86,7 @@ struct PointStream {
     is_asked_for: bool,
     last: Option<PointCursor>,
     page_time: Duration,
+    turns: ReadTurns,
 }
 
 /// Streams points in a format: `limit` of them, or all where the answer may be made of them.
@@ -107,6 +108,7 @@ pub(super) async fn points(app: &App, format: Format, points: PointReader, limit
         is_asked_for: limit.is_some(),
         last: None,
         page_time: app.limits.query_time,
+        turns: app.reads.clone(),
     };
     while stream.ready.len() < MOST_WHOLE {
         let Some(most) = stream.wanted() else {
@@ -173,12 +175,12 @@ impl PointStream {
     /// The next part, and the stream behind it; `None` at the end.
     async fn next_part(mut self) -> Result<Option<(Vec<u8>, Self)>, ApiError> {
         let Some(most) = self.wanted() else { return Ok(None) };
-        let time = self.page_time;
+        let (time, turns) = (self.page_time, self.turns.clone());
         let read = move || async move {
             let rows = page(&self.served, &mut self.points, most).await?;
             let part = self.part(rows)?;
             Ok((part, self))
         };
-        on_blocking_thread(time, read).await.map(Some)
+        turns.run(time, read).await.map(Some)
     }
 }

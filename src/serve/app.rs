@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::blocking::ReadTurns;
 use super::body_cache::BodyCache;
 use super::error::ApiError;
 use super::history_metrics::ChosenCurves;
@@ -52,6 +53,7 @@ pub(super) struct App {
     pub metrics: Metrics,
     pub rates: RateLimits,
     pub bodies: BodyCache,
+    pub reads: ReadTurns,
     /// The turn of the one who writes.
     pub turn: tokio::sync::Mutex<()>,
 }

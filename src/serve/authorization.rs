@@ -16,7 +16,6 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::Utc;
 
 use super::app::App;
-use super::blocking::on_blocking_thread;
 use super::error::ApiError;
 use crate::model::{Digest, Secret};
 use crate::store::database::{Database, Scope, Token};
@@ -64,7 +63,7 @@ pub(super) async fn closed(State(app): State<Arc<App>>, request: Request, next: 
             reader.give_back();
             token
         };
-        on_blocking_thread(time, check).await?;
+        app.reads.run(time, check).await?;
     }
     Ok(next.run(request).await)
 }

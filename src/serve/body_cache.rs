@@ -1,10 +1,12 @@
 //! Small answers of the present state, so that a page that many look at costs one query. A change of the history empties it.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::http::HeaderValue;
 use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The largest answer that is kept, and all of them, bytes.
 const LARGEST: usize = 512 << 10;
@@ -17,9 +19,33 @@ pub(super) struct KeptBody {
     pub body: Bytes,
 }
 
+/// How long a request waits for another one that makes the same answer.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// Answers by their validators, which name state, query and format.
 #[derive(Debug, Default)]
-pub(super) struct BodyCache(Mutex<Kept>);
+pub(super) struct BodyCache {
+    kept: Mutex<Kept>,
+    making: Mutex<HashMap<String, Arc<Semaphore>>>,
+}
+
+/// The turn of a request that makes an answer. Those who wait for the same look for it when the turn ends.
+pub(super) struct MakingTurn<'a> {
+    cache: &'a BodyCache,
+    validator: String,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Drop for MakingTurn<'_> {
+    fn drop(&mut self) {
+        let mut making = self.cache.making.lock().unwrap_or_else(PoisonError::into_inner);
+        self.permit = None;
+        // This map has one reference, and each request that waits another.
+        if making.get(&self.validator).is_some_and(|turns| Arc::strong_count(turns) == 1) {
+            making.remove(&self.validator);
+        }
+    }
+}
 
 #[derive(Debug, Default)]
 struct Kept {
@@ -39,13 +65,30 @@ impl BodyCache {
     }
 
     pub(super) fn get(&self, validator: &str) -> Option<KeptBody> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.bodies.get(validator).cloned()
+    }
+
+    /// The turn to make an answer, when no other request makes the same one; `None` if that one takes long, so that a query that fails after its
+    /// time does not hold up all that ask for the same.
+    pub(super) async fn turn(&self, validator: &str) -> Option<MakingTurn<'_>> {
+        let turns = {
+            let mut making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(making.entry(validator.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(1))))
+        };
+        let mut turn = MakingTurn {
+            cache: self,
+            validator: validator.to_owned(),
+            permit: None,
+        };
+        let permit = tokio::time::timeout(PATIENCE, turns.acquire_owned()).await;
+        turn.permit = Some(permit.ok()?.ok()?);
+        Some(turn)
     }
 
     /// Keeps an answer of a state of the history.
     pub(super) fn put(&self, state: &str, validator: String, body: KeptBody) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.state != state {
             *kept = Kept {
                 state: state.to_owned(),
@@ -75,6 +118,31 @@ mod tests {
             content_type: HeaderValue::from_static("application/json"),
             body: Bytes::from(vec![b'x'; bytes]),
         }
+    }
+
+    #[tokio::test]
+    async fn one_makes_an_answer_and_the_others_find_it() {
+        let cache = BodyCache::default();
+        let first = cache.turn("a").await;
+        assert!(
+            first.is_some() && cache.turn("b").await.is_some(),
+            "other answers have turns of their own"
+        );
+        let others = async {
+            let turns: Vec<bool> = futures_util::future::join_all((0..3).map(|_| async {
+                let turn = cache.turn("a").await;
+                turn.is_some() && cache.get("a").is_some()
+            }))
+            .await;
+            turns
+        };
+        let make = async {
+            cache.put("1", "a".to_owned(), body(1));
+            drop(first);
+        };
+        let (found, ()) = tokio::join!(others, make);
+        assert_eq!(found, [true; 3]);
+        assert!(cache.making.lock().unwrap_or_else(PoisonError::into_inner).is_empty());
     }
 
     #[test]

@@ -10,12 +10,10 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use super::app::App;
-use super::blocking::on_blocking_thread;
-use super::body_cache::{BodyCache, KeptBody};
+use super::body_cache::{BodyCache, KeptBody, MakingTurn};
 use super::error::ApiError;
 use super::format::Format;
 use crate::model::Digest;
-use crate::store::database::AsOf;
 
 /// Answers with 304 where the client has the answer already, and from the kept answers.
 pub(super) async fn conditional(State(app): State<Arc<App>>, request: Request, next: Next) -> Result<Response, ApiError> {
@@ -43,7 +41,19 @@ pub(super) async fn conditional(State(app): State<Arc<App>>, request: Request, n
         mark(response.headers_mut(), &validator, cache_control);
         return Ok(response);
     }
-    if let Some(KeptBody { content_type, body }) = app.bodies.get(&validator) {
+    // Many may ask for the same before it is made: one makes it, the others wait.
+    let making: Option<MakingTurn<'_>>;
+    let kept = match app.bodies.get(&validator) {
+        Some(kept) => {
+            making = None;
+            Some(kept)
+        }
+        None => {
+            making = app.bodies.turn(&validator).await;
+            app.bodies.get(&validator)
+        }
+    };
+    if let Some(KeptBody { content_type, body }) = kept {
         let mut response = ([(CONTENT_TYPE, content_type)], body).into_response();
         mark(response.headers_mut(), &validator, cache_control);
         return Ok(response);
@@ -53,6 +63,7 @@ pub(super) async fn conditional(State(app): State<Arc<App>>, request: Request, n
         return Ok(response);
     }
     let mut response = keep(&app, &state, &validator, response).await?;
+    drop(making);
     mark(response.headers_mut(), &validator, cache_control);
     Ok(response)
 }
@@ -60,16 +71,10 @@ pub(super) async fn conditional(State(app): State<Arc<App>>, request: Request, n
 /// The state of the history: the content of files, or the number of a database's newest change.
 async fn state(app: &App) -> Result<String, ApiError> {
     let served = app.served();
-    if served.writes_to.is_none() {
-        return Ok(served.tag.clone());
+    match &served.generation {
+        Some(generation) => Ok(format!("{} {}", env!("CARGO_PKG_VERSION"), generation.now().await?)),
+        None => Ok(served.tag.clone()),
     }
-    let read = move || async move {
-        let mut reader = served.readers.take().await?;
-        let generation = reader.generation(AsOf::Now).await?;
-        reader.give_back();
-        Ok(format!("{} {generation}", env!("CARGO_PKG_VERSION")))
-    };
-    on_blocking_thread(app.limits.query_time, read).await
 }
 
 fn is_known(headers: &HeaderMap, validator: &str) -> bool {

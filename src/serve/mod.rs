@@ -15,6 +15,7 @@ mod encode;
 mod error;
 mod form;
 mod format;
+mod generation;
 mod health;
 mod history_metrics;
 mod listener;
@@ -118,6 +119,7 @@ pub(crate) async fn serve(request: ServeRequest, cancellation: &Cancellation, re
     }
     let source = source::Source::open(home, limits.readers, limits.query_time).await?;
     let connections = limits.connections;
+    let reads = blocking::ReadTurns::new(limits.readers);
     let app = Arc::new(app::App {
         source,
         rates: rate_limit::RateLimits::new(limits.requests_per_second),
@@ -126,6 +128,7 @@ pub(crate) async fn serve(request: ServeRequest, cancellation: &Cancellation, re
         chosen_curves,
         metrics: metrics::Metrics::default(),
         bodies: body_cache::BodyCache::default(),
+        reads,
         turn: tokio::sync::Mutex::default(),
     });
     let router = routes::router(&app)?;

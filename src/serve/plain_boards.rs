@@ -15,7 +15,6 @@ use super::api::cheapest::{DemandParams, PriceParams, cheapest_rows};
 use super::api::deployments::deployment_rows;
 use super::api::published::{PublishedParams, derived_rows};
 use super::app::{App, Shared};
-use super::blocking::on_blocking_thread;
 use super::error::ApiError;
 use super::pages::{html_error, html_page};
 use super::plain_page::{document, significant, text, value_of};
@@ -248,7 +247,11 @@ pub(super) fn routes() -> Router<Arc<App>> {
 
 async fn answer(board: Board, app: Arc<App>, query: Option<String>) -> Response {
     let time = app.limits.query_time;
-    let page = on_blocking_thread(time, move || async move { page(board, &app, &query.unwrap_or_default()).await }).await;
+    let page = app
+        .reads
+        .clone()
+        .run(time, move || async move { page(board, &app, &query.unwrap_or_default()).await })
+        .await;
     page.map_or_else(html_error, |page| html_page(page.into_string()))
 }
 

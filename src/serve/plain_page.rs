@@ -10,7 +10,6 @@ use maud::{DOCTYPE, Markup, html};
 use serde_json::{Map, Value};
 
 use super::app::{App, Shared};
-use super::blocking::on_blocking_thread;
 use super::encode::{Column, object_of};
 use super::error::ApiError;
 use super::metric_registry::{MetricDescription, metric_registry};
@@ -47,13 +46,21 @@ pub(super) fn routes() -> Router<Arc<App>> {
 
 async fn table(State(app): Shared, RawQuery(query): RawQuery) -> Response {
     let time = app.limits.query_time;
-    let page = on_blocking_thread(time, move || async move { points_page(&app, &query.unwrap_or_default()).await }).await;
+    let page = app
+        .reads
+        .clone()
+        .run(time, move || async move { points_page(&app, &query.unwrap_or_default()).await })
+        .await;
     page.map_or_else(html_error, |page| html_page(page.into_string()))
 }
 
 async fn point(State(app): Shared, RawQuery(query): RawQuery) -> Response {
     let time = app.limits.query_time;
-    let page = on_blocking_thread(time, move || async move { point_page(&app, &query.unwrap_or_default()).await }).await;
+    let page = app
+        .reads
+        .clone()
+        .run(time, move || async move { point_page(&app, &query.unwrap_or_default()).await })
+        .await;
     page.map_or_else(html_error, |page| html_page(page.into_string()))
 }
 

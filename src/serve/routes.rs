@@ -20,7 +20,6 @@ use super::api::{
 };
 use super::app::{App, Shared};
 use super::authorization::closed;
-use super::blocking::on_blocking_thread;
 use super::conditional::conditional;
 use super::error::ApiError;
 use super::format::Format;
@@ -126,7 +125,8 @@ where
     F: Future<Output = Result<Response, ApiError>>,
 {
     get(move |State(app): Shared, format: Format, parameters: P| async move {
-        on_blocking_thread(app.limits.query_time, move || handler(app, format, parameters)).await
+        let (turns, time) = (app.reads.clone(), app.limits.query_time);
+        turns.run(time, move || handler(app, format, parameters)).await
     })
 }
 
@@ -137,7 +137,8 @@ where
     F: Future<Output = Result<Response, ApiError>>,
 {
     get(move |State(app): Shared, parameters: P| async move {
-        on_blocking_thread(app.limits.query_time, move || handler(app, parameters)).await
+        let (turns, time) = (app.reads.clone(), app.limits.query_time);
+        turns.run(time, move || handler(app, parameters)).await
     })
 }
 

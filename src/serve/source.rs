@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use super::ServeError;
+use super::generation::Generation;
 use super::readers::Readers;
 use crate::model::with_causes;
 use crate::store::database::{Access, Address, Database, RunFilter};
@@ -17,6 +18,8 @@ pub(super) struct Served {
     pub readers: Readers,
     /// Of the content of files; empty for a database, whose changes have numbers.
     pub tag: String,
+    /// The newest change of a database; `None` for files, whose tag tells their state.
+    pub generation: Option<Generation>,
     /// The files of a history that is a folder.
     pub files: FolderFiles,
     /// The database that writes go to; `None` for files.
@@ -58,6 +61,7 @@ impl Source {
         let served = Served {
             readers: Readers::new(address.clone(), connections, query_time),
             tag: String::new(),
+            generation: None,
             files: FolderFiles::default(),
             writes_to: None,
             _scratch: Some(folder),
@@ -100,6 +104,7 @@ async fn open(home: &HistoryHome, connections: usize, query_time: Duration, befo
         return Ok(Served {
             readers: Readers::new(address.clone(), connections, query_time),
             tag: String::new(),
+            generation: Some(Generation::new(address.clone(), query_time)),
             files: FolderFiles::default(),
             writes_to: Some(address.clone()),
             _scratch: None,
@@ -124,6 +129,7 @@ async fn open(home: &HistoryHome, connections: usize, query_time: Duration, befo
     Ok(Served {
         readers: Readers::new(address, connections, query_time),
         tag: tag.chars().take(16).collect(),
+        generation: None,
         files,
         writes_to: None,
         _scratch: scratch,

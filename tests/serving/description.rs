@@ -47,7 +47,7 @@ fn every_described_route_answers_as_described() {
             "/api/v1/compare" => "?base=run:1&head=run:10",
             "/api/v1/bisection" => &bisection,
             "/api/v1/records" => &records,
-            "/badge/{metric}.svg" => "?filter=conc=64",
+            "/badge/{metric}.svg" | "/card/{metric}.png" => "?filter=conc=64",
             _ => "",
         };
         let target = path

@@ -16,7 +16,7 @@ use super::SnapshotError;
 use crate::serve::app::{AccessRules, App, Limits};
 use crate::serve::history_metrics::ChosenCurves;
 use crate::serve::source::Source;
-use crate::serve::{body_cache, metrics, rate_limit, routes};
+use crate::serve::{blocking, body_cache, metrics, rate_limit, routes};
 
 /// How long the queries of one answer may take: nobody waits for a page meanwhile.
 pub(super) const QUERY_TIME: Duration = Duration::from_secs(600);
@@ -64,6 +64,7 @@ impl Asker {
             },
             metrics: metrics::Metrics::default(),
             bodies: body_cache::BodyCache::default(),
+            reads: blocking::ReadTurns::new(READERS),
             turn: tokio::sync::Mutex::default(),
             chosen_curves: ChosenCurves::default(),
         });
