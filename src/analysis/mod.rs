@@ -40,15 +40,17 @@ pub use compare::{
 pub use comparison_summary::ComparisonSummary;
 pub use conditions::Conditions;
 pub use configuration::{configuration, difference_groups, differences};
-pub use cost::{CostError, CostGap, CostModel, HardwareCost, PointCost, PowerSource, PriceKind, hardware_schema};
+pub use cost::{
+    CostError, CostGap, CostModel, DatedPrice, HardwareCost, PRICES_SCHEMA, PointCost, PowerSource, PriceKind, PriceList, hardware_schema,
+};
 pub use deployment::{Deployment, DeploymentFamily, deployments};
 pub use evals::{EvalChange, EvalKey, EvalScore, eval_changes};
 pub use group_series::{GroupPoint, GroupRun, GroupValue, Reading as GroupReading, at_interactivity, geometric_means};
 pub use history::{
     Cell, ColumnKind, DEFAULT_PROJECT, EvalRow, GivenVerdict, History, HistoryError, HistoryRun, INTERVAL_COLUMNS, JobSummary,
-    METRIC_COLUMNS, NamedRun, PhaseTime, PointColumns, PointDistributions, PointRow, Quarantined, RecordRow, RowError, RunContext,
-    RunHeader, RunIdentity, RunKind, RunRecord, RunRows, RunsFileError, Sketch, TableWriter, TimeSlice, merge_revisions, read_history,
-    read_run, run_of_rows, runs_of_parquet, runs_to_parquet, slices, value_columns, verdicts_of_report,
+    METRIC_COLUMNS, NamedRun, PhaseTime, PointColumns, PointDistributions, PointRow, Quarantined, RecordRow, ReportedVerdicts, RowError,
+    RunContext, RunHeader, RunIdentity, RunKind, RunRecord, RunRows, RunsFileError, Sketch, TableWriter, TimeSlice, merge_revisions,
+    read_history, read_prices, read_run, run_of_rows, runs_of_parquet, runs_to_parquet, slices, value_columns, verdicts_of_report,
 };
 pub use levels::{LEVEL_METHOD, Level, MetricLevels, Reading, levels};
 pub use mlperf::{DerivedResult, derived_results};

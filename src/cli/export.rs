@@ -1,12 +1,15 @@
 //! `imax export`: writes a history in a format for other tools.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
 use super::history::FilterArgs;
+use super::work_display::WorkDisplay;
 use super::{Exit, Failure, output};
 use crate::analysis::Filter;
+use crate::store::Work;
 use crate::store::export::{ExportError, ExportFilter, ExportFormat, export};
 use crate::store::history::HistoryHome;
 use crate::system::files;
@@ -75,12 +78,20 @@ pub async fn run(args: ExportArgs) -> Result<Exit, Failure> {
         (Format::Parquet, out) => (ExportFormat::Parquet(out.unwrap_or_default()), None),
         (Format::Sqlite, out) => (ExportFormat::Sqlite(out.unwrap_or_default()), None),
     };
+    let work = Arc::new(Work::default());
+    let display = WorkDisplay::start("exporting", "runs", work.clone());
     let runs = match out {
-        None => export(&history, filter, &format, &mut output::write).await?,
+        None => export(&history, filter, &format, &mut output::write, &work).await?,
         Some(path) => {
             let mut exported = Err(ExportError::Write(std::io::ErrorKind::Interrupted.into()));
             files::write_with(&path, |file| {
-                exported = block_on(export(&history, filter, &format, &mut |text| file.write_all(text.as_bytes())))?;
+                exported = block_on(export(
+                    &history,
+                    filter,
+                    &format,
+                    &mut |text| file.write_all(text.as_bytes()),
+                    &work,
+                ))?;
                 match &exported {
                     Ok(_) => Ok(()),
                     // An error leaves the old file in place; its reason is in `exported`.
@@ -91,6 +102,7 @@ pub async fn run(args: ExportArgs) -> Result<Exit, Failure> {
             exported?
         }
     };
+    drop(display);
     output::say(&format!("{runs} runs exported"));
     Ok(Exit::Success)
 }

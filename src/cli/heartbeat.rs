@@ -26,7 +26,8 @@ impl Heartbeat {
         Self::every(LINE_INTERVAL, move |elapsed| output::say(&line(elapsed)))
     }
 
-    fn every(interval: Duration, say: impl Fn(Duration) + Send + 'static) -> Self {
+    /// Calls `say(elapsed)` at an interval from now on.
+    pub fn every(interval: Duration, say: impl Fn(Duration) + Send + 'static) -> Self {
         let (end, ended) = channel::<()>();
         let started = Instant::now();
         let thread = thread::spawn(move || {

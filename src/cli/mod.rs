@@ -57,6 +57,7 @@ mod sweep;
 mod terminal;
 mod token;
 mod watchdog;
+mod work_display;
 
 use clap::{Parser, Subcommand};
 use tokio::task::block_in_place;

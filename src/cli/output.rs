@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 
 use serde::Serialize;
+use serde_json::ser::Formatter;
 
 use crate::github::{escape_commands, escape_commands_in_json, is_github_actions};
 
@@ -31,8 +32,105 @@ pub fn emit(data: &str) -> Result<(), OutputError> {
 /// # Errors
 /// As [`emit`], and if the value has no JSON form.
 pub fn emit_json(value: &(impl Serialize + ?Sized)) -> Result<(), OutputError> {
-    let text = serde_json::to_string_pretty(value)?;
-    emit(&format!("{text}\n"))
+    let mut text = indented_json(value)?;
+    text.push('\n');
+    emit(&text)
+}
+
+/// A value as JSON that is indented by two spaces.
+///
+/// # Errors
+/// If the value has no JSON form.
+pub fn indented_json(value: &(impl Serialize + ?Sized)) -> serde_json::Result<String> {
+    let mut bytes = Vec::new();
+    value.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, Indented::default()))?;
+    // JSON is UTF-8.
+    Ok(String::from_utf8(bytes).unwrap_or_default())
+}
+
+/// The form of serde_json's own indentation, with one write for a line's beginning instead of one for each level: the numbers of a run are seven
+/// levels deep, and a quarter of `imax history show` was spent on their spaces.
+#[derive(Debug, Default)]
+struct Indented {
+    depth: usize,
+    has_value: bool,
+}
+
+/// A line break and the spaces of the deepest line that is written at once.
+const LINE_BEGIN: &[u8] = b"\n                                                                ";
+
+impl Indented {
+    fn begin_line<W: ?Sized + Write>(&self, writer: &mut W) -> io::Result<()> {
+        let length = 1 + 2 * self.depth;
+        match LINE_BEGIN.get(..length) {
+            Some(begin) => writer.write_all(begin),
+            None => {
+                writer.write_all(LINE_BEGIN)?;
+                writer.write_all(&vec![b' '; length - LINE_BEGIN.len()])
+            }
+        }
+    }
+
+    fn open<W: ?Sized + Write>(&mut self, writer: &mut W, bracket: &[u8]) -> io::Result<()> {
+        self.depth += 1;
+        self.has_value = false;
+        writer.write_all(bracket)
+    }
+
+    fn close<W: ?Sized + Write>(&mut self, writer: &mut W, bracket: &[u8]) -> io::Result<()> {
+        self.depth = self.depth.saturating_sub(1);
+        if self.has_value {
+            self.begin_line(writer)?;
+        }
+        writer.write_all(bracket)
+    }
+
+    fn separate<W: ?Sized + Write>(&self, writer: &mut W, is_first: bool) -> io::Result<()> {
+        if !is_first {
+            writer.write_all(b",")?;
+        }
+        self.begin_line(writer)
+    }
+}
+
+impl Formatter for Indented {
+    fn begin_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.open(writer, b"[")
+    }
+
+    fn end_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.close(writer, b"]")
+    }
+
+    fn begin_array_value<W: ?Sized + Write>(&mut self, writer: &mut W, is_first: bool) -> io::Result<()> {
+        self.separate(writer, is_first)
+    }
+
+    fn end_array_value<W: ?Sized + Write>(&mut self, _writer: &mut W) -> io::Result<()> {
+        self.has_value = true;
+        Ok(())
+    }
+
+    fn begin_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.open(writer, b"{")
+    }
+
+    fn end_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.close(writer, b"}")
+    }
+
+    fn begin_object_key<W: ?Sized + Write>(&mut self, writer: &mut W, is_first: bool) -> io::Result<()> {
+        self.separate(writer, is_first)
+    }
+
+    fn begin_object_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        writer.write_all(b": ")
+    }
+
+    fn end_object_value<W: ?Sized + Write>(&mut self, _writer: &mut W) -> io::Result<()> {
+        self.has_value = true;
+        Ok(())
+    }
 }
 
 /// Writes a value to stdout as JSON on one line.
@@ -137,6 +235,15 @@ impl Write for Stderr {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_is_indented_as_by_serde_json() {
+        let mut deep = serde_json::json!({ "empty": {}, "none": [], "list": [1, [2, {}], []], "a": { "b": { "c": [null, true, "\n"] } } });
+        for _ in 0..40 {
+            deep = serde_json::json!([deep, { "x": 1.5 }]);
+        }
+        assert_eq!(indented_json(&deep).unwrap(), serde_json::to_string_pretty(&deep).unwrap());
+    }
 
     #[test]
     fn json_in_a_pipe_keeps_its_value() {

@@ -1,16 +1,19 @@
 //! `imax publish`: stores runs of this repository in a history.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
+use super::work_display::WorkDisplay;
 use super::{Exit, Failure, output};
 use crate::analysis::{RunContext, RunKind, verdicts_of_report};
 use crate::github;
 use crate::model::with_causes;
 use crate::serve::{SiteRequest, publish_site};
+use crate::store::Work;
 use crate::store::artifacts;
 use crate::store::history::{HistoryHome, HistoryTarget};
 use crate::store::publish::{PublishError, PublishRequest, Published, RunDescription, Sources, publish};
@@ -62,7 +65,8 @@ pub struct PublishArgs {
     /// The repository of the run, owner/name.
     #[arg(long, visible_alias = "repo", value_name = "REPOSITORY", env = "GITHUB_REPOSITORY")]
     repository: Option<String>,
-    /// Keep the verdicts of a comparison with the run: what imax report or imax compare --format json printed. They stay as they were given.
+    /// Keep the verdicts of a comparison with the run: what imax report or imax compare --format json printed. They stay as they were given
+    /// [default: report.json in the run's folder, if it is about the same numbers].
     #[arg(long, value_name = "FILE")]
     verdicts: Option<PathBuf>,
     /// The pull request that was measured.
@@ -163,8 +167,12 @@ impl TargetArgs {
             partial,
             dry_run,
             author,
+            work: Arc::new(Work::default()),
         };
-        let published = match publish(&request).await {
+        let display = WorkDisplay::start("storing", "runs", request.work.clone());
+        let ended = publish(&request).await;
+        drop(display);
+        let published = match ended {
             // The token of a fork's pull request can only read, and the rest of the report is complete.
             Err(PublishError::Branch(error)) if error.is_read_only() && github::is_github_actions() => {
                 let text = format!("the run was not added to {}: {}", request.to, with_causes(&error));
@@ -256,10 +264,11 @@ pub async fn run(args: PublishArgs) -> Result<Exit, Failure> {
     } = args;
     let has_runs = !runs.is_empty();
     let verdicts = match verdicts {
-        None => Vec::new(),
+        None => None,
         Some(path) => {
             let text = artifacts::read_text(&path)?;
-            verdicts_of_report(&text).map_err(|source| VerdictsError { path, source })?
+            let reported = verdicts_of_report(&text).map_err(|source| VerdictsError { path, source })?;
+            Some(reported.verdicts)
         }
     };
     let event = std::env::var("GITHUB_EVENT_NAME").ok();

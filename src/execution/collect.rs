@@ -1,5 +1,7 @@
 //! The phase collect: normalises raw results.
 
+use serde_json::json;
+
 use super::attempt::Measurement;
 use super::context::JobContext;
 use super::interruption::Interruption;
@@ -75,7 +77,13 @@ fn normalise(ctx: &JobContext, progress: &Progress, loaded: &LoadedPoint, teleme
     }
     agg.set_conditions(telemetry.conditions());
     let provenance = provenance_of_job(ctx, progress);
-    agg.set_provenance(short_provenance(&provenance, &ctx.spec).into());
+    let mut provenance = short_provenance(&provenance, &ctx.spec);
+    let of_package = package.as_ref().filter(|package| package.power.is_some());
+    let of_package = of_package.map(|_| json!({ "source": "srt-slurm", "kind": "sampled", "scope": "gpus" }));
+    if let (Some(power), Some(members)) = (telemetry.power_provenance().or(of_package), provenance.as_object_mut()) {
+        members.insert("power".to_owned(), power);
+    }
+    agg.set_provenance(provenance.into());
     let file = format!("agg_{}.json", loaded.result_filename);
     let written = files::write(&ctx.folders.out.join(&file), agg.to_pretty().as_bytes());
     written.map_err(|error| JobFailure::infra(error.to_string()))?;
@@ -115,6 +123,7 @@ fn record(progress: &mut Progress, loaded: &LoadedPoint, telemetry: LoadTelemetr
         role_energy,
         gpu_usage,
         host_use,
+        is_of_recipe: _,
     } = telemetry;
     point.raw.get_or_insert_with(|| format!("{}.json", loaded.result_filename));
     point.energy = energy;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::blocking::blocking;
@@ -43,6 +44,8 @@ pub(super) struct Samples {
     host: Vec<HostSample>,
     /// Whether imax or the recipe sampled the GPUs.
     has_gpus: bool,
+    /// Whether it was the recipe.
+    are_of_recipe: bool,
 }
 
 /// Telemetry of the load of one point.
@@ -53,6 +56,8 @@ pub(super) struct LoadTelemetry {
     pub role_energy: Option<RoleEnergy>,
     pub gpu_usage: Option<GpuUsage>,
     pub host_use: Option<HostUse>,
+    /// Whether the recipe's monitor sampled the GPUs.
+    pub is_of_recipe: bool,
 }
 
 impl Sampling {
@@ -75,6 +80,7 @@ impl Sampling {
         {
             samples.gpus = found;
             samples.has_gpus = true;
+            samples.are_of_recipe = true;
         }
         if let Some(sampler) = self.gpus {
             wait_for_last_sample(ctx, &sampler).await;
@@ -224,6 +230,7 @@ impl Samples {
             role_energy: self.role_energy(ctx, nodes, load),
             gpu_usage: gpu_usage(&self.gpus, window),
             host_use: host_use(&self.host, window),
+            is_of_recipe: self.are_of_recipe,
         }
     }
 
@@ -259,6 +266,18 @@ impl LoadTelemetry {
                     roles: self.role_energy.as_ref().and_then(role_power),
                 })
             }
+            Energy::Unknown { .. } => None,
+        }
+    }
+
+    /// How the energy was measured, for the provenance of a result; `None` where it is not known.
+    pub fn power_provenance(&self) -> Option<Value> {
+        match self.energy.as_ref()? {
+            Energy::Measured { counter_joules, .. } => Some(json!({
+                "source": if self.is_of_recipe { "recipe" } else { "imax" },
+                "kind": if counter_joules.is_some() { "sampled-and-counted" } else { "sampled" },
+                "scope": "gpus",
+            })),
             Energy::Unknown { .. } => None,
         }
     }

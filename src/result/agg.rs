@@ -310,6 +310,7 @@ pub(super) fn own_block(key: &PointKey, gpus: Gpus, raw: &Object, doubts: &[Doub
 /// The provenance that the job recorded; `None` for a result without a job.
 fn provenance(block: &Json) -> Option<Box<Provenance>> {
     let recorded = block.get(PROVENANCE)?;
+    let power = recorded.get("power").unwrap_or(&Json::Null);
     let engine = recorded.get("engine").unwrap_or(&Json::Null);
     Some(Box::new(Provenance {
         producer: Some("imax".to_owned()),
@@ -319,6 +320,9 @@ fn provenance(block: &Json) -> Option<Box<Provenance>> {
         node: recorded.text("host").map(str::to_owned),
         driver: recorded.text("gpu_driver").map(str::to_owned),
         recipe: recorded.text("recipe_sha256").map(str::to_owned),
+        power: power.text("source").map(str::to_owned),
+        power_kind: power.text("kind").map(str::to_owned),
+        power_scope: power.text("scope").map(str::to_owned),
         ..Provenance::default()
     }))
 }

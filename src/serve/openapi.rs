@@ -15,9 +15,9 @@ use utoipa::openapi::{Content, OpenApi as Description, Ref, RefOr, ResponseBuild
 use utoipa::{Modify, OpenApi, PartialSchema, ToSchema};
 
 use super::api::{
-    accuracy, annotated, annotations, changes, cheapest, compare, corrections, costs, deployments, evals, facets, files, frontier,
-    hardware, ingest, operations, pictures, point, points, projects, published, quarantine, records, regressions, reliability, runs,
-    series, trends,
+    accuracy, annotated, annotations, changelog, changes, cheapest, compare, corrections, costs, deployments, evals, facets, files,
+    frontier, hardware, ingest, operations, pictures, point, points, projects, published, quarantine, records, regressions, reliability,
+    runs, series, trends,
 };
 use super::error::{PROBLEM_TYPE, Problem};
 use super::format::Format;
@@ -39,7 +39,7 @@ use crate::store::database::{ColumnType, point_columns};
     paths(
         projects::projects, runs::runs, runs::run, points::points, point::point, points::curves, series::series, compare::compare, frontier::frontier,
         cheapest::cheapest, costs::costs, deployments::deployments, deployments::versions, deployments::architectures, accuracy::accuracy,
-        facets::facets, evals::evals, reliability::reliability, changes::changes, annotations::annotations, annotated::annotated,
+        facets::facets, evals::evals, reliability::reliability, changes::changes, annotations::annotations, annotated::annotated, changelog::changelog,
         regressions::regressions, regressions::bisection, trends::trends, records::records, operations::operations, hardware::hardware, hardware::prices,
         files::file, files::content, published::mlperf, published::derived, published::data_sets, quarantine::quarantine, pictures::badge,
         pictures::card, pictures::chart, ingest::ingest,

@@ -14,9 +14,9 @@ use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetReques
 use tower_http::trace::TraceLayer;
 
 use super::api::{
-    accuracy, annotated, annotations, changes, cheapest, compare, corrections, costs, deployments, evals, facets, files, frontier,
-    hardware, ingest, operations, pictures, point, points, projects, published, quarantine, records, regressions, reliability, runs,
-    series, trends,
+    accuracy, annotated, annotations, changelog, changes, cheapest, compare, corrections, costs, deployments, evals, facets, files,
+    frontier, hardware, ingest, operations, pictures, point, points, projects, published, quarantine, records, regressions, reliability,
+    runs, series, trends,
 };
 use super::app::{App, Shared};
 use super::authorization::closed;
@@ -99,6 +99,7 @@ pub(super) fn reads() -> Router<Arc<App>> {
         .route("/api/v1/reliability", read(reliability::reliability))
         .route("/api/v1/changes", read(changes::changes))
         .route("/api/v1/annotations", read(annotations::annotations))
+        .route("/api/v1/changelog", read(changelog::changelog))
         .route("/api/v1/annotated", read(annotated::annotated))
         .route("/api/v1/regressions", read(regressions::regressions))
         .route("/api/v1/bisection", read(regressions::bisection))

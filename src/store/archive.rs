@@ -7,6 +7,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use chrono::{DateTime, Datelike as _, Months, NaiveDate, NaiveTime, Utc};
 use serde::Serialize;
@@ -16,6 +17,7 @@ use super::database::{Access, Address, Database, DatabaseError, RunFilter, RunSu
 use super::export::{ExportError, ExportFilter, ExportFormat, export};
 use super::history::{HistoryHome, LocalHistory, OpenError};
 use super::run_files::NewRun;
+use super::work::Work;
 use crate::analysis::{HistoryError, RowError, read_history};
 
 /// What is archived.
@@ -28,6 +30,8 @@ pub(crate) struct ArchiveRequest {
     pub before: DateTime<Utc>,
     /// Say what would be written, and write nothing.
     pub dry_run: bool,
+    /// How far it is, in runs.
+    pub work: Arc<Work>,
 }
 
 /// Where an archive is written.
@@ -88,7 +92,9 @@ pub(crate) enum ArchiveError {
 pub(crate) async fn archive(request: &ArchiveRequest) -> Result<Vec<ArchivedMonth>, ArchiveError> {
     let from = request.from.local().await?;
     let mut months = Vec::new();
-    for (month, runs) in months_of(&from, request).await? {
+    let by_month = months_of(&from, request).await?;
+    request.work.expect(by_month.values().map(Vec::len).sum());
+    for (month, runs) in by_month {
         let name = month.format("%Y-%m").to_string();
         let written = match &request.to {
             ArchiveTarget::Folder(folder) if request.dry_run => {
@@ -98,6 +104,7 @@ pub(crate) async fn archive(request: &ArchiveRequest) -> Result<Vec<ArchivedMont
             ArchiveTarget::Folder(folder) => write_month(&from, folder, filter_of(request, month), &name, runs.len()).await?,
             ArchiveTarget::Bucket(address) => publish_month(&from, address, &runs, request.dry_run).await?,
         };
+        request.work.advance(runs.len());
         months.push(ArchivedMonth {
             month: name,
             runs: runs.len(),
@@ -121,7 +128,7 @@ async fn publish_month(from: &LocalHistory, to: &BucketAddress, runs: &[RunSumma
             let run = database.run(summary).await?;
             new.push(NewRun::of(run).map_err(|source| ArchiveError::Row { run: summary.id, source })?);
         }
-        let counts = bucket::publish(&bucket, &new, Utc::now(), dry_run).await?;
+        let counts = bucket::publish(&bucket, &new, Utc::now(), dry_run, &Work::default()).await?;
         has_changed |= counts.runs.new + counts.runs.revised > 0;
     }
     database.close().await?;
@@ -159,12 +166,17 @@ fn first_of_month(day: NaiveDate) -> DateTime<Utc> {
 async fn write_month(from: &LocalHistory, folder: &Path, filter: ExportFilter, name: &str, runs: usize) -> Result<bool, ArchiveError> {
     let (document, points) = paths(folder, name);
     let home = HistoryHome::Database(from.address.clone());
+    let work = Work::default();
     fs::create_dir_all(folder).map_err(|source| cannot_write(folder, source))?;
     let new = temporary(folder)?;
     let mut sink = io::BufWriter::new(new.reopen().map_err(|source| cannot_write(&document, source))?);
-    export(&home, filter.clone(), &ExportFormat::Json, &mut |text| {
-        sink.write_all(text.as_bytes())
-    })
+    export(
+        &home,
+        filter.clone(),
+        &ExportFormat::Json,
+        &mut |text| sink.write_all(text.as_bytes()),
+        &work,
+    )
     .await?;
     sink.flush()
         .and_then(|()| sink.get_ref().sync_all())
@@ -172,7 +184,7 @@ async fn write_month(from: &LocalHistory, folder: &Path, filter: ExportFilter, n
     check(new.path(), runs)?;
     let has_changed = !(points.exists() && is_same(new.path(), &document));
     if has_changed {
-        export(&home, filter, &ExportFormat::Parquet(points), &mut |_| Ok(())).await?;
+        export(&home, filter, &ExportFormat::Parquet(points), &mut |_| Ok(()), &work).await?;
         new.persist(&document).map_err(|error| cannot_write(&document, error.error))?;
     }
     Ok(has_changed)
@@ -232,62 +244,102 @@ pub(crate) struct PruneRequest {
     pub folder: PathBuf,
     /// What was quarantined before then is removed.
     pub quarantined_before: DateTime<Utc>,
+    /// Distributions of requests that were stored before then are removed.
+    pub distributions_before: DateTime<Utc>,
     pub author: Option<String>,
     /// Say what would be removed, and remove nothing.
     pub dry_run: bool,
 }
 
 /// What was removed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub(crate) struct Pruned {
     pub quarantined: usize,
     /// The file that has it now.
     pub archive: Option<PathBuf>,
+    pub distributions: usize,
+    /// The file that has them now.
+    pub distributions_archive: Option<PathBuf>,
 }
 
-/// Moves old quarantined rows to a file of JSON lines. Runs and points are never removed.
+/// Moves old raw data to files of JSON lines. Runs, points and scores are never removed.
 ///
 /// # Errors
-/// [`ArchiveError`]; nothing was removed then.
+/// [`ArchiveError`]; what is not in a file was not removed then.
 pub(crate) async fn prune(request: &PruneRequest) -> Result<Pruned, ArchiveError> {
     let access = if request.dry_run { Access::Read } else { Access::Write };
     let mut database = Database::open(&request.from, access).await?;
+    let mut pruned = Pruned::default();
+    prune_quarantine(&mut database, request, &mut pruned).await?;
+    prune_distributions(&mut database, request, &mut pruned).await?;
+    database.close().await?;
+    Ok(pruned)
+}
+
+async fn prune_quarantine(database: &mut Database, request: &PruneRequest, pruned: &mut Pruned) -> Result<(), ArchiveError> {
     let rows = database.quarantined_before(request.quarantined_before).await?;
     let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
-        database.close().await?;
-        return Ok(Pruned {
-            quarantined: 0,
-            archive: None,
-        });
+        return Ok(());
     };
     let path = request.folder.join(format!("quarantine-{}-{}.jsonl", first.id, last.id));
     if !request.dry_run {
-        write_rows(&request.folder, &path, &rows)?;
+        let mut lines = LinesFile::create(&request.folder, &path)?;
+        rows.iter().try_for_each(|row| lines.write(row))?;
+        lines.finish()?;
         let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
         database.remove_quarantined(&ids, request.author.as_deref()).await?;
     }
-    database.close().await?;
-    Ok(Pruned {
-        quarantined: rows.len(),
-        archive: Some(path),
-    })
+    pruned.quarantined = rows.len();
+    pruned.archive = Some(path);
+    Ok(())
 }
 
-fn write_rows<T: Serialize>(folder: &Path, path: &Path, rows: &[T]) -> Result<(), ArchiveError> {
-    if path.exists() {
-        return Err(ArchiveError::Occupied(path.to_owned()));
+async fn prune_distributions(database: &mut Database, request: &PruneRequest, pruned: &mut Pruned) -> Result<(), ArchiveError> {
+    let ids = database.distributions_before(request.distributions_before).await?;
+    let (Some(first), Some(last)) = (ids.first(), ids.last()) else {
+        return Ok(());
+    };
+    let path = request.folder.join(format!("distributions-{first}-{last}.jsonl"));
+    if !request.dry_run {
+        let mut lines = LinesFile::create(&request.folder, &path)?;
+        database.each_record(&ids, |record| lines.write(&record)).await?;
+        lines.finish()?;
+        database.remove_records(&ids, request.author.as_deref()).await?;
     }
-    fs::create_dir_all(folder).map_err(|source| cannot_write(folder, source))?;
-    let new = temporary(folder)?;
-    let mut sink = io::BufWriter::new(new.as_file());
-    for row in rows {
-        serde_json::to_writer(&mut sink, row).map_err(|error| cannot_write(path, error.into()))?;
-        sink.write_all(b"\n").map_err(|source| cannot_write(path, source))?;
-    }
-    sink.flush()
-        .and_then(|()| new.as_file().sync_all())
-        .map_err(|source| cannot_write(path, source))?;
-    drop(sink);
-    new.persist_noclobber(path).map_err(|error| cannot_write(path, error.error))?;
+    pruned.distributions = ids.len();
+    pruned.distributions_archive = Some(path);
     Ok(())
+}
+
+/// A file of JSON lines, which appears under its name once it is whole.
+struct LinesFile<'a> {
+    path: &'a Path,
+    sink: io::BufWriter<tempfile::NamedTempFile>,
+}
+
+impl<'a> LinesFile<'a> {
+    fn create(folder: &Path, path: &'a Path) -> Result<Self, ArchiveError> {
+        if path.exists() {
+            return Err(ArchiveError::Occupied(path.to_owned()));
+        }
+        fs::create_dir_all(folder).map_err(|source| cannot_write(folder, source))?;
+        Ok(Self {
+            path,
+            sink: io::BufWriter::new(temporary(folder)?),
+        })
+    }
+
+    fn write<T: Serialize>(&mut self, row: &T) -> Result<(), ArchiveError> {
+        let path = self.path;
+        serde_json::to_writer(&mut self.sink, row).map_err(|error| cannot_write(path, error.into()))?;
+        self.sink.write_all(b"\n").map_err(|source| cannot_write(path, source))
+    }
+
+    fn finish(self) -> Result<(), ArchiveError> {
+        let Self { path, sink } = self;
+        let new = sink.into_inner().map_err(|error| cannot_write(path, error.into_error()))?;
+        new.as_file().sync_all().map_err(|source| cannot_write(path, source))?;
+        new.persist_noclobber(path).map_err(|error| cannot_write(path, error.error))?;
+        Ok(())
+    }
 }

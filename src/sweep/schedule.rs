@@ -74,6 +74,7 @@ mod tests {
         let plan = Plan {
             benchmarks,
             evals: vec![row(64, true)],
+            changes: Vec::new(),
         };
         Variant {
             name,

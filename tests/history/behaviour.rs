@@ -112,9 +112,131 @@ pub fn report_job_that_runs_again_adds_nothing(home: &Home) {
     );
     // One point was measured again.
     home.fixture.measured("run/8", &row(8), 4100.0);
-    assert_eq!(publish(home, "run", "77", "4", DAY), counts([1, 0, 0], [2, 0, 0]));
+    assert_eq!(publish(home, "run", "77", "4", DAY), counts([1, 0, 0], [1, 1, 0]));
     assert_eq!(home.list(&[]).len(), 2);
     home.verify();
+}
+
+/// A database of the history, which some commands need: itself, or a copy under a name.
+fn database(home: &Home, copy: &str) -> String {
+    if home.address.ends_with(".db") || home.address.starts_with("postgres") {
+        return home.address.clone();
+    }
+    home.output(&["export", "--history", &home.address, "--format", "sqlite", "--out", copy]);
+    copy.to_owned()
+}
+
+/// The values of the point at a concurrency, and the runs that have them.
+fn values(home: &Home, database: &str, point: &str) -> Vec<(Value, Value)> {
+    let series = home.json(&["history", "series", "--history", database, "--filter", point, "--json"]);
+    let values = series[0]["values"].as_array().unwrap();
+    values.iter().map(|value| (value["run"].clone(), value["value"].clone())).collect()
+}
+
+/// GitHub runs the failed rows of a workflow run again; the new attempt collects what the first one measured beside its own.
+pub fn points_that_attempts_have_in_common_count_once(home: &Home) {
+    for conc in [4, 8, 16] {
+        home.fixture.measured(&format!("first/{conc}"), &row(conc), 4000.0);
+        home.fixture.measured(&format!("second/{conc}"), &row(conc), 4000.0);
+    }
+    home.fixture.measured("second/8", &row(8), 4100.0);
+    assert_eq!(publish(home, "first", "77", "1", DAY), counts([1, 0, 0], [3, 0, 0]));
+    assert_eq!(
+        publish(home, "second", "77", "2", "2026-10-01T06:00:00Z"),
+        counts([1, 0, 0], [1, 2, 0])
+    );
+    let local = database(home, "attempts.db");
+    assert_eq!(values(home, &local, "conc=4"), [(json!(2), json!(1000.0))]);
+    assert_eq!(
+        values(home, &local, "conc=8"),
+        [(json!(1), json!(1000.0)), (json!(2), json!(1025.0))]
+    );
+    let curves = home.json(&["history", "curves", "--history", &local, "--branch", "main", "--json"]);
+    let points = curves[0]["points"].as_array().unwrap();
+    assert_eq!(points.len(), 3, "the curve of the new attempt is whole");
+    assert!(points.iter().all(|point| point.get("borrowed_from").is_none()), "{curves}");
+
+    // Each of them again changes nothing, and the order in which they come makes no difference.
+    assert_eq!(publish(home, "first", "77", "1", DAY), counts([0, 1, 0], [0, 3, 0]));
+    assert_eq!(
+        publish(home, "second", "77", "2", "2026-10-01T06:00:00Z"),
+        counts([0, 1, 0], [0, 3, 0])
+    );
+    home.verify();
+    let in_turn = home.output(&["export", "--history", &home.address, "--format", "json"]);
+    let reversed = Home {
+        fixture: home.fixture,
+        address: "reversed.db".to_owned(),
+        environment: Vec::new(),
+    };
+    publish(&reversed, "second", "77", "2", "2026-10-01T06:00:00Z");
+    publish(&reversed, "first", "77", "1", DAY);
+    assert_eq!(
+        reversed.output(&["export", "--history", "reversed.db", "--format", "json"]),
+        in_turn
+    );
+    reversed.verify();
+}
+
+/// What was withdrawn does not come back because a later attempt reports it.
+pub fn retracted_attempt_keeps_its_points(home: &Home) {
+    home.fixture.measured("run/4", &row(4), 4000.0);
+    publish(home, "run", "77", "1", DAY);
+    home.output(&[
+        "history",
+        "retract",
+        "1",
+        "--history",
+        &home.address,
+        "--reason",
+        "throttled",
+        "--author",
+        "jane",
+    ]);
+    home.fixture.measured("run/8", &row(8), 4000.0);
+    assert_eq!(publish(home, "run", "77", "2", DAY), counts([1, 0, 0], [1, 1, 0]));
+    let series = home.json(&["history", "series", "--history", &home.address, "--json"]);
+    assert_eq!(series.as_array().unwrap().len(), 1, "{series}");
+    home.verify();
+}
+
+/// The report that `imax action` writes beside what it collected.
+pub fn verdicts_of_a_report_in_the_folder_are_kept(home: &Home) {
+    home.fixture.measured("run/4", &row(4), 3000.0);
+    home.fixture.measured("base/4", &row(4), 4000.0);
+    home.output(&["collect", "run", "--out", "out"]);
+    let publish = |id: &str| {
+        let line = ["publish", "out", "--to", &home.address, "--commit", "a", "--repo", "o/b"];
+        let date = format!("2026-10-0{id}T05:00:00Z");
+        let numbers = ["--date", &date, "--run-id", id, "--attempt", "1", "--json"];
+        home.output(&[&line[..], &numbers].concat());
+        let newest = home.list(&["--newest", "1"])[0]["id"].to_string();
+        home.json(&["history", "records", &newest, "--history", &home.address, "--json"])["verdicts"].clone()
+    };
+    home.output(&["report", "out", "--format", "json", "--out", "out/report.json"]);
+    assert_eq!(publish("1"), json!([]), "without a baseline there are no verdicts");
+    home.output(&[
+        "report",
+        "out",
+        "--baseline",
+        "base",
+        "--format",
+        "json",
+        "--out",
+        "out/report.json",
+    ]);
+    let verdicts = publish("2");
+    assert_eq!(
+        (&verdicts[0]["comparison"]["verdict"], verdicts.as_array().unwrap().len()),
+        (&json!("worse"), 1)
+    );
+    // A report that is left of other numbers says nothing about these.
+    home.fixture.measured("run/4", &row(4), 4000.0);
+    home.output(&["collect", "run", "--out", "out"]);
+    assert!(home.fixture.path("out/report.json").exists());
+    assert_eq!(publish("3"), json!([]));
+    home.fixture.write("out/report.json", "{");
+    assert_eq!(publish("4"), json!([]), "a damaged report keeps no run out");
 }
 
 pub fn jobs_and_distributions_are_kept(home: &Home) {
@@ -274,9 +396,16 @@ pub fn retracted_run_counts_no_more(home: &Home) {
         (&all[0]["retracted"], &all[0]["retracted_by"]),
         (&json!("GPU 3 was throttled"), &json!("jane"))
     );
-    let again = home.imax(&retract);
-    assert_eq!(again.code, 2);
-    assert!(again.stderr.contains("already retracted"), "{}", again.stderr);
+    for more in [&[][..], &["--dry-run"]] {
+        let again = home.imax(&[&retract[..], more].concat());
+        assert_eq!(again.code, 2);
+        assert!(again.stderr.contains("already retracted"), "{}", again.stderr);
+    }
+    let restore = ["history", "restore", &id, "--history", &home.address, "--author", "joe"];
+    let would = home.imax(&[&restore[..], &["--dry-run"]].concat());
+    assert_eq!(would.code, 0, "{}", would.stderr);
+    assert!(would.stderr.contains("would count again"), "{}", would.stderr);
+    assert_eq!(home.list(&[]).len(), 9);
 
     home.output(&["history", "restore", &id, "--history", &home.address, "--author", "joe"]);
     assert_eq!(home.list(&[]), {
@@ -422,4 +551,130 @@ pub fn dry_run_changes_nothing(home: &Home) {
     ]);
     assert_eq!(would, counts([0, 0, 1], [1, 0, 1]));
     assert_eq!(publish(home, "run", "77", "1", DAY), would, "what the dry run said is what happens");
+}
+
+/// The entries of a plan's changelog, with the curves that they made the run measure.
+pub fn entries_of_the_changelog_are_tied_to_curves(home: &Home) {
+    home.fixture.measured("run/4", &row(4), 4000.0);
+    home.output(&["collect", "run", "--out", "out"]);
+    let curve = home.fixture.json("out/run.json")["run"]["points"][0]["key"]["curve"].clone();
+    let mut other = curve.clone();
+    other["framework"] = json!("sglang");
+    let entry = |description: &str, curves: &[&Value]| {
+        json!({
+            "config-keys": ["demo-*"], "description": [description], "pr-link": "https://example.org/pull/7", "curves": curves,
+        })
+    };
+    let changes = [
+        entry("a faster kernel", &[&curve, &other]),
+        entry("what this run did not measure", &[&other]),
+        json!({ "curves": "all" }),
+    ];
+    let plan = json!({ "version": 1, "jobs": [], "search-space": { "single_node": { "x": [row(4)] } }, "changes": changes });
+    home.fixture.write("plan.json", &plan.to_string());
+    home.output(&["collect", "run", "--plan", "plan.json", "--out", "out"]);
+    home.output(&[
+        "publish",
+        "out",
+        "--to",
+        &home.address,
+        "--commit",
+        "abc",
+        "--branch",
+        "main",
+        "--date",
+        DAY,
+    ]);
+
+    let changelog = |more: &[&str]| home.json(&[&["history", "changelog", "--history", &home.address, "--json"], more].concat());
+    let found = changelog(&[]);
+    assert_eq!(found.as_array().unwrap().len(), 1, "{found}");
+    assert_eq!(
+        (&found[0]["description"], &found[0]["curves"], &found[0]["run"]),
+        (&json!(["a faster kernel"]), &json!([curve]), &json!(1))
+    );
+    assert_eq!(changelog(&["--filter", "framework=sglang"]), json!([]));
+    assert_eq!(changelog(&["--branch", "other"]), json!([]));
+    let table = home.output(&["history", "changelog", "--history", &home.address]);
+    assert!(table.contains("a faster kernel") && table.contains("2026-10-01"), "{table}");
+    home.verify();
+
+    // They are part of the run, wherever it goes.
+    let export = home.output(&["export", "--history", &home.address, "--format", "json"]);
+    home.fixture.write("export.json", &export);
+    home.output(&["import", "export.json", "--to", "copy.db"]);
+    let copied = home.json(&["history", "changelog", "--history", "copy.db", "--json"]);
+    assert_eq!(copied, found);
+    home.output(&[
+        "history",
+        "retract",
+        "1",
+        "--history",
+        "copy.db",
+        "--reason",
+        "throttled",
+        "--author",
+        "jane",
+    ]);
+    assert_eq!(home.json(&["history", "changelog", "--history", "copy.db", "--json"]), json!([]));
+}
+
+pub fn prices_are_kept_with_their_days(home: &Home) {
+    home.fixture.measured("run/4", &row(4), 4000.0);
+    publish(home, "run", "77", "1", DAY);
+    let prices = |more: &[&str]| home.json(&[&["history", "prices", "--history", &home.address, "--json"], more].concat());
+    let counted = |new: u64, unchanged: u64, revised: u64| json!({ "prices": { "new": new, "unchanged": unchanged, "revised": revised } });
+    assert_eq!(prices(&[]), json!([]));
+    let set = [
+        "--set",
+        "h100=2.5",
+        "--set",
+        "h200=3.5",
+        "--provider",
+        "example",
+        "--kind",
+        "reserved",
+        "--date",
+        "2026-01-01",
+    ];
+    assert_eq!(prices(&[&set[..], &["--dry-run"]].concat()), counted(2, 0, 0));
+    assert_eq!(prices(&[]), json!([]), "a dry run stores nothing");
+    assert_eq!(prices(&set), counted(2, 0, 0));
+    assert_eq!(prices(&set), counted(0, 2, 0));
+    let hardware = "facility: { pue: 1.2, carbon_g_per_kwh: 400 }\nhardware:\n  h100:\n    vendor: nvidia\n    cost:\n      tdp_w: 700\n      \
+                    host_w: 200\n      prices:\n        - { provider: example, kind: reserved, date: 2026-01-01, usd_per_gpu_hour: 2.25 }\n        \
+                    - { provider: example, date: 2026-06-01, usd_per_gpu_hour: 4 }\n";
+    home.fixture.write("hardware.yaml", hardware);
+    assert_eq!(
+        prices(&["--import", "hardware.yaml"]),
+        counted(1, 0, 1),
+        "another amount of the same day is a correction"
+    );
+    let price = |hardware: &str, kind: &str, date: &str, usd: f64| json!({ "hardware": hardware, "provider": "example", "kind": kind, "date": date, "usd_per_gpu_hour": usd });
+    let kept = json!([
+        price("h100", "reserved", "2026-01-01", 2.25),
+        price("h100", "on-demand", "2026-06-01", 4.0),
+        price("h200", "reserved", "2026-01-01", 3.5),
+    ]);
+    assert_eq!(prices(&[]), kept);
+    let table = home.output(&["history", "prices", "--history", &home.address]);
+    assert!(table.contains("on-demand") && table.contains("2.25"), "{table}");
+
+    // They are exported beside the runs, and read again.
+    let export = home.output(&["export", "--history", &home.address, "--format", "json"]);
+    home.fixture.write("export.json", &export);
+    home.output(&["import", "export.json", "--to", "copy.db"]);
+    assert_eq!(home.output(&["export", "--history", "copy.db", "--format", "json"]), export);
+    assert_eq!(home.json(&["history", "prices", "--history", "copy.db", "--json"]), kept);
+    home.verify();
+
+    for (wrong, code, words) in [
+        (&["--set", "h100=cheap", "--provider", "x"][..], 2, "not a number of US dollars"),
+        (&["--set", "h100=-1", "--provider", "x"], 2, "expected US dollars for a GPU-hour"),
+        (&["--import", "run/4/row.txt"], 3, "row.txt"),
+    ] {
+        let ended = home.imax(&[&["history", "prices", "--history", &home.address], wrong].concat());
+        assert_eq!(ended.code, code, "{}", ended.stderr);
+        assert!(ended.stderr.contains(words), "{}", ended.stderr);
+    }
 }

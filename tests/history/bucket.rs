@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::engines::Home;
 use crate::fixture::{Ended, Fixture, row};
-use crate::harness::Finish as _;
+use crate::harness::{Finish as _, Running};
 use crate::object_server::{ObjectServer, READER, required};
 use crate::{behaviour, harness, killed_writers};
 
@@ -111,6 +111,10 @@ on_a_server!(
     behaviour::jobs_and_distributions_are_kept,
     behaviour::verdicts_stay_as_they_were_given,
     behaviour::report_job_that_runs_again_adds_nothing,
+    behaviour::points_that_attempts_have_in_common_count_once,
+    behaviour::verdicts_of_a_report_in_the_folder_are_kept,
+    behaviour::entries_of_the_changelog_are_tied_to_curves,
+    behaviour::prices_are_kept_with_their_days,
     behaviour::retracted_run_counts_no_more,
     behaviour::comparison_is_that_of_a_folder,
     behaviour::pull_requests_are_no_baseline,
@@ -120,6 +124,7 @@ on_a_server!(
     killed_writers::writers_that_create_a_history_together_all_succeed,
     killed_writers::killed_writers_lose_and_repeat_nothing;
     own: runs_are_parquet_files_that_other_tools_read,
+    many_runs_are_named_by_segments,
     earlier_state_is_that_of_the_manifest,
     lost_manifest_is_an_error_and_not_an_empty_history,
     foreign_manifest_is_refused_and_not_replaced,
@@ -161,6 +166,72 @@ fn runs_are_parquet_files_that_other_tools_read(bench: &Bench) {
     let output = duckdb.current_dir(bench.home.fixture.path("")).args(["-c", script]).finish();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(said, "(2, 2025.0, 'h100', True)\n", "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// The manifest stays small, whatever the number of runs.
+fn many_runs_are_named_by_segments(bench: &Bench) {
+    let home = &bench.home;
+    let document = home_run(0);
+    let runs = |numbers: std::ops::Range<u64>| {
+        let runs: Vec<Value> = numbers.map(|number| home_run_of(&document, number)).collect();
+        json!(runs).to_string()
+    };
+    let import = |file: &str| home.json(&["import", file, "--to", &home.address, "--json"])["runs"].clone();
+    home.fixture.write("first.json", &runs(0..300));
+    home.fixture.write("second.json", &runs(290..320));
+    assert_eq!(import("first.json"), json!({ "new": 300, "unchanged": 0, "revised": 0 }));
+    assert_eq!(import("second.json"), json!({ "new": 20, "unchanged": 10, "revised": 0 }));
+    let manifest = bench.manifest();
+    let listed = |key: &str| manifest[key].as_array().unwrap().len();
+    assert_eq!((listed("runs"), listed("segments")), (20, 1), "{}", manifest["segments"]);
+    assert_eq!((home.list(&[]).len(), bench.problems()), (320, Vec::<String>::new()));
+
+    // A comparison reads the newest runs, of which the segment has the last ones.
+    let baseline = format!("history:{}", home.address);
+    home.fixture.measured("head/a", &row(4), 4000.0);
+    home.output(&[
+        "report",
+        "head",
+        "--baseline",
+        &baseline,
+        "--history-runs",
+        "25",
+        "--format",
+        "json",
+    ]);
+
+    let segment = manifest["segments"][0]["file"].as_str().unwrap();
+    let whole = bench.server.read(home, segment);
+    bench.server.write(home, segment, &whole[..whole.len() - 9]);
+    assert!(bench.problems()[0].contains(segment), "{:?}", bench.problems());
+    bench.history("list", 3, "restore the object from a version or backup");
+    bench.server.write(home, segment, &whole);
+    assert_eq!(home.list(&[]).len(), 320);
+}
+
+/// A run of one point, as an export has it.
+fn home_run(conc: u32) -> Value {
+    let curve = json!({
+        "model-prefix": "demo", "precision": "fp8", "runner": "h100", "framework": "sim", "spec-decoding": "none", "disagg": false,
+        "workload": "agentic-coding", "layout": "tp4"
+    });
+    let point = json!({
+        "key": { "curve": curve, "conc": conc + 1 }, "model": null, "image": null, "gpus": 4,
+        "layout": { "single-node": { "tp": 4, "pp": 1, "dcp-size": 1, "pcp-size": 1, "ep": 1, "dp-attn": false } },
+        "outcome": { "measured": { "tput_per_gpu": 100.0 } }
+    });
+    json!({
+        "schema": "imax-history/1", "commit": "abc", "date": "2026-10-01T00:00:00Z", "branch": "main", "run_id": "0",
+        "context": { "kind": "main", "provider": "github", "repository": "octo/bench", "attempt": 1 }, "run": { "points": [point] }
+    })
+}
+
+fn home_run_of(document: &Value, number: u64) -> Value {
+    let mut run = document.clone();
+    run["run_id"] = json!(number.to_string());
+    let started = chrono::DateTime::from_timestamp(1_790_000_000 + 3600 * i64::try_from(number).unwrap(), 0).unwrap();
+    run["date"] = json!(started.to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
+    run
 }
 
 fn earlier_state_is_that_of_the_manifest(bench: &Bench) {
@@ -447,4 +518,52 @@ fn full_and_unreachable_servers_are_named_and_keep_nothing_in_part() {
     let ended = home.imax(&["history", "list", "--history", &home.address]);
     assert_eq!(ended.code, 4, "{}", ended.stdout);
     assert!(ended.stderr.contains("s3://full/bench/imax-history.json: "), "{}", ended.stderr);
+}
+
+/// Whatever the server was doing when it was killed: what was reported as stored is there, the rest is stored by the next attempt, and nothing is
+/// there twice or in part.
+#[test]
+#[ignore = "needs an S3 server, tests/history/fetch_s3.sh"]
+fn server_that_is_killed_at_random_instants_loses_nothing_at_night() {
+    let server = ObjectServer::start();
+    let fixture = Fixture::new();
+    let bench = Bench {
+        server: &server,
+        home: server.bucket("killed", &fixture),
+    };
+    let rounds: u64 = std::env::var("IMAX_TEST_ROUNDS").map_or(6, |rounds| rounds.parse().unwrap());
+    let mut state = 20_261_130;
+    for round in 0..rounds {
+        let run = format!("{round}");
+        fixture.measured(&format!("run{run}/a"), &row(4), 4000.0);
+        let folder = format!("run{run}");
+        let line = bench.arguments(&folder, &run);
+        let mut command = harness::imax();
+        command
+            .current_dir(fixture.path(""))
+            .args(line)
+            .envs(bench.home.environment.clone());
+        let mut writer = Running::start(&mut command);
+        let looks = killed_writers::random(&mut state) % 300;
+        for _ in 0..looks {
+            if writer.has_ended() {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        server.kill();
+        let ended = writer.finish();
+        assert!(matches!(ended.code, Some(0 | 4)), "{:?}: {}", ended.code, ended.stderr);
+        server.start_again();
+        if ended.code == Some(0) {
+            let there = bench.home.list(&[]);
+            assert!(
+                there.iter().any(|stored| stored["run_id"] == json!(run)),
+                "run {run} was reported as stored"
+            );
+        }
+        bench.published(&run, 4000.0);
+        assert_eq!(bench.home.list(&[]).len() as u64, round + 1);
+    }
+    assert_eq!(bench.problems(), Vec::<String>::new());
 }

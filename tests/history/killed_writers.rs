@@ -16,7 +16,7 @@ const CREATORS: u64 = 8;
 const POINTS: u32 = 200;
 
 /// SplitMix64 (<https://prng.di.unimi.it/splitmix64.c>): the same instants in each run.
-fn random(state: &mut u64) -> u64 {
+pub fn random(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut mixed = *state;
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -16,6 +16,7 @@ mod github;
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod azure;
 mod behaviour;
 mod branch;
 mod branch_damage;

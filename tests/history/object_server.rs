@@ -5,8 +5,8 @@ use std::cell::RefCell;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
-use std::process::{Child, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::engines::Home;
@@ -20,7 +20,9 @@ const SECRET: &str = "imaxsecret";
 
 pub struct ObjectServer {
     child: RefCell<Child>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
+    ports: [u16; 8],
+    more: Vec<String>,
     s3: u16,
     files: u16,
 }
@@ -75,10 +77,39 @@ impl ObjectServer {
         fs::write(&config, serde_json::json!({ "identities": identities }).to_string()).unwrap();
         fs::create_dir(folder.path().join("data")).unwrap();
         let ports: [u16; 8] = free_ports();
+        let more: Vec<String> = more.iter().map(|word| (*word).to_owned()).collect();
+        Self {
+            child: RefCell::new(Self::command(folder.path(), &ports, &more).spawn().unwrap()),
+            folder,
+            s3: ports[3],
+            files: ports[2],
+            ports,
+            more,
+        }
+    }
+
+    /// Kills the server, whatever it is doing.
+    pub fn kill(&self) {
+        let mut child = self.child.borrow_mut();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// Starts the server again with what it had stored.
+    pub fn start_again(&self) {
+        wait_until("the S3 server answers again", || {
+            if self.has_ended() {
+                *self.child.borrow_mut() = Self::command(self.folder.path(), &self.ports, &self.more).spawn().unwrap();
+            }
+            self.is_ready()
+        });
+    }
+
+    fn command(folder: &Path, ports: &[u16; 8], more: &[String]) -> Command {
         let names = ["master", "volume", "filer", "s3"];
         let mut command = clean_command(required("IMAX_TEST_S3_SERVER"));
         command
-            .current_dir(folder.path())
+            .current_dir(folder)
             .args([
                 "server",
                 "-dir=data",
@@ -104,12 +135,7 @@ impl ObjectServer {
             .args(more)
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        Self {
-            child: RefCell::new(command.spawn().unwrap()),
-            _folder: folder,
-            s3: ports[3],
-            files: ports[2],
-        }
+        command
     }
 
     fn has_ended(&self) -> bool {

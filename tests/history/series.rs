@@ -335,10 +335,12 @@ pub fn prune_moves_old_raw_data_and_no_point(home: &Home) {
     };
     assert_eq!(
         prune(&[]),
-        json!({ "quarantined": 0, "archive": null }),
+        json!({ "quarantined": 0, "archive": null, "distributions": 0, "distributions_archive": null }),
         "it is younger than 30 days"
     );
-    let moved = json!({ "quarantined": 1, "archive": "raw/quarantine-1-1.jsonl" });
+    let moved = json!({
+        "quarantined": 1, "archive": "raw/quarantine-1-1.jsonl", "distributions": 0, "distributions_archive": null
+    });
     assert_eq!(prune(&["--raw-days", "0", "--dry-run"]), moved);
     assert!(!home.fixture.path("raw").exists());
     assert_eq!(prune(&["--raw-days", "0"]), moved);
@@ -349,5 +351,33 @@ pub fn prune_moves_old_raw_data_and_no_point(home: &Home) {
         json!([])
     );
     assert_eq!(home.list(&[]).len(), 10);
+    home.verify();
+}
+
+pub fn prune_moves_old_distributions_of_requests(home: &Home) {
+    home.fixture.measured("run/4", &row(4), 4000.0);
+    let mut raw = home.fixture.json("run/4/raw.json");
+    raw["ttfts"] = json!([0.1, 0.2]);
+    home.fixture.write("run/4/raw.json", &raw.to_string());
+    home.output(&["publish", "run", "--to", &home.address, "--commit", "a"]);
+    let records = || home.json(&["history", "records", "1", "--history", &home.address, "--json"])["distributions"].clone();
+    assert_eq!(records().as_array().unwrap().len(), 1);
+    let prune = |more: &[&str]| {
+        let line = ["history", "prune", "--history", &home.address, "--archive", "raw"];
+        home.output(&[&line[..], more].concat())
+    };
+    assert_eq!(prune(&[]), "nothing to remove\n", "it is younger than 90 days");
+    let would = prune(&["--request-days", "0", "--dry-run"]);
+    assert!(would.starts_with("1 distributions would be moved to raw/distributions-"), "{would}");
+    assert_eq!(records().as_array().unwrap().len(), 1);
+    assert_eq!(prune(&["--request-days", "0"]), would.replace("would be moved", "moved"));
+    assert_eq!(records(), json!([]));
+    let file = would.trim_end().rsplit(' ').next().unwrap();
+    let line: Value = serde_json::from_str(&home.fixture.read(file)).unwrap();
+    assert_eq!(
+        (&line["record"]["record"], &line["record"]["point"]["conc"]),
+        (&json!("distributions"), &json!(4))
+    );
+    assert_eq!(home.list(&[])[0]["points"], json!(1));
     home.verify();
 }

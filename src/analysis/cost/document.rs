@@ -89,7 +89,7 @@ pub struct Price {
 }
 
 /// What is agreed on with a price.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PriceKind {
     /// Paid by the hour, for as long as it is used.

@@ -13,9 +13,11 @@ use crate::model::count;
 use crate::result::{Metric, Point};
 
 mod document;
+mod prices;
 
 use document::{Document, Facility, Price};
 pub use document::{HardwareCost, PriceKind, schema as hardware_schema};
+pub use prices::{DatedPrice, PRICES_SCHEMA, PriceList};
 
 /// The file that imax is built with.
 const BUILT_IN: &str = include_str!("../../../configs/hardware.yaml");
@@ -40,7 +42,7 @@ pub enum CostError {
     #[error("`{key}` is {found}, expected {expected}")]
     Number { key: String, found: f64, expected: &'static str },
     /// No GPU has a price of the provider.
-    #[error("unknown provider {found:?}; hardware.yaml has prices of {}", known.join(", "))]
+    #[error("unknown provider {found:?}; there are prices of {}", known.join(", "))]
     Provider {
         /// The requested value.
         found: String,
@@ -157,6 +159,19 @@ impl CostModel {
     #[must_use]
     pub fn with_price_kind(self, kind: Option<PriceKind>) -> Self {
         Self { price_kind: kind, ..self }
+    }
+
+    /// The same with prices of a provider alone, or with the first of each GPU.
+    ///
+    /// # Errors
+    /// [`CostError::Provider`].
+    pub fn of_provider(self, provider: Option<&str>) -> Result<Self, CostError> {
+        let model = Self {
+            provider: provider.map(str::to_owned),
+            ..self
+        };
+        model.check_provider()?;
+        Ok(model)
     }
 
     fn check_provider(&self) -> Result<(), CostError> {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{HISTORY_SCHEMA, HistoryError, HistoryRun};
 use crate::analysis::run_document::RUN_SCHEMA;
-use crate::analysis::{Run, RunDocumentError};
+use crate::analysis::{DatedPrice, PRICES_SCHEMA, PriceList, Run, RunDocumentError};
 use crate::model::PointKey;
 use crate::result::Point;
 
@@ -64,6 +64,9 @@ pub fn read_history(text: &str) -> Result<Read<Vec<HistoryRun>>, HistoryError> {
         quarantined: Vec::new(),
     };
     for (index, document) in documents.into_iter().enumerate() {
+        if is_price_list(&document) {
+            continue;
+        }
         let place = format!("[{index}]");
         let payload = document.to_string();
         match read_history_run(document, &format!("{place}.")) {
@@ -72,6 +75,45 @@ pub fn read_history(text: &str) -> Result<Read<Vec<HistoryRun>>, HistoryError> {
                 found.quarantined.extend(run.quarantined);
             }
             Err(error) => found.quarantined.push(Quarantined::new(place, error.to_string(), &payload)),
+        }
+    }
+    Ok(found)
+}
+
+fn is_price_list(document: &Value) -> bool {
+    document["schema"].as_str() == Some(PRICES_SCHEMA)
+}
+
+/// The prices in a file of a history as `imax export` writes it, or in a document of prices. A list that is not one, or a price that cannot be,
+/// is set aside.
+///
+/// # Errors
+/// [`HistoryError`] for a file that is not JSON.
+pub fn read_prices(text: &str) -> Result<Read<Vec<DatedPrice>>, HistoryError> {
+    let mut found = Read {
+        value: Vec::new(),
+        quarantined: Vec::new(),
+    };
+    // Most files of runs have none, and are large.
+    if !text.contains(PRICES_SCHEMA) {
+        return Ok(found);
+    }
+    let documents = match serde_json::from_str(text)? {
+        Value::Array(documents) => documents,
+        document @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)) => vec![document],
+    };
+    for (index, document) in documents.into_iter().enumerate().filter(|(_, document)| is_price_list(document)) {
+        let payload = document.to_string();
+        match serde_json::from_value::<PriceList>(document) {
+            Ok(list) => list.prices.into_iter().for_each(|price| match price.check() {
+                Ok(()) => found.value.push(price),
+                Err(error) => found
+                    .quarantined
+                    .push(Quarantined::new(format!("[{index}].prices"), error.to_string(), "")),
+            }),
+            Err(error) => found
+                .quarantined
+                .push(Quarantined::new(format!("[{index}]"), error.to_string(), &payload)),
         }
     }
     Ok(found)

@@ -1,6 +1,7 @@
 //! Earlier runs with their commits and dates, and the values of each point over them. As documents they are the files of a folder, one
 //! for each run, written once and never changed; a database holds them as rows.
 
+mod attempts;
 mod context;
 mod documents;
 mod parquet;
@@ -15,9 +16,11 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 pub use context::{RunContext, RunKind};
-pub use documents::{Quarantined, read_history, read_run};
+pub use documents::{Quarantined, read_history, read_prices, read_run};
 pub use parquet::{Cell, ColumnKind, NamedRun, RunsFileError, TableWriter, runs_of_parquet, runs_to_parquet};
-pub use records::{GivenVerdict, JobSummary, PhaseTime, PointDistributions, RunRecord, TimeSlice, slices, verdicts_of_report};
+pub use records::{
+    GivenVerdict, JobSummary, PhaseTime, PointDistributions, ReportedVerdicts, RunRecord, TimeSlice, slices, verdicts_of_report,
+};
 pub use revisions::merge_revisions;
 pub use rows::{
     DEFAULT_PROJECT, EvalRow, INTERVAL_COLUMNS, METRIC_COLUMNS, PointColumns, PointRow, RecordRow, RowError, RunHeader, RunIdentity,
@@ -157,9 +160,11 @@ pub struct Past<'a> {
 }
 
 impl History {
-    /// A history of runs in any order. Of runs with the same date, the later one in the list is the newer.
+    /// A history of runs in any order. Of runs with the same date, the later one in the list is the newer. What several attempts of a workflow
+    /// run report is a measurement of the newest of them.
     #[must_use]
     pub fn new(mut runs: Vec<HistoryRun>) -> Self {
+        attempts::take_out_repeated(&mut runs);
         runs.sort_by_key(HistoryRun::instant);
         let mut measured: BTreeMap<PointKey, Vec<(usize, usize)>> = BTreeMap::new();
         for (at, run) in runs.iter().enumerate() {

@@ -1,11 +1,12 @@
-//! What a run keeps beside its points and scores: the jobs that measured it, and how the values of its points were distributed.
+//! What a run keeps beside its points and scores: the jobs that measured it, the entries of the changelog that it measured, the verdicts that
+//! were given, and how the values of its points were distributed.
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::sketch::Sketch;
-use crate::analysis::{Comparison, PointComparison};
-use crate::model::{CurveKey, Digest, PointKey};
+use crate::analysis::{Comparison, PointComparison, Run};
+use crate::model::{CurveKey, Digest, MeasuredChange, PointKey};
 
 /// A record of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -14,6 +15,8 @@ pub enum RunRecord {
     Job(JobSummary),
     Distributions(PointDistributions),
     Verdict(GivenVerdict),
+    /// An entry of the changelog that the run measured.
+    Changelog(MeasuredChange),
 }
 
 /// A job, as far as its `job.json` says.
@@ -110,7 +113,7 @@ pub struct TimeSlice {
 
 impl RunRecord {
     /// The words for kinds of records, as tables and files have them.
-    pub const KINDS: [&str; 3] = ["job", "distributions", "verdict"];
+    pub const KINDS: [&str; 4] = ["job", "distributions", "verdict", "changelog"];
 
     #[must_use]
     pub fn kind(&self) -> &'static str {
@@ -118,6 +121,7 @@ impl RunRecord {
             Self::Job(_) => "job",
             Self::Distributions(_) => "distributions",
             Self::Verdict(_) => "verdict",
+            Self::Changelog(_) => "changelog",
         }
     }
 
@@ -128,6 +132,9 @@ impl RunRecord {
             Self::Job(job) => json!({ "job": job.job_id }),
             Self::Distributions(found) => return Self::distributions_key(&found.point),
             Self::Verdict(given) => json!({ "verdict": given.comparison.point.to_string(), "base": given.base }),
+            Self::Changelog(change) => json!({
+                "changelog": change.config_keys, "description": change.description, "pr_link": change.pr_link,
+            }),
         };
         Digest::of_json(key)
     }
@@ -142,31 +149,56 @@ impl RunRecord {
     #[must_use]
     pub fn point(&self) -> Option<&PointKey> {
         match self {
-            Self::Job(_) => None,
+            Self::Job(_) | Self::Changelog(_) => None,
             Self::Distributions(found) => Some(&found.point),
             Self::Verdict(given) => Some(&given.comparison.point),
         }
     }
 }
 
-/// The verdicts of a report as `imax report --format json` and `imax compare --format json` print it.
+/// The schema of `imax report --format json`.
+const REPORT_SCHEMA: &str = "imax-report/1";
+
+/// What a report of a run says, as far as a history keeps it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReportedVerdicts {
+    /// The run that the report is about, where the document has it.
+    pub run: Option<Run>,
+    pub verdicts: Vec<RunRecord>,
+}
+
+/// The verdicts of a report as `imax report --format json` and `imax compare --format json` print it; none of a report that compares with
+/// nothing.
 ///
 /// # Errors
-/// For a text that is not JSON, or a report without a comparison.
-pub fn verdicts_of_report(text: &str) -> Result<Vec<RunRecord>, serde_json::Error> {
+/// For a text that is not JSON, or neither a report nor a comparison.
+pub fn verdicts_of_report(text: &str) -> Result<ReportedVerdicts, serde_json::Error> {
     #[derive(Deserialize)]
     struct Report {
-        comparison: Comparison,
+        #[serde(default)]
+        schema: Option<String>,
+        #[serde(default)]
+        run: Option<Run>,
+        #[serde(default)]
+        comparison: Option<Comparison>,
     }
-    let Report { comparison } = serde_json::from_str(text)?;
-    let Comparison { base, points, .. } = comparison;
+    let Report { schema, run, comparison } = serde_json::from_str(text)?;
+    let Some(Comparison { base, points, .. }) = comparison else {
+        if schema.as_deref() == Some(REPORT_SCHEMA) {
+            return Ok(ReportedVerdicts { run, verdicts: Vec::new() });
+        }
+        return Err(serde::de::Error::missing_field("comparison"));
+    };
     let given = points.into_iter().map(|comparison| {
         RunRecord::Verdict(GivenVerdict {
             base: base.clone(),
             comparison,
         })
     });
-    Ok(given.collect())
+    Ok(ReportedVerdicts {
+        run,
+        verdicts: given.collect(),
+    })
 }
 
 /// Puts the seconds of a load together so that there are at most [`MOST_SLICES`].

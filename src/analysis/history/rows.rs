@@ -202,6 +202,12 @@ impl RunRows {
         !self.evals.is_empty() || self.points.iter().any(|row| row.point.measurement().is_some())
     }
 
+    /// The digests of what was measured: of failures there may be two that are equal.
+    pub fn measured_digests(&self) -> impl Iterator<Item = Digest> + '_ {
+        let measured = self.points.iter().filter(|row| row.point.measurement().is_some());
+        measured.map(|row| row.digest).chain(self.evals.iter().map(|row| row.digest))
+    }
+
     /// The digests of all points and scores.
     #[must_use]
     pub fn result_digests(&self) -> BTreeSet<Digest> {
@@ -315,6 +321,13 @@ struct Extra {
     provenance: Option<Box<Provenance>>,
 }
 
+/// The place of a number's column. Numbers mostly come in the order of the columns, so the search begins where the last one was found.
+fn column_of(name: &str, from: usize) -> Option<usize> {
+    let (before, behind) = METRIC_COLUMNS.split_at_checked(from).unwrap_or((&METRIC_COLUMNS, &[]));
+    let found = behind.iter().position(|column| *column == name).map(|at| from + at);
+    found.or_else(|| before.iter().position(|column| *column == name))
+}
+
 impl PointColumns {
     /// # Errors
     /// [`RowError`] for more GPUs than a column can hold, or a layout without a JSON form.
@@ -325,13 +338,14 @@ impl PointColumns {
             provenance: point.provenance.clone(),
             ..Extra::default()
         };
+        let mut next = 0;
         for (name, number) in point.measurement().into_iter().flat_map(Measurement::numbers) {
-            match METRIC_COLUMNS
-                .iter()
-                .position(|column| *column == name)
-                .and_then(|at| metrics.get_mut(at))
-            {
-                Some(column) => *column = Some(number),
+            let at = column_of(name, next);
+            match at.and_then(|at| metrics.get_mut(at)) {
+                Some(column) => {
+                    *column = Some(number);
+                    next = at.map_or(0, |at| at + 1);
+                }
                 None => {
                     extra.numbers.insert(name.to_owned(), number);
                 }
@@ -386,7 +400,7 @@ impl PointColumns {
             let columns = METRIC_COLUMNS.into_iter().zip(self.metrics);
             let known = columns.filter_map(|(name, number)| Some((name, number?)));
             let others = extra.numbers.iter().map(|(name, number)| (name.as_str(), *number));
-            PointOutcome::Measured(Measurement::new(known.chain(others)))
+            PointOutcome::Measured(Measurement::of_usual(known, others))
         } else {
             let class = FailureClass::ALL.into_iter().find(|class| class.as_str() == self.outcome);
             PointOutcome::Failed(PointFailure {

@@ -11,6 +11,7 @@ use crate::planning::{
     AGENTIC_PREFIX, COLLECTED_ARTIFACT, EVAL_PREFIX, JOB_PREFIX, PLAN_ARTIFACT, PLAN_FILE, PROFILE_PREFIX, RESULT_PREFIX, RESULTS_ARTIFACT,
 };
 use crate::settings::Ingest;
+use crate::store::publish::REPORT_FILE;
 
 /// An artifact that the next steps of the workflow upload.
 #[derive(Debug, PartialEq, Eq)]
@@ -284,7 +285,9 @@ pub(super) fn report(folder: &Path, additional: &[String], options: ReportOption
     }
     let mut summary = report_line(&out, "markdown", "summary.md");
     let mut page = report_line(&out, "html", "report.html");
-    for line in [&mut summary, &mut page] {
+    // For programs, and for `imax publish`, which keeps its verdicts with the run.
+    let mut document = report_line(&out, "json", REPORT_FILE);
+    for line in [&mut summary, &mut page, &mut document] {
         // A baseline among the additional arguments replaces the default one.
         let has_baseline = additional
             .iter()
@@ -293,7 +296,7 @@ pub(super) fn report(folder: &Path, additional: &[String], options: ReportOption
         line.extend(additional.iter().cloned());
     }
     summary.push("--job-summary".to_owned());
-    let mut command_lines = vec![collect, summary, page];
+    let mut command_lines = vec![collect, summary, page, document];
     // A push has a commit for the check run, too; `imax comment` then leaves out the comment.
     if options.comments || options.check_run {
         let mut line = words(["comment", &results, "--plan", &plan]);
@@ -470,16 +473,16 @@ pub(super) mod tests {
             comments: true,
             ..ReportOptions::default()
         };
-        assert_eq!(commands(comments), ["collect", "report", "report", "comment"]);
-        assert_eq!(commands(ReportOptions::default()), ["collect", "report", "report"]);
+        assert_eq!(commands(comments), ["collect", "report", "report", "report", "comment"]);
+        assert_eq!(commands(ReportOptions::default()), ["collect", "report", "report", "report"]);
         let all = ReportOptions {
             check_run: true,
             notify: Some("regression"),
             ..comments
         };
         let lines = report(Path::new("/t"), &[], all).command_lines;
-        assert_eq!(lines[3][2..], ["--plan", "imax-artifacts/imax-plan/plan.json", "--check-run"]);
-        assert_eq!(lines[4], ["notify", "/t/imax-results", "--on", "regression"]);
+        assert_eq!(lines[4][2..], ["--plan", "imax-artifacts/imax-plan/plan.json", "--check-run"]);
+        assert_eq!(lines[5], ["notify", "/t/imax-results", "--on", "regression"]);
     }
 
     #[test]
@@ -520,7 +523,7 @@ pub(super) mod tests {
         };
         let lines = report(Path::new("/t"), &words(["--baseline", "run:1"]), options).command_lines;
         assert_eq!(lines[1][6..8], ["--baseline", "run:1"]);
-        assert_eq!(lines[3][4..], ["--baseline", "branch:main"]);
+        assert_eq!(lines[4][4..], ["--baseline", "branch:main"]);
     }
 
     #[test]

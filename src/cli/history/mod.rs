@@ -2,8 +2,10 @@
 
 mod annotate;
 mod archive;
+mod changelog;
 mod curves;
 mod list;
+mod prices;
 mod published;
 mod quarantine;
 mod records;
@@ -33,10 +35,12 @@ enum HistoryCommand {
     Records(records::RecordsArgs),
     Series(series::SeriesArgs),
     Curves(curves::CurvesArgs),
+    Changelog(changelog::ChangelogArgs),
     Annotate(annotate::AnnotateArgs),
     Annotations(annotate::AnnotationsArgs),
     Retract(retract::RetractArgs),
     Restore(retract::RestoreArgs),
+    Prices(prices::PricesArgs),
     Published(published::PublishedArgs),
     Quarantine(quarantine::QuarantineArgs),
     Archive(archive::ArchiveArgs),
@@ -117,10 +121,12 @@ pub async fn run(args: HistoryCommandArgs) -> Result<Exit, Failure> {
         HistoryCommand::Records(args) => records::run(args).await,
         HistoryCommand::Series(args) => series::run(args).await,
         HistoryCommand::Curves(args) => curves::run(args).await,
+        HistoryCommand::Changelog(args) => changelog::run(args).await,
         HistoryCommand::Annotate(args) => annotate::annotate(args).await,
         HistoryCommand::Annotations(args) => annotate::list(args).await,
         HistoryCommand::Retract(args) => retract::retract(args).await,
         HistoryCommand::Restore(args) => retract::restore(args).await,
+        HistoryCommand::Prices(args) => prices::run(args).await,
         HistoryCommand::Published(args) => published::run(args).await,
         HistoryCommand::Quarantine(args) => quarantine::run(args).await,
         HistoryCommand::Archive(args) => archive::run_archive(args).await,

@@ -46,11 +46,13 @@ pub(super) async fn run(args: RecordsArgs) -> Result<Exit, Failure> {
     let mut jobs = Vec::new();
     let mut distributions = Vec::new();
     let mut verdicts = Vec::new();
+    let mut changelog = Vec::new();
     for record in &run.run.records {
         match record {
             RunRecord::Job(job) => jobs.push(job),
             RunRecord::Distributions(found) if is_selected(&found.point, &filters) => distributions.push(found),
             RunRecord::Verdict(given) if is_selected(&given.comparison.point, &filters) => verdicts.push(given),
+            RunRecord::Changelog(change) => changelog.push(change),
             RunRecord::Distributions(_) | RunRecord::Verdict(_) => {}
         }
     }
@@ -58,7 +60,9 @@ pub(super) async fn run(args: RecordsArgs) -> Result<Exit, Failure> {
     verdicts.sort_by(|left, right| left.comparison.point.cmp(&right.comparison.point));
     if json {
         let distributions: Vec<Value> = distributions.into_iter().map(json_of).collect();
-        output::emit_json(&json!({ "jobs": jobs, "distributions": distributions, "verdicts": verdicts }))?;
+        output::emit_json(&json!({
+            "jobs": jobs, "distributions": distributions, "verdicts": verdicts, "changelog": changelog,
+        }))?;
     } else if jobs.is_empty() && distributions.is_empty() && verdicts.is_empty() {
         output::emit("no records\n")?;
     } else {

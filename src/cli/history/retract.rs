@@ -21,6 +21,9 @@ pub(super) struct RetractArgs {
     /// Who says so.
     #[arg(long, value_name = "NAME", env = "GITHUB_ACTOR", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     author: String,
+    /// Say what would change, and change nothing.
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// Include a retracted run in comparisons again.
@@ -34,6 +37,9 @@ pub(super) struct RestoreArgs {
     /// Who says so.
     #[arg(long, value_name = "NAME", env = "GITHUB_ACTOR", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     author: String,
+    /// Say what would change, and change nothing.
+    #[arg(long)]
+    dry_run: bool,
 }
 
 pub(super) async fn retract(args: RetractArgs) -> Result<Exit, Failure> {
@@ -42,15 +48,23 @@ pub(super) async fn retract(args: RetractArgs) -> Result<Exit, Failure> {
         source,
         reason,
         author,
+        dry_run,
     } = args;
-    history::retract(&source.history, run, RetractionChange::Retract { reason, author }).await?;
-    output::say(&format!("run {run} is retracted"));
+    history::retract(&source.history, run, RetractionChange::Retract { reason, author }, dry_run).await?;
+    let would = if dry_run { "would be" } else { "is" };
+    output::say(&format!("run {run} {would} retracted"));
     Ok(Exit::Success)
 }
 
 pub(super) async fn restore(args: RestoreArgs) -> Result<Exit, Failure> {
-    let RestoreArgs { run, source, author } = args;
-    history::retract(&source.history, run, RetractionChange::Restore { author }).await?;
-    output::say(&format!("run {run} counts again"));
+    let RestoreArgs {
+        run,
+        source,
+        author,
+        dry_run,
+    } = args;
+    history::retract(&source.history, run, RetractionChange::Restore { author }, dry_run).await?;
+    let counts = if dry_run { "would count" } else { "counts" };
+    output::say(&format!("run {run} {counts} again"));
     Ok(Exit::Success)
 }

@@ -136,7 +136,12 @@ fn search_space(rows: Vec<Row>) -> SearchSpace {
         head_ref: String::new(),
         entries: Vec::new(),
     };
-    SearchSpace::new(Plan { benchmarks, evals }, metadata)
+    let plan = Plan {
+        benchmarks,
+        evals,
+        changes: Vec::new(),
+    };
+    SearchSpace::new(plan, metadata)
 }
 
 /// Writes the report to the terminal and to files, if anything was measured.

@@ -14,11 +14,13 @@ mod search_space;
 mod summary;
 mod trim;
 
+use std::collections::BTreeSet;
+
 use rayon::prelude::*;
 
 use crate::changelog::{Entry, LocatedEntry, ScenarioType};
 use crate::config::{Catalog, EvalPolicy};
-use crate::model::{ConfigKey, Diagnostics, Layout};
+use crate::model::{ConfigKey, CurveKey, Diagnostics, Layout, MeasuredChange};
 
 use super::evals::Evals;
 use super::filters::ScenarioKind;
@@ -58,6 +60,8 @@ pub struct Plan {
     pub benchmarks: Vec<Row>,
     /// Rows that are only evaluated.
     pub evals: Vec<Row>,
+    /// The entries with the curves that they select.
+    pub changes: Vec<MeasuredChange>,
 }
 
 /// Why entries cannot be planned.
@@ -130,11 +134,20 @@ pub fn plan(
 pub fn plan_rows(rows: Vec<Row>, options: Options, filters: &[RowFilter]) -> Result<Plan, PlanError> {
     let (evals, benchmarks): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(Row::is_evaluated_alone);
     let benchmarks = if options.evals_only { Vec::new() } else { benchmarks };
-    finished(Plan { benchmarks, evals }, options, filters)
+    let plan = Plan {
+        benchmarks,
+        evals,
+        changes: Vec::new(),
+    };
+    finished(plan, options, filters)
 }
 
 fn finished(plan: Plan, options: Options, filters: &[RowFilter]) -> Result<Plan, PlanError> {
-    let Plan { mut benchmarks, mut evals } = plan;
+    let Plan {
+        mut benchmarks,
+        mut evals,
+        changes,
+    } = plan;
     for filter in filters {
         filter.apply(&mut benchmarks);
         filter.apply(&mut evals);
@@ -153,7 +166,11 @@ fn finished(plan: Plan, options: Options, filters: &[RowFilter]) -> Result<Plan,
     if options.trim {
         benchmarks = trim::lowest(benchmarks);
     }
-    Ok(Plan { benchmarks, evals })
+    Ok(Plan {
+        benchmarks,
+        evals,
+        changes,
+    })
 }
 
 fn profile(row: &mut Row) {
@@ -210,7 +227,9 @@ impl<'a> Planner<'a> {
             Evals::Marked
         };
         for (_, keys) in self.older.claim(keys, &ScenarioType::ALL) {
-            self.plan.benchmarks.extend(rows(self.head, &keys, &[], evals)?);
+            let wanted = rows(self.head, &keys, &[], evals)?;
+            self.add_change(entry, &wanted);
+            self.plan.benchmarks.extend(wanted);
         }
         Ok(())
     }
@@ -226,9 +245,24 @@ impl<'a> Planner<'a> {
                 }
                 None => wanted,
             };
+            self.add_change(entry, &wanted);
             self.plan.benchmarks.extend(wanted);
         }
         Ok(())
+    }
+
+    /// Notes which curves an entry makes the run measure.
+    fn add_change(&mut self, entry: &Entry, wanted: &[Row]) {
+        let curves: BTreeSet<CurveKey> = wanted.iter().map(Row::curve_key).collect();
+        if curves.is_empty() {
+            return;
+        }
+        self.plan.changes.push(MeasuredChange {
+            config_keys: entry.config_keys.clone(),
+            description: entry.description.clone(),
+            pr_link: entry.pr_link.clone(),
+            curves: curves.into_iter().collect(),
+        });
     }
 
     fn add_evals(&mut self, entry: &Entry, keys: &[&'a ConfigKey]) -> Result<(), PlanError> {

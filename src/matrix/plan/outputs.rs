@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::SearchSpace;
 use super::jobs::Job;
+use crate::model::MeasuredChange;
 
 /// Maximum number of jobs in one matrix.
 pub const MATRIX_LIMIT: usize = 256;
@@ -55,6 +56,9 @@ pub struct PlanFile<'a> {
     /// The jobs with their rows.
     pub jobs: &'a [Job],
     pub search_space: &'a SearchSpace,
+    /// The changelog's entries with the curves that they select.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub changes: &'a [MeasuredChange],
 }
 
 impl<'a> PlanFile<'a> {
@@ -66,6 +70,7 @@ impl<'a> PlanFile<'a> {
             head_sha,
             jobs,
             search_space,
+            changes: &search_space.changes,
         }
     }
 }

@@ -14,6 +14,7 @@ impl Plan {
         Self {
             benchmarks: self.benchmarks.into_iter().filter_map(|row| remaining(row, measured)).collect(),
             evals: self.evals,
+            changes: self.changes,
         }
     }
 }
@@ -73,6 +74,7 @@ mod tests {
         let plan = Plan {
             benchmarks: vec![row(4, false), row([4, 8, 16], false), row(8, false), row(4, true)],
             evals: vec![row(4, true)],
+            changes: Vec::new(),
         };
         let measured = row([4, 16], false).point_keys().into_iter().collect();
         let left = plan.clone().without(&measured);

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::Plan;
 use crate::changelog::Entry;
 use crate::matrix::row::{Row, Scenario};
-use crate::model::Layout;
+use crate::model::{Layout, MeasuredChange};
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SearchSpace {
@@ -24,6 +24,9 @@ pub struct SearchSpace {
     pub multinode_agentic_evals: Vec<Row>,
     /// The origin of the plan.
     pub changelog_metadata: ChangelogMetadata,
+    /// The entries with the curves that they select; in the plan file beside this document, whose form is InferenceX's.
+    #[serde(skip)]
+    pub changes: Vec<MeasuredChange>,
 }
 
 /// The origin of a plan.
@@ -48,6 +51,7 @@ impl SearchSpace {
             multinode_evals: Vec::new(),
             multinode_agentic_evals: Vec::new(),
             changelog_metadata,
+            changes: plan.changes,
         };
         for row in plan.benchmarks.into_iter().map(spelled_out) {
             let nodes = if row.layout.is_multi_node() {

@@ -78,6 +78,15 @@ impl Measurement {
         Self(named)
     }
 
+    /// As [`Measurement::new`], of numbers with usual names and of others. The names are not looked up: a history reads fifty for each point.
+    pub fn of_usual<'a>(usual: impl IntoIterator<Item = (&'static str, f64)>, others: impl IntoIterator<Item = (&'a str, f64)>) -> Self {
+        let usual = usual.into_iter().map(|(name, number)| (Cow::Borrowed(name), number));
+        let others = others.into_iter().map(|(name, number)| (numbers::name(name), number));
+        let mut named: Vec<_> = usual.chain(others).filter(|(_, number)| number.is_finite()).collect();
+        named.shrink_to_fit();
+        Self(named)
+    }
+
     /// A number by its name in the document.
     #[must_use]
     pub fn number(&self, name: &str) -> Option<f64> {

@@ -28,9 +28,15 @@ pub struct Provenance {
     /// The engine's arguments, as one text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runtime_args: Option<String>,
-    /// How power was measured: `nvml`, `smi`.
+    /// Who measured power: `imax`, `recipe` for the monitor of a launch script, `srt-slurm` for its package.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub power: Option<String>,
+    /// How: `sampled`, or `sampled-and-counted` where the energy counters of the GPUs agree with the samples.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub power_kind: Option<String>,
+    /// Of what: `gpus`, without their hosts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub power_scope: Option<String>,
     /// What was converted on the way: units, meanings.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conversions: Vec<String>,

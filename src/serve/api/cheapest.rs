@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::IntoParams;
 
+use super::hardware::cost_model;
 use crate::analysis::{
     CostError, CostModel, CostQuestion, PriceKind, Slo, TokenKind, Unreachable, cheapest as cheapest_points, cheapest_of_curves,
     unreachable,
@@ -40,7 +41,8 @@ pub(in crate::serve) struct PriceParams {
 }
 
 impl PriceParams {
-    pub(in crate::serve) fn parse(self) -> Result<(Vec<Slo>, TokenKind, CostModel), ApiError> {
+    /// `costs` has the prices that may count.
+    pub(in crate::serve) fn parse(self, costs: CostModel) -> Result<(Vec<Slo>, TokenKind, CostModel), ApiError> {
         let Self {
             slo,
             tokens,
@@ -49,7 +51,7 @@ impl PriceParams {
         } = self;
         let slos: Result<Vec<Slo>, _> = slo.iter().map(|slo| slo.parse::<Slo>()).collect();
         let slos = slos.map_err(|error| ApiError::Invalid(error.to_string()))?;
-        let costs = CostModel::built_in(provider.as_deref()).map_err(|error| match error {
+        let costs = costs.of_provider(provider.as_deref()).map_err(|error| match error {
             error @ CostError::Provider { .. } => ApiError::Invalid(error.to_string()),
             error @ (CostError::Form(_) | CostError::Number { .. }) => ApiError::internal(error),
         })?;
@@ -114,7 +116,7 @@ pub(in crate::serve) async fn cheapest_rows(
     demand: DemandParams,
 ) -> Result<Vec<Value>, ApiError> {
     let (selection, as_of) = selection.parse()?;
-    let (slos, kind, costs) = prices.parse()?;
+    let (slos, kind, costs) = prices.parse(cost_model(app, as_of).await?)?;
     let DemandParams {
         tokens_per_month,
         power_kw,

@@ -6,6 +6,7 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::cheapest::PriceParams;
+use super::hardware::cost_model;
 use crate::analysis::{CostQuestion, costs_then};
 use crate::serve::answer;
 use crate::serve::app::App;
@@ -29,7 +30,7 @@ pub(in crate::serve) async fn costs(
     Form(selection, params): Form<SelectionParams, PriceParams>,
 ) -> Result<Response, ApiError> {
     let (mut selection, as_of) = selection.parse()?;
-    let (slos, kind, costs) = params.parse()?;
+    let (slos, kind, costs) = params.parse(cost_model(&app, as_of).await?)?;
     selection.branch.get_or_insert_with(|| "main".to_owned());
     selection.without_pull_requests = selection.kind.is_none();
     let most = app.limits.points;

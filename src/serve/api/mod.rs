@@ -3,6 +3,7 @@
 pub(super) mod accuracy;
 pub(super) mod annotated;
 pub(super) mod annotations;
+pub(super) mod changelog;
 pub(super) mod changes;
 pub(super) mod cheapest;
 pub(super) mod compare;

@@ -9,10 +9,11 @@ use chrono::{DateTime, Utc};
 use super::layout::{self, Class, Listing, RunFile};
 use super::read::{StoredRun, sort};
 use super::{Branch, BranchError};
-use crate::analysis::{HistoryRun, NamedRun, merge_revisions, runs_to_parquet};
+use crate::analysis::{DatedPrice, HistoryRun, NamedRun, merge_revisions, runs_to_parquet};
 use crate::github::{self, MAX_FILE, RefUpdate, Tip, TreeChange};
-use crate::store::database::IngestCounts;
-use crate::store::run_files::{Month, NewRun, RetractionChange, RunFileName, addition, race_pause, repetition};
+use crate::store::database::{Counts, IngestCounts};
+use crate::store::run_files::{EarlierAttempts, Month, NewRun, RetractionChange, RunFileName, addition, race_pause};
+use crate::store::work::Work;
 
 /// How often the branch may move while a run is added. Each move means that another job has succeeded, so this many jobs may start at once.
 const MAX_ATTEMPTS: u32 = 20;
@@ -47,11 +48,18 @@ struct Changes {
 ///
 /// # Errors
 /// [`BranchError`]; nothing was stored then.
-pub(crate) async fn append(branch: &Branch, runs: &[NewRun], now: DateTime<Utc>, dry_run: bool) -> Result<Appended, BranchError> {
+pub(crate) async fn append(
+    branch: &Branch,
+    runs: &[NewRun],
+    now: DateTime<Utc>,
+    dry_run: bool,
+    work: &Work,
+) -> Result<Appended, BranchError> {
+    work.expect(runs.len());
     for attempt in 1..=MAX_ATTEMPTS {
         let tip = branch.tip().await?;
         let listing = branch.listing(tip.as_ref()).await?;
-        let (placed, appended) = branch.place(&listing, runs).await?;
+        let (placed, appended) = branch.place(&listing, runs, work).await?;
         if placed.is_empty() || dry_run {
             return Ok(appended);
         }
@@ -89,6 +97,15 @@ fn message(placed: &[PlacedRun<'_>]) -> String {
     text.chars().filter(|character| !character.is_control()).take(120).collect()
 }
 
+impl StoredRun {
+    fn of(placed: &PlacedRun<'_>) -> Self {
+        Self {
+            name: placed.name.clone(),
+            run: placed.run.run.clone(),
+        }
+    }
+}
+
 impl Branch {
     /// Withdraws or restores the run of an identity.
     ///
@@ -118,6 +135,34 @@ impl Branch {
         Err(self.raced())
     }
 
+    /// Adds prices, and counts what is new. A branch that does not exist yet is created.
+    ///
+    /// # Errors
+    /// [`BranchError`]; nothing was stored then.
+    pub(crate) async fn add_prices(&self, prices: &[DatedPrice], now: DateTime<Utc>, dry_run: bool) -> Result<Counts, BranchError> {
+        for attempt in 1..=MAX_ATTEMPTS {
+            let tip = self.tip().await?;
+            let listing = self.listing(tip.as_ref()).await?;
+            let mut kept = self.prices(&listing).await?;
+            let counts = kept.add(prices, now);
+            if dry_run || counts.new + counts.revised == 0 {
+                return Ok(counts);
+            }
+            let mut bytes = serde_json::to_vec_pretty(&kept).map_err(BranchError::Json)?;
+            bytes.push(b'\n');
+            let changes = Changes {
+                put: BTreeMap::from([(layout::PRICES.to_owned(), bytes)]),
+                ..Changes::default()
+            };
+            let message = format!("Add {} prices", counts.new + counts.revised);
+            let Err(reason) = self.commit(tip.as_ref(), changes, message).await? else {
+                return Ok(counts);
+            };
+            self.wait_for_next(attempt, tip.as_ref(), reason).await?;
+        }
+        Err(self.raced())
+    }
+
     /// Waits after GitHub refused to move the branch, unless it would refuse again.
     async fn wait_for_next(&self, attempt: u32, tip: Option<&Tip>, reason: String) -> Result<(), BranchError> {
         if !is_race(&reason) && self.tip().await?.as_ref() == tip {
@@ -139,28 +184,27 @@ impl Branch {
     }
 
     /// The runs that add something, each with the name of its next revision, and what all of them add.
-    async fn place<'a>(&self, listing: &Listing, runs: &'a [NewRun]) -> Result<(Vec<PlacedRun<'a>>, Appended), BranchError> {
+    async fn place<'a>(&self, listing: &Listing, runs: &'a [NewRun], work: &Work) -> Result<(Vec<PlacedRun<'a>>, Appended), BranchError> {
         let mut placed: Vec<PlacedRun<'a>> = Vec::new();
         let mut appended = Appended::default();
-        for run in runs {
+        for (run, number) in runs.iter().zip(1..) {
+            work.reach(number);
             let first = RunFileName::of(&run.rows, &run.run.short_commit());
             let class = Class::of(run.rows.header.kind);
-            if let Some(counts) = self.repetition(listing, class, run).await? {
+            let attempts = self.earlier_attempts(listing, class, &placed, run).await?;
+            if let Some(counts) = attempts.repetition(run) {
                 appended.counts.merge(counts);
                 continue;
             }
             let mut stored = self.stored_revisions(listing, class, &first).await?;
             let earlier = placed.iter().filter(|placed| placed.name.identity == first.identity);
-            stored.extend(earlier.map(|placed| StoredRun {
-                name: placed.name.clone(),
-                run: placed.run.run.clone(),
-            }));
+            stored.extend(earlier.map(StoredRun::of));
             stored.sort_by_key(|stored| stored.name.revision);
             let named = listing.loose().map(|run| &run.name).filter(|name| name.identity == first.identity);
             let revisions = named.chain(stored.iter().map(|stored| &stored.name)).map(|name| name.revision);
             let revision = revisions.max().map_or(1, |last| last + 1);
             let merged = merge_revisions(stored.into_iter().map(|stored| (first.identity.clone(), stored.run)));
-            let added = addition(run, merged.into_iter().next())?;
+            let added = addition(run, merged.into_iter().next(), &attempts)?;
             appended.counts.merge(added.counts);
             if !added.is_known {
                 let shown = first.to_string();
@@ -171,19 +215,25 @@ impl Branch {
         Ok((placed, appended))
     }
 
-    /// What a run counts that an earlier attempt of its workflow run has already.
-    async fn repetition(&self, listing: &Listing, class: Class, run: &NewRun) -> Result<Option<IngestCounts>, BranchError> {
+    /// The earlier attempts of a run's workflow run, of what is stored and of what is placed with it.
+    async fn earlier_attempts(
+        &self,
+        listing: &Listing,
+        class: Class,
+        placed: &[PlacedRun<'_>],
+        run: &NewRun,
+    ) -> Result<EarlierAttempts, BranchError> {
+        let mut earlier = EarlierAttempts::default();
         for name in RunFileName::of_earlier_attempts(&run.rows, &run.run.short_commit()) {
             let mut stored = self.stored_revisions(listing, class, &name).await?;
+            let of_batch = placed.iter().filter(|placed| placed.name.identity == name.identity);
+            stored.extend(of_batch.map(StoredRun::of));
             stored.sort_by_key(|stored| stored.name.revision);
-            let merged = merge_revisions(stored.into_iter().map(|stored| (name.identity.clone(), stored.run)));
-            if let Some(earlier) = merged.into_iter().next()
-                && let Some(counts) = repetition(run, earlier)?
-            {
-                return Ok(Some(counts));
+            for attempt in merge_revisions(stored.into_iter().map(|stored| (name.identity.clone(), stored.run))) {
+                earlier.push(attempt)?;
             }
         }
-        Ok(None)
+        Ok(earlier)
     }
 
     /// What is stored of a run: files by their names, of whatever month, and what is packed in the run's own month. What is damaged is not
@@ -237,10 +287,7 @@ impl Branch {
         new: &[PlacedRun<'_>],
     ) -> Result<(), BranchError> {
         let mut runs = self.runs_of(loose, &[]).await?;
-        runs.extend(new.iter().map(|placed| StoredRun {
-            name: placed.name.clone(),
-            run: placed.run.run.clone(),
-        }));
+        runs.extend(new.iter().map(StoredRun::of));
         sort(&mut runs);
         let named: Vec<NamedRun> = runs
             .into_iter()

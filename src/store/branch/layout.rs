@@ -7,6 +7,7 @@
 //! runs/2026-10/pack-9f86d081884c7d65.parquet                          runs of a month
 //! pull-requests/2026-11/…                                             runs of changes that are not merged
 //! retractions.json                                                    runs that do not count, if there are any
+//! prices.json                                                         what GPU-hours cost, if it is known
 //! ```
 //!
 //! Runs of pull requests have a folder of their own, because baselines must not read them: a listing tells which files to fetch.
@@ -28,6 +29,9 @@ pub(super) const README_TEXT: &str = include_str!("README.md");
 
 /// Which runs do not count. An imax that does not know it would count them.
 pub(super) const RETRACTIONS: &str = "retractions.json";
+
+/// What GPU-hours cost.
+pub(super) const PRICES: &str = "prices.json";
 
 const FILE_MODE: &str = "100644";
 const FOLDER_MODE: &str = "040000";
@@ -109,6 +113,7 @@ pub(super) struct Listing {
     pub format: Format,
     pub months: BTreeMap<(Month, Class), MonthFiles>,
     pub retractions: Option<BranchFile>,
+    pub prices: Option<BranchFile>,
     pub foreign: Vec<ForeignEntry>,
 }
 
@@ -119,6 +124,7 @@ impl Listing {
             format: Format::Known,
             months: BTreeMap::new(),
             retractions: None,
+            prices: None,
             foreign: Vec::new(),
         }
     }
@@ -150,8 +156,8 @@ impl Listing {
     /// Adds a file; those that imax has no use for are nobody's concern.
     fn add(&mut self, entry: &TreeEntry) -> Result<(), String> {
         let class = class_of(&entry.path);
-        let is_retractions = entry.path == RETRACTIONS;
-        if class.is_none() && !is_retractions {
+        let is_own = entry.path == RETRACTIONS || entry.path == PRICES;
+        if class.is_none() && !is_own {
             return Ok(());
         }
         match entry.mode.as_str() {
@@ -165,10 +171,14 @@ impl Listing {
             return Err(format!("has {size} bytes, more than the limit of {MAX_FILE}"));
         }
         let Some(class) = class else {
-            self.retractions = Some(BranchFile {
+            let file = BranchFile {
                 path: entry.path.clone(),
                 sha: entry.sha.clone(),
-            });
+            };
+            match entry.path.as_str() {
+                PRICES => self.prices = Some(file),
+                _ => self.retractions = Some(file),
+            }
             return Ok(());
         };
         let parts: Vec<&str> = entry.path.split('/').collect();

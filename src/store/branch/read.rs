@@ -9,7 +9,8 @@ use super::layout::{BranchFile, Class, MonthFiles, RunFile};
 use super::{Branch, BranchError};
 use crate::analysis::{History, HistoryRun, NamedRun, merge_revisions, runs_of_parquet};
 use crate::github::{self, Tip};
-use crate::store::run_files::{Retractions, RunFileName, ScratchDatabase, ScratchError};
+use crate::store::run_files::{KeptPrices, Retractions, RunFileName, ScratchDatabase, ScratchError};
+use crate::store::work::Work;
 
 /// Files that are fetched at once; GitHub asks for few.
 const CONCURRENT: usize = 8;
@@ -97,6 +98,7 @@ impl Branch {
         }
         // The tree is that of the time, and so is its file.
         database.retract(self.retractions(&listing).await?.at(i64::MAX)).await?;
+        database.add_prices(&self.prices(&listing).await?.at(i64::MAX)).await?;
         self.cache.prune();
         Ok(database)
     }
@@ -105,7 +107,7 @@ impl Branch {
     ///
     /// # Errors
     /// [`BranchError`] for a branch that cannot be reached; damage is a finding.
-    pub(crate) async fn verify(&self) -> Result<Vec<String>, BranchError> {
+    pub(crate) async fn verify(&self, work: &Work) -> Result<Vec<String>, BranchError> {
         let tip = self.existing_tip().await?;
         let listing = match self.listing(Some(&tip)).await {
             Ok(listing) => listing,
@@ -125,14 +127,20 @@ impl Branch {
         if let Err(error) = self.retractions(&listing).await {
             findings.push(damage(error)?);
         }
+        if let Err(error) = self.prices(&listing).await {
+            findings.push(damage(error)?);
+        }
+        work.expect(listing.months.values().map(|files| files.runs.len() + files.packs.len()).sum());
         for files in listing.months.values() {
             for run in &files.runs {
+                work.advance(1);
                 match self.read_run(run).await {
                     Ok(stored) => findings.extend(misnamed(&stored, &run.file)),
                     Err(error) => findings.push(damage(error)?),
                 }
             }
             for pack in &files.packs {
+                work.advance(1);
                 match self.read_pack(pack).await {
                     Ok(stored) => findings.extend(stored.iter().filter_map(|stored| misnamed(stored, pack))),
                     Err(error) => findings.push(damage(error)?),
@@ -146,6 +154,18 @@ impl Branch {
     pub(super) async fn retractions(&self, listing: &super::Listing) -> Result<Retractions, BranchError> {
         let Some(file) = &listing.retractions else {
             return Ok(Retractions::default());
+        };
+        let bytes = self.bytes(file).await?;
+        serde_json::from_slice(&bytes).map_err(|source| BranchError::Retractions {
+            path: file.path.clone(),
+            source,
+        })
+    }
+
+    /// What GPU-hours cost.
+    pub(super) async fn prices(&self, listing: &super::Listing) -> Result<KeptPrices, BranchError> {
+        let Some(file) = &listing.prices else {
+            return Ok(KeptPrices::default());
         };
         let bytes = self.bytes(file).await?;
         serde_json::from_slice(&bytes).map_err(|source| BranchError::Retractions {

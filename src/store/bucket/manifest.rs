@@ -1,35 +1,45 @@
-//! What a bucket holds, as one small file that is replaced as a whole. A file that it does not name is not part of the history: it was
-//! left by a writer that ended in between.
+//! What a bucket holds, as one small file that is replaced as a whole: the runs that were added last, and the segments that name all others. A
+//! file that neither names is not part of the history: it was left by a writer that ended in between.
 
 use serde::{Deserialize, Serialize};
 
+use super::segment::{FOLDER, Segment};
 use crate::analysis::RunKind;
-use crate::store::run_files::{Retractions, RunFileName};
+use crate::store::run_files::{KeptPrices, Retractions, RunFileName};
 
 /// The manifest's file.
 pub(super) const MANIFEST: &str = "imax-history.json";
 /// The number after the slash grows when a reader must change.
 const SCHEMA: &str = "imax-history-bucket/1";
-/// The largest manifest, bytes: two hundred thousand runs.
-pub(super) const MAX_MANIFEST: u64 = 64 << 20;
+/// The largest manifest, bytes. It has a few dozen segments, [`MOST_RECENT`] runs and the retractions of people.
+pub(super) const MAX_MANIFEST: u64 = 16 << 20;
+/// From so many runs on, those of the manifest become a segment.
+pub(super) const MOST_RECENT: usize = 256;
 /// The largest file of a run, bytes: a million points have about 200 MB.
 pub(super) const MAX_FILE: u64 = 512 << 20;
 /// Hexadecimal digits of the content's digest in a file's name: two writers that store other content under the same revision store two
 /// files, and the manifest takes one.
-const DIGEST_DIGITS: usize = 16;
+pub(super) const DIGEST_DIGITS: usize = 16;
 /// Folders of files, from the prefix.
-pub(super) const FOLDERS: [&str; 2] = [RUNS, PULL_REQUESTS];
+pub(super) const FOLDERS: [&str; 3] = [RUNS, PULL_REQUESTS, FOLDER];
 const RUNS: &str = "runs";
 const PULL_REQUESTS: &str = "pull-requests";
 
 /// The document.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Manifest {
     schema: String,
+    /// Those that were added last.
     pub runs: Vec<Entry>,
-    /// Which of them do not count.
+    /// Where the others are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub segments: Vec<Segment>,
+    /// Which runs do not count.
     #[serde(default, skip_serializing_if = "Retractions::is_empty")]
     pub retractions: Retractions,
+    /// What GPU-hours cost.
+    #[serde(default, skip_serializing_if = "KeptPrices::is_empty")]
+    pub prices: KeptPrices,
 }
 
 /// A run of the bucket.
@@ -62,6 +72,8 @@ pub(crate) enum ManifestError {
     Schema(String),
     #[error("the manifest names {0:?}, which is not the name of a run's file")]
     File(String),
+    #[error("the manifest names {0:?}, which is not the name of a segment")]
+    Segment(String),
 }
 
 /// The beginning of the document, which is the same in all versions.
@@ -75,7 +87,9 @@ impl Manifest {
         Self {
             schema: SCHEMA.to_owned(),
             runs: Vec::new(),
+            segments: Vec::new(),
             retractions: Retractions::default(),
+            prices: KeptPrices::default(),
         }
     }
 
@@ -86,10 +100,11 @@ impl Manifest {
             return Err(ManifestError::Schema(head.schema.chars().take(80).collect()));
         }
         let manifest: Self = serde_json::from_slice(bytes)?;
-        match manifest.runs.iter().find(|entry| entry.name().is_none()) {
-            Some(entry) => Err(ManifestError::File(entry.file.chars().take(200).collect())),
-            None => Ok(manifest),
+        if let Some(segment) = manifest.segments.iter().find(|segment| !segment.is_named_rightly()) {
+            return Err(ManifestError::Segment(segment.file.chars().take(200).collect()));
         }
+        check_names(&manifest.runs)?;
+        Ok(manifest)
     }
 
     pub(super) fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
@@ -97,24 +112,30 @@ impl Manifest {
         bytes.push(b'\n');
         Ok(bytes)
     }
+}
 
-    /// The runs, by date.
-    pub(super) fn named(&self) -> Vec<NamedEntry> {
-        let named = self.runs.iter().filter_map(|entry| {
-            Some(NamedEntry {
-                name: entry.name()?,
-                entry: entry.clone(),
-            })
-        });
-        let mut named: Vec<NamedEntry> = named.collect();
-        named.sort_by(|left, right| left.name.cmp(&right.name));
-        named
+/// Every file has a name that imax gives.
+pub(super) fn check_names(entries: &[Entry]) -> Result<(), ManifestError> {
+    match entries.iter().find(|entry| entry.name().is_none()) {
+        Some(entry) => Err(ManifestError::File(entry.file.chars().take(200).collect())),
+        None => Ok(()),
     }
+}
+
+/// Entries with their names.
+pub(super) fn named(entries: &[Entry]) -> Vec<NamedEntry> {
+    let named = entries.iter().filter_map(|entry| {
+        Some(NamedEntry {
+            name: entry.name()?,
+            entry: entry.clone(),
+        })
+    });
+    named.collect()
 }
 
 impl Entry {
     /// The name of the run; `None` for a path that imax does not give.
-    fn name(&self) -> Option<RunFileName> {
+    pub(super) fn name(&self) -> Option<RunFileName> {
         let (path, extension) = self.file.rsplit_once('.')?;
         let (path, digest) = path.rsplit_once('-')?;
         let name: RunFileName = path.rsplit('/').next()?.parse().ok()?;
@@ -158,7 +179,7 @@ mod tests {
         let read = manifest(&file).unwrap();
         assert_eq!(file_of(RunKind::Main, &name.parse().unwrap(), &read.runs[0].sha256), file);
         assert_eq!(Manifest::parse(&read.to_bytes().unwrap()).unwrap(), read);
-        assert_eq!(read.named()[0].name.to_string(), name);
+        assert_eq!(named(&read.runs)[0].name.to_string(), name);
         for other in [
             format!("../{name}-9f86d081884c7d65.parquet"),
             format!("/runs/2026-11/{name}-9f86d081884c7d65.parquet"),
@@ -170,6 +191,25 @@ mod tests {
             format!("runs/2026-11/../{name}.parquet"),
         ] {
             assert!(matches!(manifest(&other), Err(ManifestError::File(_))), "{other}");
+        }
+    }
+
+    #[test]
+    fn segments_are_those_that_imax_names() {
+        let parse = |file: &str| {
+            let document = serde_json::json!({
+                "schema": SCHEMA, "runs": [],
+                "segments": [{ "file": file, "bytes": 9, "sha256": "9f86d081884c7d659a2f", "keys_sha256": "00", "runs": 1, "newest": "" }],
+            });
+            Manifest::parse(document.to_string().as_bytes())
+        };
+        assert!(parse("segments/9f86d081884c7d65.json").is_ok());
+        for other in [
+            "../segments/9f86d081884c7d65.json",
+            "segments/0000000000000000.json",
+            "segments/9f86d081884c7d65.keys",
+        ] {
+            assert!(matches!(parse(other), Err(ManifestError::Segment(_))), "{other}");
         }
     }
 

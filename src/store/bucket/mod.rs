@@ -1,12 +1,13 @@
-//! A history in object storage: a Parquet file for each run, which DuckDB, pandas and Spark read, and a manifest that names them. The
-//! manifest is replaced only if nobody else has replaced it since it was read (`If-Match`), so that several writers need no lock; files of
-//! runs are written before it and never changed.
+//! A history in object storage: a Parquet file for each run, which DuckDB, pandas and Spark read, and a manifest that names them, itself or by
+//! segments ([`segment`]). The manifest is replaced only if nobody else has replaced it since it was read (`If-Match`), so that several writers
+//! need no lock; files of runs and segments are written before it and never changed.
 
 mod address;
 mod client;
 mod manifest;
 mod publish;
 mod read;
+mod segment;
 
 pub(crate) use address::{BucketAddress, BucketAddressError};
 pub(crate) use client::S3Choices;

@@ -1,4 +1,5 @@
-//! Adding runs: first their files, then the manifest that names them, if nobody else has replaced it in the meantime.
+//! Adding runs: first their files, then the segments that have become due, then the manifest that names both, if nobody else has replaced it in
+//! the meantime.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -8,13 +9,15 @@ use chrono::{DateTime, Utc};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use object_store::{ObjectStoreExt as _, PutMode, PutOptions, PutPayload, UpdateVersion};
 
-use super::manifest::{Entry, MANIFEST, MAX_FILE, MAX_MANIFEST, Manifest, NamedEntry, file_of};
-use super::read::CONCURRENT;
+use super::manifest::{Entry, MANIFEST, MAX_FILE, MAX_MANIFEST, MOST_RECENT, Manifest, NamedEntry, file_of};
+use super::read::{CONCURRENT, SegmentCache};
+use super::segment::{self, MAX_SEGMENT, NewSegment};
 use super::{Bucket, BucketError};
-use crate::analysis::{HistoryRun, NamedRun, merge_revisions, runs_to_parquet};
+use crate::analysis::{DatedPrice, HistoryRun, NamedRun, merge_revisions, runs_to_parquet};
 use crate::model::Digest;
-use crate::store::database::IngestCounts;
-use crate::store::run_files::{NewRun, RetractionChange, RunFileName, addition, race_pause, repetition};
+use crate::store::database::{Counts, IngestCounts};
+use crate::store::run_files::{EarlierAttempts, NewRun, RetractionChange, RunFileName, addition, race_pause};
+use crate::store::work::Work;
 
 /// How often the manifest may be replaced by others while a run is added. Each time somebody else has succeeded.
 const MAX_ATTEMPTS: u32 = 30;
@@ -40,21 +43,58 @@ struct Placement<'a> {
 ///
 /// # Errors
 /// [`BucketError`]; the history is as it was then.
-pub(crate) async fn publish(bucket: &Bucket, runs: &[NewRun], now: DateTime<Utc>, dry_run: bool) -> Result<IngestCounts, BucketError> {
+pub(crate) async fn publish(
+    bucket: &Bucket,
+    runs: &[NewRun],
+    now: DateTime<Utc>,
+    dry_run: bool,
+    work: &Work,
+) -> Result<IngestCounts, BucketError> {
+    // Each run is looked up and its file is written.
+    let steps = Steps { work, before: work.done() };
+    work.expect(2 * runs.len());
+    let counts = add_runs(bucket, runs, now, dry_run, &steps).await?;
+    steps.reach(2 * runs.len());
+    Ok(counts)
+}
+
+/// The steps of an addition.
+struct Steps<'a> {
+    work: &'a Work,
+    /// Those that were done before.
+    before: u64,
+}
+
+impl Steps<'_> {
+    fn reach(&self, steps: usize) {
+        self.work.reach(self.before + steps as u64);
+    }
+}
+
+async fn add_runs(
+    bucket: &Bucket,
+    runs: &[NewRun],
+    now: DateTime<Utc>,
+    dry_run: bool,
+    steps: &Steps<'_>,
+) -> Result<IngestCounts, BucketError> {
     let mut written: BTreeSet<String> = BTreeSet::new();
     let mut tried: Option<(Vec<Entry>, IngestCounts)> = None;
+    let identities = identities_of(runs);
+    let mut cache = SegmentCache::default();
     for attempt in 1..=MAX_ATTEMPTS {
         let (mut manifest, version) = match bucket.manifest().await? {
             Some((manifest, version)) => (manifest, Some(version)),
             None => (Manifest::empty(), None),
         };
+        let known = bucket.entries_of(&manifest, &identities, &mut cache).await?;
         if let Some((entries, counts)) = &tried
-            && entries.iter().all(|entry| manifest.runs.contains(entry))
+            && entries.iter().all(|entry| has_entry(&known, entry))
         {
             // The manifest was replaced, and only the answer was lost: the client asked again and was refused.
             return Ok(*counts);
         }
-        let Placement { placed, mended, counts } = bucket.place_runs(&manifest, runs).await?;
+        let Placement { placed, mended, counts } = bucket.place_runs(&known, runs, steps).await?;
         if dry_run {
             return Ok(counts);
         }
@@ -70,8 +110,9 @@ pub(crate) async fn publish(bucket: &Bucket, runs: &[NewRun], now: DateTime<Utc>
             bucket.replace(&manifest, None).await?;
             continue;
         }
-        let entries = bucket.put_runs(&placed, now, &mut written).await?;
+        let entries = bucket.put_runs(&placed, now, &mut written, (steps, runs.len())).await?;
         manifest.runs.extend(entries.iter().cloned());
+        bucket.fold_into_segments(&mut manifest, &mut written).await?;
         if bucket.replace(&manifest, version).await? {
             return Ok(counts);
         }
@@ -82,7 +123,73 @@ pub(crate) async fn publish(bucket: &Bucket, runs: &[NewRun], now: DateTime<Utc>
     Err(bucket.raced())
 }
 
+/// The identities of runs and of the earlier attempts of their workflow runs.
+fn identities_of(runs: &[NewRun]) -> BTreeSet<String> {
+    let mut identities = BTreeSet::new();
+    for run in runs {
+        let commit = run.run.short_commit();
+        identities.insert(RunFileName::of(&run.rows, &commit).identity);
+        let earlier = RunFileName::of_earlier_attempts(&run.rows, &commit);
+        identities.extend(earlier.into_iter().map(|name| name.identity));
+    }
+    identities
+}
+
+fn has_entry(known: &BTreeMap<String, Vec<NamedEntry>>, entry: &Entry) -> bool {
+    let name = entry.name();
+    let of_run = name.and_then(|name| known.get(&name.identity));
+    of_run.is_some_and(|of_run| of_run.iter().any(|named| named.entry == *entry))
+}
+
 impl Bucket {
+    /// Makes a segment of the manifest's runs once they are many, and one of segments once they are many of a size. What it writes is named by its
+    /// content, so a writer that is refused afterwards leaves what the next one writes again, or what nobody reads.
+    async fn fold_into_segments(&self, manifest: &mut Manifest, written: &mut BTreeSet<String>) -> Result<(), BucketError> {
+        if manifest.runs.len() < MOST_RECENT {
+            return Ok(());
+        }
+        for new in segment::segments_of(&manifest.runs)? {
+            self.put_segment(&new, written).await?;
+            manifest.segments.push(new.segment);
+        }
+        manifest.runs.clear();
+        while let Some(places) = segment::due_for_merge(&manifest.segments) {
+            let mut runs = Vec::new();
+            let mut kept = Vec::new();
+            for (at, segment) in manifest.segments.iter().enumerate() {
+                if places.contains(&at) {
+                    match self.segment(segment).await {
+                        Ok(entries) => runs.extend(entries),
+                        // A damaged one stops no writer; readers name it.
+                        Err(error) if error.is_damage() => {
+                            tracing::warn!(%error, "segments are not merged");
+                            return Ok(());
+                        }
+                        Err(error) => return Err(error),
+                    }
+                } else {
+                    kept.push(segment.clone());
+                }
+            }
+            for new in segment::segments_of(&runs)? {
+                self.put_segment(&new, written).await?;
+                kept.push(new.segment);
+            }
+            manifest.segments = kept;
+        }
+        Ok(())
+    }
+
+    async fn put_segment(&self, new: &NewSegment, written: &mut BTreeSet<String>) -> Result<(), BucketError> {
+        let NewSegment { segment, bytes, keys } = new;
+        self.check_size(&segment.file, segment.bytes, MAX_SEGMENT)?;
+        if written.insert(segment.file.clone()) {
+            self.put(&segment.keys_file(), keys.clone()).await?;
+            self.put(&segment.file, bytes.clone()).await?;
+        }
+        Ok(())
+    }
+
     /// Withdraws or restores the run of an identity.
     ///
     /// # Errors
@@ -101,6 +208,26 @@ impl Bucket {
         Err(self.raced())
     }
 
+    /// Adds prices, and counts what is new. A history that does not exist yet is created.
+    ///
+    /// # Errors
+    /// [`BucketError`]; nothing was stored then.
+    pub(crate) async fn add_prices(&self, prices: &[DatedPrice], now: DateTime<Utc>, dry_run: bool) -> Result<Counts, BucketError> {
+        for attempt in 1..=MAX_ATTEMPTS {
+            let (mut manifest, version) = match self.manifest().await? {
+                Some((manifest, version)) => (manifest, Some(version)),
+                None => (Manifest::empty(), None),
+            };
+            let counts = manifest.prices.add(prices, now);
+            let is_changed = counts.new + counts.revised > 0;
+            if dry_run || !is_changed || self.replace(&manifest, version).await? {
+                return Ok(counts);
+            }
+            tokio::time::sleep(race_pause(attempt, LONGEST_PAUSE)).await;
+        }
+        Err(self.raced())
+    }
+
     fn raced(&self) -> BucketError {
         BucketError::Raced {
             place: self.address.to_string(),
@@ -109,15 +236,18 @@ impl Bucket {
     }
 
     /// The runs that add something, each with the name of its next revision, and what all of them add.
-    async fn place_runs<'a>(&self, manifest: &Manifest, runs: &'a [NewRun]) -> Result<Placement<'a>, BucketError> {
-        let mut known: BTreeMap<String, Vec<NamedEntry>> = BTreeMap::new();
-        for named in manifest.named() {
-            known.entry(named.name.identity.clone()).or_default().push(named);
-        }
+    async fn place_runs<'a>(
+        &self,
+        known: &BTreeMap<String, Vec<NamedEntry>>,
+        runs: &'a [NewRun],
+        steps: &Steps<'_>,
+    ) -> Result<Placement<'a>, BucketError> {
         let mut placement = Placement::default();
-        for run in runs {
+        for (run, number) in runs.iter().zip(1..) {
+            steps.reach(number);
             let first = RunFileName::of(&run.rows, &run.run.short_commit());
-            if let Some(counts) = self.repetition(&known, run).await? {
+            let attempts = self.earlier_attempts(known, &placement.placed, run).await?;
+            if let Some(counts) = attempts.repetition(run) {
                 placement.counts.merge(counts);
                 continue;
             }
@@ -139,7 +269,7 @@ impl Bucket {
             let names = of_run.iter().map(|named| &named.name).chain(stored.iter().map(|(name, _)| name));
             let revision = names.map(|name| name.revision).max().map_or(1, |last| last + 1);
             let merged = merge_revisions(stored.into_iter().map(|(name, run)| (name.identity, run)));
-            let added = addition(run, merged.into_iter().next())?;
+            let added = addition(run, merged.into_iter().next(), &attempts)?;
             placement.counts.merge(added.counts);
             if !added.is_known {
                 let shown = first.to_string();
@@ -150,8 +280,14 @@ impl Bucket {
         Ok(placement)
     }
 
-    /// What a run counts that an earlier attempt of its workflow run has already.
-    async fn repetition(&self, known: &BTreeMap<String, Vec<NamedEntry>>, run: &NewRun) -> Result<Option<IngestCounts>, BucketError> {
+    /// The earlier attempts of a run's workflow run, of what is stored and of what is placed with it.
+    async fn earlier_attempts(
+        &self,
+        known: &BTreeMap<String, Vec<NamedEntry>>,
+        placed: &[Placed<'_>],
+        run: &NewRun,
+    ) -> Result<EarlierAttempts, BucketError> {
+        let mut attempts = EarlierAttempts::default();
         for name in RunFileName::of_earlier_attempts(&run.rows, &run.run.short_commit()) {
             let mut stored = Vec::new();
             for named in known.get(&name.identity).into_iter().flatten() {
@@ -161,13 +297,13 @@ impl Bucket {
                     Err(error) => return Err(error),
                 }
             }
-            if let Some(earlier) = merge_revisions(stored).into_iter().next()
-                && let Some(counts) = repetition(run, earlier)?
-            {
-                return Ok(Some(counts));
+            let of_batch = placed.iter().filter(|placed| placed.name.identity == name.identity);
+            stored.extend(of_batch.map(|placed| (name.identity.clone(), placed.run.run.clone())));
+            for attempt in merge_revisions(stored) {
+                attempts.push(attempt)?;
             }
         }
-        Ok(None)
+        Ok(attempts)
     }
 
     /// An earlier revision of a run. A damaged one must not keep the new one out: it is written again where the new one is the same, and named
@@ -186,11 +322,23 @@ impl Bucket {
     }
 
     /// Writes the files of runs and returns their entries in the same order.
-    async fn put_runs(&self, placed: &[Placed<'_>], now: DateTime<Utc>, written: &mut BTreeSet<String>) -> Result<Vec<Entry>, BucketError> {
+    async fn put_runs(
+        &self,
+        placed: &[Placed<'_>],
+        now: DateTime<Utc>,
+        written: &mut BTreeSet<String>,
+        (steps, before): (&Steps<'_>, usize),
+    ) -> Result<Vec<Entry>, BucketError> {
         let known: &BTreeSet<String> = written;
         let put = stream::iter(placed.iter().map(async |placed| self.put_run(placed, now, known).await));
-        let entries: Vec<Entry> = put.buffered(CONCURRENT).try_collect().await?;
-        written.extend(entries.iter().map(|entry| entry.file.clone()));
+        let mut put = put.buffered(CONCURRENT);
+        let mut entries = Vec::with_capacity(placed.len());
+        while let Some(entry) = put.try_next().await? {
+            entries.push(entry);
+            steps.reach(before + entries.len());
+        }
+        drop(put);
+        written.extend(entries.iter().map(|entry: &Entry| entry.file.clone()));
         Ok(entries)
     }
 

@@ -2,6 +2,9 @@
 
 use sqlx::{Any, Transaction};
 
+use super::ingest::Ingest;
+use crate::analysis::RunHeader;
+
 /// The runs that measured a point of each curve on each branch, from the tables of runs and points: columns `curve_id`, `branch`,
 /// `run_id`, `started_ms`, and `place`, which is 1 for the newest. A macro, because statements are literals.
 macro_rules! ranked {
@@ -44,4 +47,26 @@ pub(super) async fn recompute(transaction: &mut Transaction<'_, Any>, run: i64, 
         .execute(&mut **transaction)
         .await?;
     Ok(())
+}
+
+impl Ingest<'_> {
+    /// Makes the run the newest one of its curves unless it is older than the current one.
+    pub(super) async fn update_latest(&mut self, run: i64, header: &RunHeader, curves: &[i64]) -> Result<(), sqlx::Error> {
+        for curve in curves {
+            sqlx::query(
+                "INSERT INTO curve_latest (curve_id, branch, run_id, started_ms) SELECT $1, $2, $3, $4 \
+                 WHERE NOT EXISTS (SELECT 1 FROM retraction WHERE run_id = $3 AND valid_to IS NULL) \
+                 ON CONFLICT (curve_id, branch) DO UPDATE SET run_id = excluded.run_id, started_ms = excluded.started_ms \
+                 WHERE excluded.started_ms > curve_latest.started_ms \
+                 OR (excluded.started_ms = curve_latest.started_ms AND excluded.run_id >= curve_latest.run_id)",
+            )
+            .bind(*curve)
+            .bind(header.branch.clone().unwrap_or_default())
+            .bind(run)
+            .bind(header.started_ms)
+            .execute(&mut *self.transaction)
+            .await?;
+        }
+        Ok(())
+    }
 }

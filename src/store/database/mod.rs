@@ -2,6 +2,10 @@
 //! (`migrations/`). One transaction is one change; writers take turns, so that changes are numbered in the order of their commits.
 
 mod annotation_table;
+mod attempts;
+mod changelog_table;
+mod counts;
+mod curve_table;
 mod engine;
 mod eval_table;
 mod facts;
@@ -13,12 +17,14 @@ mod point_history;
 mod point_rows;
 mod point_selection;
 mod point_table;
+mod price_table;
 mod published_table;
+mod quarantine_table;
 mod read;
 mod record_table;
-mod retention;
 mod retract;
 mod run_facts;
+mod run_table;
 mod schema;
 mod series;
 mod token_table;
@@ -30,10 +36,11 @@ use sqlx::AnyConnection;
 use sqlx::{Any, Connection as _, Transaction};
 
 pub(crate) use annotation_table::{Annotation, AnnotationKind, AnnotationTarget, NewAnnotation};
+pub(crate) use changelog_table::{ChangelogFilter, ChangelogRow};
+pub(crate) use counts::{Counts, IngestCounts, Known};
 pub(crate) use engine::{Address, AddressError};
-
 pub(crate) use facts::BranchAge;
-pub(crate) use ingest::{Incoming, IngestCounts, Known, Source};
+pub(crate) use ingest::{Incoming, Source};
 pub(crate) use point_counts::CurveCounts;
 pub(crate) use point_rows::{
     ColumnType, CursorKey, PointColumn, PointCursor, PointReader, PointRow, PointSort, point_column, point_columns,

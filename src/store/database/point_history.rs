@@ -95,7 +95,7 @@ impl Database {
             .into_iter()
             .filter_map(|record| match record {
                 RunRecord::Job(job) => Some(job),
-                RunRecord::Distributions(_) | RunRecord::Verdict(_) => None,
+                RunRecord::Distributions(_) | RunRecord::Verdict(_) | RunRecord::Changelog(_) => None,
             })
             .collect();
         jobs.sort_by(|left, right| (&left.started, &left.job_id).cmp(&(&right.started, &right.job_id)));
@@ -112,7 +112,7 @@ impl Database {
             .into_iter()
             .filter_map(|record| match record {
                 RunRecord::Verdict(given) => Some(given),
-                RunRecord::Job(_) | RunRecord::Distributions(_) => None,
+                RunRecord::Job(_) | RunRecord::Distributions(_) | RunRecord::Changelog(_) => None,
             })
             .collect();
         verdicts.sort_by(|left, right| (&left.comparison.point, &left.base).cmp(&(&right.comparison.point, &right.base)));
@@ -131,7 +131,7 @@ impl Database {
         };
         match record_table::read(&row).map_err(|error| error.at(&self.address))? {
             RunRecord::Distributions(found) => Ok(Some(found)),
-            RunRecord::Job(_) | RunRecord::Verdict(_) => Ok(None),
+            RunRecord::Job(_) | RunRecord::Verdict(_) | RunRecord::Changelog(_) => Ok(None),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The table of points: statements and the order of their columns.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use sqlx::any::{AnyArguments, AnyRow};
@@ -7,14 +8,17 @@ use sqlx::query::Query;
 use sqlx::{Any, AssertSqlSafe, Row as _};
 
 use super::DatabaseError;
+use super::attempts::{OtherAttempts, Reported};
+use super::counts::Known;
 use super::engine::Address;
+use super::ingest::{Ingest, Source, StoreError};
 use crate::analysis::{INTERVAL_COLUMNS, METRIC_COLUMNS, PointColumns, PointRow, RowError};
 use crate::model::{Concurrency, CurveKey, Digest, PointKey};
 use crate::result::Point;
 
 /// Points per statement. A round trip to PostgreSQL costs more than a row. SQLite finds the name of each value by a search over those before
 /// it: 1,800 points took 1.0 s in statements of 100 points.
-pub(super) fn rows_of_a_statement(address: &Address) -> usize {
+fn rows_of_a_statement(address: &Address) -> usize {
     match address {
         Address::Sqlite(_) => 10,
         Address::Postgres(_) => 100,
@@ -22,14 +26,14 @@ pub(super) fn rows_of_a_statement(address: &Address) -> usize {
 }
 
 /// A point to store.
-pub(super) struct NewPoint<'a> {
-    pub run_id: i64,
-    pub point_key_id: i64,
-    pub revision: i64,
-    pub change: i64,
-    pub source: Option<Digest>,
-    pub row: &'a PointRow,
-    pub columns: PointColumns,
+struct NewPoint<'a> {
+    run_id: i64,
+    point_key_id: i64,
+    revision: i64,
+    change: i64,
+    source: Option<Digest>,
+    row: &'a PointRow,
+    columns: PointColumns,
 }
 
 /// The columns of a point's values, in the order of [`PointColumns`].
@@ -62,7 +66,7 @@ pub(super) fn placeholders(rows: usize, columns: usize) -> String {
 const INSERTED: usize = 6 + 6 + METRIC_COLUMNS.len() + 2 * INTERVAL_COLUMNS.len() + 1;
 
 /// The statement that inserts points.
-pub(super) fn insert(points: Vec<NewPoint<'_>>) -> Query<'static, Any, AnyArguments> {
+fn insert(points: Vec<NewPoint<'_>>) -> Query<'static, Any, AnyArguments> {
     let sql = format!(
         "INSERT INTO point (run_id, point_key_id, revision, valid_from, digest, source_digest, {}) VALUES {}",
         value_columns(),
@@ -103,6 +107,137 @@ fn bind_point<'q>(query: Query<'q, Any, AnyArguments>, point: NewPoint<'_>) -> Q
         query.bind(ends.map(|(low, _)| low)).bind(ends.map(|(_, high)| high))
     });
     query.bind(extra)
+}
+
+impl Ingest<'_> {
+    /// Stores points that are new or have changed.
+    pub(super) async fn store_points(
+        &mut self,
+        project: i64,
+        run: i64,
+        points: &[PointRow],
+        others: &OtherAttempts,
+        source: &Source,
+    ) -> Result<StoredPoints, StoreError> {
+        let current = self.current_points(run).await?;
+        let mut by_curve: BTreeMap<Digest, Vec<&PointRow>> = BTreeMap::new();
+        for point in points {
+            by_curve.entry(point.curve).or_default().push(point);
+        }
+        let mut stored = StoredPoints::default();
+        let (mut changed, mut taken) = (Vec::new(), Vec::new());
+        for (hash, of_curve) in by_curve {
+            let Some(first) = of_curve.first() else { continue };
+            let curve = self.curve(project, hash, &first.point.key.curve).await?;
+            let keys = self.point_keys(curve, &of_curve).await?;
+            let mut is_measured = false;
+            for row in of_curve {
+                let Some(key) = keys.get(&i64::from(row.point.key.conc.get())) else {
+                    continue;
+                };
+                let before = current.get(key);
+                let is_there = before.is_some_and(|before| before.digest.as_deref() == Some(row.digest.as_slice()));
+                let reported = others.point(&row.digest).filter(|_| !is_there);
+                self.counts.points.add(match (before.map(|before| &before.digest), reported) {
+                    _ if is_there => Known::Unchanged,
+                    (_, Some(_)) => Known::Unchanged,
+                    (None | Some(None), None) => Known::New,
+                    (Some(Some(_)), None) => Known::Revised,
+                });
+                if reported.is_some_and(|reported| reported.stays) {
+                    continue;
+                }
+                is_measured |= row.point.measurement().is_some();
+                if !is_there {
+                    changed.push((*key, before.map_or(1, |before| before.revision + 1), row));
+                    taken.extend(reported);
+                }
+            }
+            if is_measured {
+                stored.measured_curves.push(curve);
+            }
+        }
+        self.insert_points(run, &changed, source).await?;
+        for Reported { id, run, .. } in taken {
+            let change = self.change().await?;
+            sqlx::query("UPDATE point SET valid_to = $1 WHERE id = $2")
+                .bind(change)
+                .bind(id)
+                .execute(&mut *self.transaction)
+                .await?;
+            stored.taken_from.insert(run);
+        }
+        Ok(stored)
+    }
+
+    async fn insert_points(&mut self, run: i64, points: &[(i64, i64, &PointRow)], source: &Source) -> Result<(), StoreError> {
+        if points.is_empty() {
+            return Ok(());
+        }
+        let change = self.change().await?;
+        self.store_source(source, change).await?;
+        for (key, revision, _) in points {
+            if *revision > 1 {
+                sqlx::query("UPDATE point SET valid_to = $1 WHERE run_id = $2 AND point_key_id = $3 AND valid_to IS NULL")
+                    .bind(change)
+                    .bind(run)
+                    .bind(*key)
+                    .execute(&mut *self.transaction)
+                    .await?;
+            }
+        }
+        for chunk in points.chunks(rows_of_a_statement(&self.address)) {
+            let rows: Result<Vec<NewPoint<'_>>, RowError> = chunk
+                .iter()
+                .map(|(key, revision, row)| {
+                    Ok(NewPoint {
+                        run_id: run,
+                        point_key_id: *key,
+                        revision: *revision,
+                        change,
+                        source: Some(source.digest),
+                        row,
+                        columns: PointColumns::of(&row.point)?,
+                    })
+                })
+                .collect();
+            insert(rows?).execute(&mut *self.transaction).await?;
+        }
+        Ok(())
+    }
+
+    /// The points of a run by their key, also those that belong to another attempt now.
+    async fn current_points(&mut self, run: i64) -> Result<BTreeMap<i64, CurrentPoint>, sqlx::Error> {
+        let mut current: BTreeMap<i64, CurrentPoint> = BTreeMap::new();
+        let statement = "SELECT point_key_id, revision, digest, valid_to FROM point WHERE run_id = $1 ORDER BY revision";
+        for row in sqlx::query(statement).bind(run).fetch_all(&mut *self.transaction).await? {
+            let valid_to: Option<i64> = row.try_get(3)?;
+            let digest: Vec<u8> = row.try_get(2)?;
+            let point = CurrentPoint {
+                revision: row.try_get(1)?,
+                digest: valid_to.is_none().then_some(digest),
+            };
+            current.insert(row.try_get(0)?, point);
+        }
+        Ok(current)
+    }
+}
+
+/// A point of a run.
+struct CurrentPoint {
+    /// Its last revision.
+    revision: i64,
+    /// Of the revision that holds, if one does.
+    digest: Option<Vec<u8>>,
+}
+
+/// What storing points changed beside them.
+#[derive(Default)]
+pub(super) struct StoredPoints {
+    /// The curves of which the run has a measured point.
+    pub measured_curves: Vec<i64>,
+    /// The attempts whose points belong to this run now.
+    pub taken_from: BTreeSet<i64>,
 }
 
 /// A stored point.

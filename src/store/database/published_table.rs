@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use sqlx::Row as _;
 
-use super::ingest::{Ingest, Known, Source, StoreError};
+use super::counts::Known;
+use super::ingest::{Ingest, Source, StoreError};
 use super::{AsOf, Database, DatabaseError};
 use crate::analysis::RowError;
 use crate::model::Digest;

@@ -12,7 +12,7 @@ const TABLE: &str = "_sqlx_migrations";
 const APPLICATION_ID: i64 = 0x696d_6178;
 
 /// The migrations of each engine, oldest first; a published one never changes, sqlx compares its checksum.
-const SQLITE: [(&str, &str); 7] = [
+const SQLITE: [(&str, &str); 8] = [
     ("history", include_str!("migrations/sqlite/0001_history.sql")),
     ("published result", include_str!("migrations/sqlite/0002_published_result.sql")),
     (
@@ -23,6 +23,10 @@ const SQLITE: [(&str, &str); 7] = [
     ("access", include_str!("migrations/sqlite/0005_access.sql")),
     ("run records", include_str!("migrations/sqlite/0006_run_records.sql")),
     ("point counts", include_str!("migrations/sqlite/0007_point_counts.sql")),
+    (
+        "changelog and prices",
+        include_str!("migrations/sqlite/0008_changelog_and_prices.sql"),
+    ),
 ];
 const POSTGRES: [(&str, &str); SQLITE.len()] = [
     ("history", include_str!("migrations/postgres/0001_history.sql")),
@@ -35,6 +39,10 @@ const POSTGRES: [(&str, &str); SQLITE.len()] = [
     ("access", include_str!("migrations/postgres/0005_access.sql")),
     ("run records", include_str!("migrations/postgres/0006_run_records.sql")),
     ("point counts", include_str!("migrations/postgres/0007_point_counts.sql")),
+    (
+        "changelog and prices",
+        include_str!("migrations/postgres/0008_changelog_and_prices.sql"),
+    ),
 ];
 
 /// The newest version.

@@ -10,6 +10,7 @@ use super::read::RunFilter;
 use super::{Access, Database, DatabaseError, RESTORE, eval_table, record_table};
 use crate::analysis::{EvalRow, PointRow};
 use crate::model::{CurveKey, Digest};
+use crate::store::work::Work;
 
 /// Maximum number of findings; beyond it, the file is lost anyway.
 const MAX_FINDINGS: usize = 1000;
@@ -28,14 +29,14 @@ impl std::fmt::Display for Finding {
 ///
 /// # Errors
 /// [`DatabaseError`] if it is not a history or cannot be reached; damage is a finding, not an error.
-pub(crate) async fn verify(address: &Address) -> Result<Vec<Finding>, DatabaseError> {
+pub(crate) async fn verify(address: &Address, work: &Work) -> Result<Vec<Finding>, DatabaseError> {
     let mut database = match Database::open(address, Access::Read).await {
         Ok(database) => database,
         Err(damage @ DatabaseError::Damaged(_)) => return Ok(vec![Finding(damage.to_string())]),
         Err(error) => return Err(error),
     };
     let mut findings = Vec::new();
-    match database.check(&mut findings).await {
+    match database.check(&mut findings, work).await {
         Ok(()) => {}
         // Unreadable pages end the search; earlier findings are kept.
         Err(damage @ DatabaseError::Damaged(_)) => findings.push(Finding(damage.to_string())),
@@ -48,7 +49,7 @@ pub(crate) async fn verify(address: &Address) -> Result<Vec<Finding>, DatabaseEr
 }
 
 impl Database {
-    async fn check(&mut self, findings: &mut Vec<Finding>) -> Result<(), DatabaseError> {
+    async fn check(&mut self, findings: &mut Vec<Finding>, work: &Work) -> Result<(), DatabaseError> {
         let address = self.address.clone();
         match address {
             Address::Sqlite(_) => self.check_file(findings).await.map_err(address.sql())?,
@@ -61,7 +62,10 @@ impl Database {
             with_retracted: true,
             ..RunFilter::default()
         };
-        for run in self.runs(&all).await? {
+        let runs = self.runs(&all).await?;
+        work.expect(runs.len());
+        for run in runs {
+            work.advance(1);
             self.check_run(run.id, findings).await.map_err(address.sql())?;
         }
         self.check_latest(findings).await.map_err(address.sql())

@@ -14,7 +14,10 @@ pub(crate) use parquet::{Cell, PointFile};
 
 use super::database::{Access, Address, Database, DatabaseError, Incoming, RunFilter, RunSummary, Source};
 use super::history::{HistoryHome, OpenError};
-use crate::analysis::{Filter, HistoryRun, INTERVAL_COLUMNS, METRIC_COLUMNS, PointColumns, RowError, RunRows, select};
+use super::work::Work;
+use crate::analysis::{
+    DatedPrice, Filter, HistoryRun, INTERVAL_COLUMNS, METRIC_COLUMNS, PointColumns, PriceList, RowError, RunRows, select,
+};
 use crate::model::{Digest, SpecDecoding, VariantText, Workload, escape_formula};
 use crate::result::Point;
 
@@ -44,6 +47,8 @@ pub(crate) enum ExportError {
     Row { run: i64, source: RowError },
     #[error("run {run} has no JSON form: {source}")]
     Json { run: i64, source: serde_json::Error },
+    #[error("the prices have no JSON form: {source}")]
+    Prices { source: serde_json::Error },
     #[error("cannot write: {0}")]
     Write(#[from] io::Error),
     #[error("cannot write CSV: {0}")]
@@ -71,16 +76,24 @@ pub(crate) async fn export(
     filter: ExportFilter,
     format: &ExportFormat,
     write: &mut dyn FnMut(&str) -> io::Result<()>,
+    work: &Work,
 ) -> Result<usize, ExportError> {
     let mut opened = from.open(filter.runs).await?;
     let mut runs = opened.database.runs(&opened.filter).await?;
     runs.reverse();
+    work.expect(runs.len());
+    let prices = match filter.points.as_slice() {
+        [] => opened.database.prices(opened.filter.as_of).await?,
+        _ => Vec::new(),
+    };
     let (database, _scratch) = opened.into_parts();
     let mut export = Export {
         database,
         runs,
         points: &filter.points,
         written: 0,
+        prices: Some(prices).filter(|prices| !prices.is_empty()),
+        work,
     };
     match format {
         ExportFormat::Json => export.json(write).await?,
@@ -104,12 +117,16 @@ struct Export<'a> {
     runs: Vec<RunSummary>,
     points: &'a [Filter],
     written: usize,
+    /// Those of the history, where it has some and the export is of all its points.
+    prices: Option<Vec<DatedPrice>>,
+    work: &'a Work,
 }
 
 impl Export<'_> {
     /// A run with its selected points; `None` where a filter leaves none.
     async fn run(&mut self, summary: &RunSummary) -> Result<Option<HistoryRun>, ExportError> {
         let mut run = self.database.run(summary).await?;
+        self.work.advance(1);
         if !self.points.is_empty() {
             select(&mut run.run, None, self.points);
             if run.run.points.is_empty() && run.run.evals.is_empty() {
@@ -126,6 +143,14 @@ impl Export<'_> {
             let text = serde_json::to_string(&run).map_err(|source| ExportError::Json { run: summary.id, source })?;
             write(if self.written == 1 { "[\n" } else { ",\n" })?;
             write(&text)?;
+        }
+        if let Some(prices) = self.prices.take() {
+            let list = PriceList::new(prices);
+            let text = serde_json::to_string(&list).map_err(|source| ExportError::Prices { source })?;
+            write(if self.written == 0 { "[\n" } else { ",\n" })?;
+            write(&text)?;
+            write("\n]\n")?;
+            return Ok(());
         }
         write(if self.written == 0 { "[]\n" } else { "\n]\n" })?;
         Ok(())
@@ -212,6 +237,7 @@ impl Export<'_> {
             };
             ingest.add(&Incoming { rows, source }).await?;
         }
+        ingest.add_prices(&self.prices.take().unwrap_or_default()).await?;
         ingest.commit().await?;
         Ok(target.close().await?)
     }

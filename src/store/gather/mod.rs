@@ -8,17 +8,18 @@ mod points;
 mod raw;
 mod records;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::analysis::{self, Assembly, EvalScore, Problem, Run, RunDocument, RunDocumentError};
-use crate::model::PointKey;
+use crate::analysis::{self, Assembly, EvalScore, Problem, Run, RunDocument, RunDocumentError, RunRecord};
+use crate::model::{CurveKey, MeasuredChange, PointKey};
 use crate::result::{AggError, Json, JsonError, Object, POINT_PART, RawPointError};
 use crate::store::artifacts::{self, ArtifactError};
 
 pub(super) use evals::compat_eval_sets;
 use evals::eval_sets;
 pub(crate) use plan::PlanError;
-use plan::planned_points;
+use plan::{Planned, read_plan};
 use points::{PointsIn, measured, points_in};
 pub(crate) use raw::run_of_measured;
 
@@ -86,7 +87,8 @@ pub(crate) enum GatherError {
 /// # Errors
 /// [`GatherError`] if the folder cannot be listed or the plan is invalid.
 pub(crate) fn gather(folder: &Path, plan: Option<&Path>) -> Result<Gathered, GatherError> {
-    let planned = plan.map(planned_points).transpose()?;
+    let Planned { points, changes } = plan.map(read_plan).transpose()?.unwrap_or_default();
+    let planned = plan.map(|_| points);
     let files = artifacts::json_files(folder).map_err(GatherError::Folder)?;
     let PointsIn {
         found,
@@ -107,10 +109,20 @@ pub(crate) fn gather(folder: &Path, plan: Option<&Path>) -> Result<Gathered, Gat
     assembly.run.problems.extend(problems);
     assembly.run.conditions = conditions;
     assembly.run.records = records;
+    let changes = changes.into_iter().filter_map(|change| measured_change(change, &assembly.run));
+    let changes: Vec<RunRecord> = changes.collect();
+    assembly.run.records.extend(changes);
     // The order of files is that of folders; of a point that was measured twice, one distribution is kept.
     assembly.run.records.sort_by_cached_key(|record| (record.kind(), record.key()));
     assembly.run.records.dedup_by_key(|record| record.key());
     Ok(Gathered { assembly, evals })
+}
+
+/// An entry of the changelog with those of its curves that the run has points of; `None` where it has none.
+fn measured_change(mut change: MeasuredChange, run: &Run) -> Option<RunRecord> {
+    let of_run: BTreeSet<&CurveKey> = run.points.iter().map(|point| &point.key.curve).collect();
+    change.curves.retain(|curve| of_run.contains(curve));
+    (!change.curves.is_empty()).then_some(RunRecord::Changelog(change))
 }
 
 /// A run from a collected folder, a folder of artifacts, `run.json`, `agg_bmk.json`, one normalised document, or raw results of any load

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::matrix::Row;
-use crate::model::FailureClass;
+use crate::model::{FailureClass, MeasuredChange};
 use crate::result::{Point, PointFailure};
 use crate::system::files::FileError;
 use crate::system::untrusted;
@@ -43,11 +43,20 @@ pub(crate) enum PlanContentError {
     },
 }
 
-/// A failed point, of the class [`FailureClass::Missing`], for each point of the plan.
+/// What a plan says of the run that follows it.
+#[derive(Debug, Default)]
+pub(super) struct Planned {
+    /// A failed point, of the class [`FailureClass::Missing`], for each point of the plan.
+    pub points: Vec<Point>,
+    /// The entries of the changelog that it measures.
+    pub changes: Vec<MeasuredChange>,
+}
+
+/// Reads a plan.
 ///
 /// # Errors
 /// [`PlanError`] for a file that is neither a search space nor a list of rows.
-pub(super) fn planned_points(path: &Path) -> Result<Vec<Point>, PlanError> {
+pub(super) fn read_plan(path: &Path) -> Result<Planned, PlanError> {
     let text = untrusted::read_text(path)?;
     let plan: Value = serde_json::from_str(&text).map_err(|source| PlanError::Json {
         path: path.to_owned(),
@@ -58,7 +67,47 @@ pub(super) fn planned_points(path: &Path) -> Result<Vec<Point>, PlanError> {
         source,
     })?;
     let to_measure = rows.iter().filter(|row| row.eval.only != Some(true));
-    Ok(to_measure.flat_map(missing_points).collect())
+    Ok(Planned {
+        points: to_measure.flat_map(missing_points).collect(),
+        changes: changes_of(&plan),
+    })
+}
+
+/// The most entries and curves that are kept, and the longest text of an entry, characters: plans of artifacts are files from outside.
+const MOST_CHANGES: usize = 1000;
+const MOST_CURVES: usize = 20_000;
+const LONGEST_TEXT: usize = 2000;
+
+/// The entries of the changelog; those of another form are left out, because they explain results and decide nothing.
+fn changes_of(plan: &Value) -> Vec<MeasuredChange> {
+    let changes = plan.get("changes").and_then(Value::as_array).into_iter().flatten();
+    let read = changes.filter_map(|change| serde_json::from_value::<MeasuredChange>(change.clone()).ok());
+    read.take(MOST_CHANGES).map(bounded).collect()
+}
+
+fn bounded(change: MeasuredChange) -> MeasuredChange {
+    let MeasuredChange {
+        config_keys,
+        description,
+        pr_link,
+        mut curves,
+    } = change;
+    curves.truncate(MOST_CURVES);
+    MeasuredChange {
+        config_keys: shortened_all(config_keys),
+        description: shortened_all(description),
+        pr_link: shortened(&pr_link),
+        curves,
+    }
+}
+
+fn shortened_all(texts: Vec<String>) -> Vec<String> {
+    texts.iter().take(MOST_CHANGES).map(|text| shortened(text)).collect()
+}
+
+/// A text of bounded length without NUL, which PostgreSQL cannot hold.
+fn shortened(text: &str) -> String {
+    text.chars().filter(|character| *character != '\0').take(LONGEST_TEXT).collect()
 }
 
 fn missing_points(row: &Row) -> impl Iterator<Item = Point> + '_ {

@@ -4,6 +4,7 @@ mod artifacts;
 pub(crate) mod folder;
 mod folder_files;
 mod open;
+mod prices;
 mod retract;
 
 use std::fmt;
@@ -14,6 +15,7 @@ pub(crate) use artifacts::{OpenArtifactsError, RunDatabaseError, is_history_fold
 pub(crate) use folder::{HistoryFolderError, append};
 pub(crate) use folder_files::{FolderFile, FolderFiles};
 pub(crate) use open::{LocalHistory, OpenError, verify};
+pub(crate) use prices::{PricesError, add_prices};
 pub(crate) use retract::{RetractError, retract};
 
 use super::branch::{Branch, BranchAddress, BranchAddressError, BranchError};

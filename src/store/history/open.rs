@@ -11,6 +11,7 @@ use crate::analysis::HistoryRun;
 use crate::store::branch::BranchDatabaseError;
 use crate::store::database::{self, Access, Address, AsOf, Database, DatabaseError, RunFilter, RunSummary};
 use crate::store::run_files::{ScratchDatabase, ScratchError};
+use crate::store::work::Work;
 
 /// Why a history cannot be read as a database.
 #[derive(Debug, thiserror::Error)]
@@ -168,24 +169,27 @@ async fn folder_database(path: &Path) -> Result<ScratchDatabase, OpenError> {
 ///
 /// # Errors
 /// [`OpenError`] for a history that cannot be reached.
-pub(crate) async fn verify(home: &HistoryHome) -> Result<Vec<String>, OpenError> {
+pub(crate) async fn verify(home: &HistoryHome, work: &Work) -> Result<Vec<String>, OpenError> {
     match home {
-        HistoryHome::Database(address) => database_findings(address).await,
+        HistoryHome::Database(address) => database_findings(address, work).await,
         HistoryHome::Folder(path) => {
             let mut findings = Vec::new();
-            for file in existing_files(path)? {
+            let files = existing_files(path)?;
+            work.expect(files.len());
+            for file in files {
+                work.advance(1);
                 if let Err(damage) = folder::read_one(&file) {
                     findings.push(format!("{damage}; remove the file, or restore it from a backup"));
                 }
             }
             Ok(findings)
         }
-        HistoryHome::Branch(address) => Ok(Branch::connect(address)?.verify().await?),
-        HistoryHome::Bucket(address) => Ok(Bucket::connect(address)?.verify().await?),
+        HistoryHome::Branch(address) => Ok(Branch::connect(address)?.verify(work).await?),
+        HistoryHome::Bucket(address) => Ok(Bucket::connect(address)?.verify(work).await?),
     }
 }
 
-async fn database_findings(address: &Address) -> Result<Vec<String>, OpenError> {
-    let findings = database::verify(address).await?;
+async fn database_findings(address: &Address, work: &Work) -> Result<Vec<String>, OpenError> {
+    let findings = database::verify(address, work).await?;
     Ok(findings.iter().map(ToString::to_string).collect())
 }

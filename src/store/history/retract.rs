@@ -3,7 +3,7 @@
 use chrono::Utc;
 
 use super::{Branch, BranchError, Bucket, BucketError, HistoryHome, OpenError};
-use crate::store::database::{Access, Database, DatabaseError, Retraction, RunFilter};
+use crate::store::database::{Access, AsOf, Database, DatabaseError, Retraction, RunFilter};
 use crate::store::run_files::{RetractionChange, RunFileName};
 
 /// Why a run is not withdrawn or restored.
@@ -23,11 +23,14 @@ pub(crate) enum RetractError {
     Folder(String),
 }
 
-/// Withdraws or restores the run that `imax history list` numbers so.
+/// Withdraws or restores the run that `imax history list` numbers so. With `dry_run` it is only checked whether that is possible.
 ///
 /// # Errors
 /// [`RetractError`].
-pub(crate) async fn retract(home: &HistoryHome, run: i64, change: RetractionChange) -> Result<(), RetractError> {
+pub(crate) async fn retract(home: &HistoryHome, run: i64, change: RetractionChange, dry_run: bool) -> Result<(), RetractError> {
+    if dry_run && !matches!(home, HistoryHome::Folder(_)) {
+        return check(home, run, &change).await;
+    }
     match home {
         HistoryHome::Database(address) => {
             let mut database = Database::open(address, Access::Write).await?;
@@ -47,6 +50,17 @@ pub(crate) async fn retract(home: &HistoryHome, run: i64, change: RetractionChan
             Ok(Bucket::connect(address)?.retract(&identity, &change, Utc::now()).await?)
         }
     }
+}
+
+/// Whether a change is one.
+async fn check(home: &HistoryHome, run: i64, change: &RetractionChange) -> Result<(), RetractError> {
+    let (summary, _) = home.run(run, AsOf::Now).await?;
+    let state = match (change, summary.retracted) {
+        (RetractionChange::Retract { .. }, None) | (RetractionChange::Restore { .. }, Some(_)) => return Ok(()),
+        (RetractionChange::Retract { .. }, Some(_)) => "retracted",
+        (RetractionChange::Restore { .. }, None) => "active",
+    };
+    Err(DatabaseError::State { id: run, state }.into())
 }
 
 /// The identity of a numbered run. The number is only valid for the history as it is read here, the identity for good.

@@ -3,7 +3,7 @@
 use chrono::Utc;
 
 use super::{PublishError, PublishRequest, Published, Refused, intake};
-use crate::analysis::Quarantined;
+use crate::analysis::{DatedPrice, Quarantined};
 use crate::result::PublishedResult;
 use crate::store::branch::{self, Branch, BranchAddress};
 use crate::store::bucket::{self, Bucket, BucketAddress};
@@ -12,11 +12,18 @@ use crate::store::run_files::NewRun;
 
 pub(super) async fn publish_to_branch(to: &BranchAddress, request: &PublishRequest) -> Result<Published, PublishError> {
     let branch = Branch::connect(to)?;
-    let (runs, mut published) = read(request)?;
+    let Found {
+        runs,
+        prices,
+        mut published,
+    } = read(request)?;
     if !published.refused.is_empty() && !request.partial {
         return Ok(published);
     }
-    let appended = branch::append(&branch, &runs, Utc::now(), request.dry_run).await?;
+    let appended = branch::append(&branch, &runs, Utc::now(), request.dry_run, &request.work).await?;
+    if !prices.is_empty() {
+        branch.add_prices(&prices, Utc::now(), request.dry_run).await?;
+    }
     published.counts.merge(appended.counts);
     published.is_kept = !request.dry_run;
     Ok(published)
@@ -24,23 +31,38 @@ pub(super) async fn publish_to_branch(to: &BranchAddress, request: &PublishReque
 
 pub(super) async fn publish_to_bucket(to: &BucketAddress, request: &PublishRequest) -> Result<Published, PublishError> {
     let bucket = Bucket::connect(to)?;
-    let (runs, mut published) = read(request)?;
+    let Found {
+        runs,
+        prices,
+        mut published,
+    } = read(request)?;
     if !published.refused.is_empty() && !request.partial {
         return Ok(published);
     }
-    let counts = bucket::publish(&bucket, &runs, Utc::now(), request.dry_run).await?;
+    let counts = bucket::publish(&bucket, &runs, Utc::now(), request.dry_run, &request.work).await?;
+    if !prices.is_empty() {
+        bucket.add_prices(&prices, Utc::now(), request.dry_run).await?;
+    }
     published.counts.merge(counts);
     published.is_kept = !request.dry_run;
     Ok(published)
 }
 
-/// The runs of the sources, and what of them was not understood.
-fn read(request: &PublishRequest) -> Result<(Vec<NewRun>, Published), PublishError> {
+/// The content of the sources, and what of it was not understood.
+struct Found {
+    runs: Vec<NewRun>,
+    prices: Vec<DatedPrice>,
+    published: Published,
+}
+
+fn read(request: &PublishRequest) -> Result<Found, PublishError> {
     let mut runs = Vec::new();
+    let mut prices = Vec::new();
     let mut refused = Vec::new();
     for file in &intake::files(&request.sources)? {
         let found = intake::read(file, &request.sources)?;
         let mut quarantined = found.quarantined;
+        prices.extend(found.prices);
         for run in found.runs {
             let name = format!("run of {} {}", run.commit, run.date);
             match NewRun::of(run) {
@@ -60,7 +82,7 @@ fn read(request: &PublishRequest) -> Result<(Vec<NewRun>, Published), PublishErr
         refused,
         is_kept: false,
     };
-    Ok((runs, published))
+    Ok(Found { runs, prices, published })
 }
 
 /// A result of another benchmark, which is not a point of a curve: only databases have a table for it.

@@ -50,6 +50,7 @@ fn intake(source: Source, imported: Imported) -> Intake {
         source,
         runs: Vec::with_capacity(runs.len()),
         published,
+        prices: Vec::new(),
         quarantined: quarantined.collect(),
     };
     for run in runs {

@@ -7,9 +7,10 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::{Sources, foreign};
 use crate::analysis::{
-    HistoryError, HistoryRun, Problem, Quarantined, Run, RunContext, RunRecord, merge_revisions, read_history, read_run, runs_of_parquet,
+    DatedPrice, HistoryError, HistoryRun, Problem, Quarantined, ReportedVerdicts, Run, RunContext, RunRecord, merge_revisions,
+    read_history, read_prices, read_run, runs_of_parquet, verdicts_of_report,
 };
-use crate::model::Digest;
+use crate::model::{Digest, PointKey};
 use crate::result::{DUMP_TABLES, PublishedResult};
 use crate::store::artifacts::{self, ArtifactError};
 use crate::store::database::Source;
@@ -21,6 +22,9 @@ use crate::store::run_files::RunFileName;
 /// How a Parquet file begins.
 const PARQUET_MAGIC: &[u8] = b"PAR1";
 
+/// The report of a run that `imax action` writes beside what it collected, for programs.
+pub(crate) const REPORT_FILE: &str = "report.json";
+
 /// Facts that a run does not contain.
 #[derive(Debug, Clone)]
 pub(crate) struct RunDescription {
@@ -29,8 +33,8 @@ pub(crate) struct RunDescription {
     pub run_id: Option<String>,
     pub date: DateTime<Utc>,
     pub context: RunContext,
-    /// What was said about its points when it was compared.
-    pub verdicts: Vec<RunRecord>,
+    /// What was said about its points when it was compared; `None` for what a report in the run's folder says ([`REPORT_FILE`]).
+    pub verdicts: Option<Vec<RunRecord>>,
 }
 
 /// Why a source cannot be read.
@@ -53,6 +57,7 @@ pub(super) struct Intake {
     pub source: Source,
     pub runs: Vec<HistoryRun>,
     pub published: Vec<PublishedResult>,
+    pub prices: Vec<DatedPrice>,
     pub quarantined: Vec<Quarantined>,
 }
 
@@ -119,6 +124,7 @@ fn read_run_file(path: &Path, bytes: Vec<u8>) -> Intake {
             source,
             runs: merge_revisions(runs.into_iter().map(|named| (identity_of(&named.name), named.run))),
             published: Vec::new(),
+            prices: Vec::new(),
             quarantined: Vec::new(),
         },
         Err(error) => refused(source, &error, ""),
@@ -133,12 +139,13 @@ fn identity_of(name: &str) -> String {
 fn read_history_file(path: &Path, bytes: &[u8]) -> Intake {
     let source = source_of(path, bytes);
     match std::str::from_utf8(bytes) {
-        Ok(text) => match read_history(text) {
-            Ok(read) => Intake {
+        Ok(text) => match read_history(text).and_then(|read| Ok((read, read_prices(text)?))) {
+            Ok((read, prices)) => Intake {
                 source,
                 runs: read.value,
                 published: Vec::new(),
-                quarantined: read.quarantined,
+                prices: prices.value,
+                quarantined: read.quarantined.into_iter().chain(prices.quarantined).collect(),
             },
             Err(error) => refused(source, &error, text),
         },
@@ -175,6 +182,7 @@ pub(super) fn refused(source: Source, error: &dyn std::error::Error, text: &str)
         source,
         runs: Vec::new(),
         published: Vec::new(),
+        prices: Vec::new(),
         quarantined: vec![Quarantined::new("", crate::model::with_causes(error), text)],
     }
 }
@@ -190,8 +198,9 @@ fn read_measured(path: &Path, description: &RunDescription) -> Result<Intake, In
             return Ok(match read_run(&text) {
                 Ok(read) => Intake {
                     source,
-                    runs: vec![describe(read.value, description)?],
+                    runs: vec![describe(path, read.value, description)?],
                     published: Vec::new(),
+                    prices: Vec::new(),
                     quarantined: read.quarantined,
                 },
                 Err(error) => refused(source, &error, &text),
@@ -205,8 +214,9 @@ fn read_measured(path: &Path, description: &RunDescription) -> Result<Intake, In
             let unreadable = run.problems.iter().filter_map(unreadable).collect();
             Ok(Intake {
                 source: Source { name, bytes: 0, digest },
-                runs: vec![describe(run, description)?],
+                runs: vec![describe(path, run, description)?],
                 published: Vec::new(),
+                prices: Vec::new(),
                 quarantined: unreadable,
             })
         }
@@ -243,7 +253,40 @@ fn unreadable(problem: &Problem) -> Option<Quarantined> {
     }
 }
 
-fn describe(run: Run, description: &RunDescription) -> Result<HistoryRun, IntakeError> {
+/// The verdicts of the report in a run's folder. A report that is left of other results says nothing about these, so a verdict counts only where
+/// the report has the point with the same numbers. A report that cannot be read keeps no run out.
+fn verdicts_beside(path: &Path, run: &Run) -> Vec<RunRecord> {
+    let report = path.join(REPORT_FILE);
+    if !report.is_file() {
+        return Vec::new();
+    }
+    let text = match artifacts::read_text(&report) {
+        Ok(text) => text,
+        Err(error) => {
+            tracing::warn!(%error, "no verdicts are kept");
+            return Vec::new();
+        }
+    };
+    match verdicts_of_report(&text) {
+        Ok(ReportedVerdicts {
+            run: reported,
+            mut verdicts,
+        }) => {
+            let is_of_run = |key: &PointKey| {
+                let reported = reported.as_ref().and_then(|reported| reported.point(key));
+                reported.is_some_and(|point| run.point(key) == Some(point))
+            };
+            verdicts.retain(|verdict| verdict.point().is_some_and(is_of_run));
+            verdicts
+        }
+        Err(error) => {
+            tracing::warn!(report = %report.display(), %error, "no verdicts are kept");
+            Vec::new()
+        }
+    }
+}
+
+fn describe(path: &Path, run: Run, description: &RunDescription) -> Result<HistoryRun, IntakeError> {
     let RunDescription {
         commit,
         branch,
@@ -253,6 +296,7 @@ fn describe(run: Run, description: &RunDescription) -> Result<HistoryRun, Intake
         verdicts,
     } = description.clone();
     let mut run = run;
+    let verdicts = verdicts.unwrap_or_else(|| verdicts_beside(path, &run));
     // A report may be about more points than this part of a run.
     let is_measured = |verdict: &RunRecord| verdict.point().is_some_and(|point| run.point(point).is_some());
     let verdicts: Vec<RunRecord> = verdicts.into_iter().filter(is_measured).collect();

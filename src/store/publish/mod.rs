@@ -6,15 +6,17 @@ mod intake;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-pub(crate) use intake::{IntakeError, RunDescription};
+pub(crate) use intake::{IntakeError, REPORT_FILE, RunDescription};
 
 use super::branch::BranchError;
 use super::bucket::BucketError;
 use super::database::{Access, Address, Database, DatabaseError, Incoming, IngestCounts, Source};
 use super::history::HistoryTarget;
+use super::work::Work;
 use crate::analysis::{DEFAULT_PROJECT, HistoryRun, Quarantined, RunRows};
 use crate::result::ImportHints;
 
@@ -46,6 +48,8 @@ pub(crate) struct PublishRequest {
     /// Report what would change without changing it.
     pub dry_run: bool,
     pub author: Option<String>,
+    /// How far it is, in runs.
+    pub work: Arc<Work>,
 }
 
 /// A part of a source that could not be interpreted.
@@ -128,6 +132,7 @@ async fn publish_to_database(to: &Address, request: &PublishRequest) -> Result<P
         partial,
         dry_run,
         author,
+        work,
     } = request;
     let files = intake::files(sources)?;
     let scratch = tempfile::tempdir().map_err(PublishError::Scratch)?;
@@ -160,7 +165,9 @@ async fn publish_to_database(to: &Address, request: &PublishRequest) -> Result<P
         let intake = intake::read(file, sources)?;
         let source = intake.source;
         let mut quarantined = intake.quarantined;
+        work.expect(intake.runs.len());
         for run in intake.runs {
+            work.advance(1);
             match rows(run) {
                 Ok(rows) => {
                     let incoming = Incoming {
@@ -173,6 +180,7 @@ async fn publish_to_database(to: &Address, request: &PublishRequest) -> Result<P
             }
         }
         ingest.add_published(sources.project(), &intake.published, &source).await?;
+        ingest.add_prices(&intake.prices).await?;
         ingest.quarantine(&source, &quarantined).await?;
         refused.extend(quarantined.into_iter().map(|row| Refused::of(&source, row)));
     }

@@ -1,6 +1,6 @@
 //! What a run adds to what is stored of it: the rule of the databases, for stores of files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::NewRun;
 use crate::analysis::{HistoryRun, RowError, RunRows};
@@ -15,28 +15,54 @@ pub(crate) struct Addition {
     pub is_known: bool,
 }
 
+/// The earlier attempts of a run's workflow run: what they measured is no new measurement.
+#[derive(Debug, Default)]
+pub(crate) struct EarlierAttempts(Vec<RunRows>);
+
+impl EarlierAttempts {
+    /// # Errors
+    /// [`RowError`] for a stored run that has no rows.
+    pub(crate) fn push(&mut self, run: HistoryRun) -> Result<(), RowError> {
+        self.0.push(RunRows::of(run)?);
+        Ok(())
+    }
+
+    /// What storing a run counts that one of these has already as a whole, because only a job that reports it ran again; `None` for another
+    /// measurement.
+    pub(crate) fn repetition(&self, new: &NewRun) -> Option<IngestCounts> {
+        let is_same = self.0.iter().any(|earlier| new.rows.is_same_measurement(earlier));
+        is_same.then(|| IngestCounts::unchanged(&new.rows))
+    }
+
+    fn measured(&self) -> BTreeSet<Digest> {
+        self.0.iter().flat_map(RunRows::measured_digests).collect()
+    }
+}
+
 /// Compares a run with what is stored of it, where something is.
 ///
 /// # Errors
 /// [`RowError`] for a stored run that has no rows.
-pub(crate) fn addition(new: &NewRun, stored: Option<HistoryRun>) -> Result<Addition, RowError> {
+pub(crate) fn addition(new: &NewRun, stored: Option<HistoryRun>, earlier: &EarlierAttempts) -> Result<Addition, RowError> {
     let stored = stored.map(RunRows::of).transpose()?;
+    let measured = earlier.measured();
     let mut counts = IngestCounts::default();
     let points: BTreeMap<&PointKey, Digest> = stored
         .iter()
         .flat_map(|stored| stored.points.iter().map(|row| (&row.point.key, row.digest)))
         .collect();
     for row in &new.rows.points {
-        counts.points.add(known(points.get(&row.point.key), row.digest));
+        counts.points.add(known(points.get(&row.point.key), row.digest, &measured));
     }
     let scores: BTreeMap<Digest, Digest> = stored
         .iter()
         .flat_map(|stored| stored.evals.iter().map(|row| (row.key, row.digest)))
         .collect();
     for row in &new.rows.evals {
-        counts.evals.add(known(scores.get(&row.key), row.digest));
+        counts.evals.add(known(scores.get(&row.key), row.digest, &measured));
     }
-    let header = known(stored.as_ref().map(|stored| &stored.header.digest), new.rows.header.digest);
+    let header = stored.as_ref().map(|stored| &stored.header.digest);
+    let header = known(header, new.rows.header.digest, &BTreeSet::new());
     let records: BTreeMap<Digest, Digest> = stored
         .iter()
         .flat_map(|stored| stored.records.iter().map(|row| (row.key, row.digest)))
@@ -54,20 +80,12 @@ pub(crate) fn addition(new: &NewRun, stored: Option<HistoryRun>) -> Result<Addit
     })
 }
 
-/// What storing a run counts that an earlier attempt of its workflow run has already, because only a job that reports it ran again; `None`
-/// for another measurement.
-///
-/// # Errors
-/// [`RowError`] for a stored run that has no rows.
-pub(crate) fn repetition(new: &NewRun, earlier: HistoryRun) -> Result<Option<IngestCounts>, RowError> {
-    let earlier = RunRows::of(earlier)?;
-    Ok(new.rows.is_same_measurement(&earlier).then(|| IngestCounts::unchanged(&new.rows)))
-}
-
-fn known(stored: Option<&Digest>, new: Digest) -> Known {
+/// `measured` are the digests that another attempt has.
+fn known(stored: Option<&Digest>, new: Digest, measured: &BTreeSet<Digest>) -> Known {
     match stored {
-        None => Known::New,
         Some(stored) if *stored == new => Known::Unchanged,
+        _ if measured.contains(&new) => Known::Unchanged,
+        None => Known::New,
         Some(_) => Known::Revised,
     }
 }

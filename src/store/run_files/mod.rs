@@ -1,18 +1,21 @@
-//! What the stores of files, the branch and the bucket, have in common: the names of runs, and what a run adds to what is there.
+//! What the stores of files, the branch and the bucket, have in common: the names of runs, what a run adds to what is there, retractions and
+//! prices.
 
 mod addition;
+mod kept_prices;
 mod name;
 mod race;
 mod retractions;
 
-pub(super) use addition::{addition, repetition};
+pub(super) use addition::{EarlierAttempts, addition};
+pub(super) use kept_prices::KeptPrices;
 pub(super) use name::{Month, RunFileName};
 pub(super) use race::race_pause;
 pub(crate) use retractions::{RetractionChange, RetractionStateError};
 pub(super) use retractions::{Retractions, RunRetraction};
 
 use super::database::{Access, Address, Database, DatabaseError, Incoming, Retraction, RunFilter, Source};
-use crate::analysis::{HistoryRun, NamedRun, RowError, RunRows};
+use crate::analysis::{DatedPrice, HistoryRun, NamedRun, RowError, RunRows};
 use crate::model::Digest;
 
 /// A run that is to be stored.
@@ -98,6 +101,16 @@ impl ScratchDatabase {
             let source = Source { bytes, ..source };
             ingest.add(&Incoming { rows, source }).await?;
         }
+        Ok(ingest.commit().await?)
+    }
+
+    /// Adds the prices of a history.
+    ///
+    /// # Errors
+    /// [`ScratchError`].
+    pub(super) async fn add_prices(&mut self, prices: &[DatedPrice]) -> Result<(), ScratchError> {
+        let mut ingest = self.database.ingest("import", None).await?;
+        ingest.add_prices(prices).await?;
         Ok(ingest.commit().await?)
     }
 

@@ -79,6 +79,11 @@ impl RunFileName {
         (revision <= MAX_REVISION).then_some(Self { revision, ..self })
     }
 
+    /// When the run was measured, `20261122T050000Z`.
+    pub(crate) fn date(&self) -> &str {
+        &self.date
+    }
+
     pub(crate) fn month(&self) -> Month {
         Month {
             year: self.date.get(..4).unwrap_or_default().to_owned(),

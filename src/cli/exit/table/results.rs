@@ -16,7 +16,9 @@ use crate::store::collect::{CollectError, CompatError, HistoryEntryError, RunDow
 use crate::store::database::DatabaseError;
 use crate::store::export::ExportError;
 use crate::store::hardware::HardwareError;
-use crate::store::history::{HistoryFolderError, HistoryReadError, OpenArtifactsError, OpenError, RetractError, RunDatabaseError};
+use crate::store::history::{
+    HistoryFolderError, HistoryReadError, OpenArtifactsError, OpenError, PricesError, RetractError, RunDatabaseError,
+};
 use crate::store::noise_calibration::NoiseCalibrationError;
 use crate::store::normalize::NormalizeFileError;
 use crate::store::publish::{IntakeError, PublishError};
@@ -230,6 +232,16 @@ impl ExitOf for RetractError {
     }
 }
 
+impl ExitOf for PricesError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Database(error) => error.exit(),
+            Self::Branch(error) => error.exit(),
+            Self::Bucket(error) => error.exit(),
+        }
+    }
+}
+
 impl ExitOf for DatabaseError {
     /// A run that does not exist is an error of the caller; a locked or unreachable database may answer later.
     fn exit(&self) -> Exit {
@@ -261,7 +273,7 @@ impl ExitOf for ExportError {
         match self {
             Self::Open(error) => error.exit(),
             Self::Database(error) => error.exit(),
-            Self::Row { .. } | Self::Json { .. } => Exit::InvalidInput,
+            Self::Row { .. } | Self::Json { .. } | Self::Prices { .. } => Exit::InvalidInput,
             Self::Write(_) | Self::Csv(_) | Self::Parquet(_) => Exit::Infrastructure,
             Self::Occupied(_) => Exit::Usage,
         }

@@ -1,13 +1,16 @@
-//! The raw data that a history may lose: rows that were not understood, once they are old and archived.
+//! The table of rows that were not understood, the raw data that a history may lose once they are old and archived.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
+use super::ingest::{Ingest, Source};
 use super::read::QuarantineRow;
 use super::series::date;
 use super::{Database, DatabaseError, insert_change};
+use crate::analysis::Quarantined;
+use crate::model::Digest;
 
 /// A quarantined row, and when it was stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -65,5 +68,33 @@ impl Database {
                 .map_err(&sql)?;
         }
         transaction.commit().await.map_err(&sql)
+    }
+}
+
+impl Ingest<'_> {
+    pub(super) async fn keep_quarantined(&mut self, source: &Source, rows: &[Quarantined]) -> Result<(), sqlx::Error> {
+        for row in rows {
+            self.counts.quarantined += 1;
+            let digest = Digest::of(format!("{}\n{}\n{}", source.digest, row.place, row.payload).as_bytes());
+            let known: Option<i64> = sqlx::query_scalar("SELECT id FROM quarantine WHERE digest = $1")
+                .bind(digest.as_slice().to_vec())
+                .fetch_optional(&mut *self.transaction)
+                .await?;
+            if known.is_some() {
+                continue;
+            }
+            let change = self.change().await?;
+            // NUL is the one character that PostgreSQL's text cannot hold.
+            sqlx::query("INSERT INTO quarantine (change_id, source, place, reason, payload, digest) VALUES ($1, $2, $3, $4, $5, $6)")
+                .bind(change)
+                .bind(source.name.replace('\0', "\u{fffd}"))
+                .bind(row.place.clone())
+                .bind(row.reason.replace('\0', "\u{fffd}"))
+                .bind(row.payload.replace('\0', "\u{fffd}"))
+                .bind(digest.as_slice().to_vec())
+                .execute(&mut *self.transaction)
+                .await?;
+        }
+        Ok(())
     }
 }
