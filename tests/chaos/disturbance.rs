@@ -12,6 +12,7 @@ use crate::fixture::watchdog_of;
 use crate::harness::{Finished, Running};
 use crate::launcher::{Job, Launcher, Traces};
 use crate::stopwatch::Stopwatch;
+use crate::surroundings;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disturbance {
@@ -35,6 +36,16 @@ pub enum Disturbance {
     NoMemory,
     /// No file may grow, then a signal.
     NoFileSpace,
+    /// The file system of the results is full, then a signal.
+    FullDisk,
+    /// SIGKILL of the container engine, which leaves nobody who could stop the container; it is started again before the clean-up.
+    KillContainerEngine,
+    /// The network goes down, then a signal.
+    CutNetwork,
+    /// The clock is set an hour forward, then a signal.
+    ClockForward,
+    /// The clock is set an hour back, then a signal.
+    ClockBack,
 }
 
 impl Disturbance {
@@ -52,11 +63,25 @@ impl Disturbance {
             Self::NoFileSpace,
         ];
         let further: &[Self] = match launcher {
-            Launcher::Local => &[Self::PauseEngine, Self::KillEngine],
-            Launcher::Docker => &[Self::KillContainer],
+            Launcher::Local => &[Self::PauseEngine, Self::KillEngine, Self::FullDisk, Self::CutNetwork],
+            Launcher::Docker => &[Self::KillContainer, Self::KillContainerEngine],
             Launcher::Slurm => &[Self::KillEngine],
         };
-        everywhere.into_iter().chain(further.iter().copied()).collect()
+        let clock: &[Self] = match (launcher, surroundings::faketime()) {
+            (Launcher::Local, Some(_)) => &[Self::ClockForward, Self::ClockBack],
+            (Launcher::Local | Launcher::Docker | Launcher::Slurm, _) => &[],
+        };
+        let all: Vec<Self> = everywhere.into_iter().chain([further, clock].concat()).collect();
+        // One kind alone, by its name here.
+        match std::env::var("IMAX_CHAOS_KINDS") {
+            Ok(kinds) => {
+                let named = |kind: &Self| kinds.split(',').any(|name| name == format!("{kind:?}"));
+                let wanted: Vec<Self> = all.into_iter().filter(named).collect();
+                assert!(!wanted.is_empty(), "IMAX_CHAOS_KINDS names none that {launcher:?} has");
+                wanted
+            }
+            Err(_) => all,
+        }
     }
 
     /// Disturbs a job and asserts how it ends. `again` is the time until a second signal.
@@ -66,6 +91,7 @@ impl Disturbance {
             fixture,
             mut run,
             id,
+            disk,
         } = job;
         let codes: &[Option<i32>] = match self {
             Self::Interrupt | Self::TwoSignals => &[Some(130)],
@@ -75,6 +101,12 @@ impl Disturbance {
             Self::KillEngine | Self::KillContainer => &[Some(1), Some(4)],
             // It may end in order, report the failed write, or abort.
             Self::NoMemory | Self::NoFileSpace => &[Some(143), Some(4), Some(70), None],
+            // A result that cannot be written is said, if it was not the signal that ended the job.
+            Self::FullDisk => &[Some(143), Some(4)],
+            // Nobody answers: the failure is that of the machine, or of what is measured.
+            Self::KillContainerEngine => &[Some(4), Some(1)],
+            Self::CutNetwork => &[Some(143), Some(1), Some(4)],
+            Self::ClockForward | Self::ClockBack => &[Some(143)],
         };
         let stopwatch = Stopwatch::start();
         match self {
@@ -126,6 +158,28 @@ impl Disturbance {
                     run.signal(Signal::SIGTERM);
                 }
             }
+            Self::FullDisk => {
+                let disk = disk.as_ref().unwrap();
+                disk.fill();
+                std::thread::sleep(again);
+                run.signal(Signal::SIGTERM);
+            }
+            Self::KillContainerEngine => {
+                run.await_line("phase ready");
+                Daemon::docker().kill();
+            }
+            Self::CutNetwork => {
+                surroundings::cut_network(&run);
+                std::thread::sleep(again);
+                if !run.has_ended() {
+                    run.signal(Signal::SIGTERM);
+                }
+            }
+            Self::ClockForward | Self::ClockBack => {
+                surroundings::step_clock(&fixture, self == Self::ClockForward);
+                std::thread::sleep(again);
+                run.signal(Signal::SIGTERM);
+            }
             Self::NoFileSpace => {
                 limit(&run, Resource::Fsize);
                 std::thread::sleep(again);
@@ -133,6 +187,9 @@ impl Disturbance {
             }
         }
         let ended = run.finish();
+        if self == Self::KillContainerEngine {
+            Daemon::docker().start_again();
+        }
         assert!(
             codes.contains(&ended.code),
             "{self:?}: exit code {:?}, expected {codes:?}\n{}",
@@ -159,14 +216,42 @@ impl Disturbance {
             traces.states = usize::from(launcher == Launcher::Slurm && reaped.stderr.contains("the scheduler may still start"));
         }
         traces.assert_none();
+        if self == Self::FullDisk {
+            let disk = disk.unwrap();
+            assert!(disk.is_full(), "imax removed what is not its own");
+            let mounted = std::fs::read_to_string("/proc/self/mounts").unwrap();
+            drop(disk);
+            assert!(
+                mounted.contains(fixture.path("out").to_str().unwrap()),
+                "the job had the small disk"
+            );
+        }
+    }
+
+    /// Whether a job needs a clock of its own for it.
+    pub fn sets_clock(self) -> bool {
+        self == Self::ClockForward || self == Self::ClockBack
     }
 
     fn is_cancellation(self) -> bool {
         match self {
-            Self::Interrupt | Self::Terminate | Self::Hangup | Self::TwoSignals | Self::KillWatchdog | Self::Pause | Self::PauseEngine => {
-                true
-            }
-            Self::Kill | Self::KillEngine | Self::KillContainer | Self::NoMemory | Self::NoFileSpace => false,
+            Self::Interrupt
+            | Self::Terminate
+            | Self::Hangup
+            | Self::TwoSignals
+            | Self::KillWatchdog
+            | Self::Pause
+            | Self::PauseEngine
+            | Self::ClockForward
+            | Self::ClockBack => true,
+            Self::Kill
+            | Self::KillEngine
+            | Self::KillContainer
+            | Self::KillContainerEngine
+            | Self::NoMemory
+            | Self::NoFileSpace
+            | Self::FullDisk
+            | Self::CutNetwork => false,
         }
     }
 }

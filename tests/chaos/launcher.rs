@@ -6,8 +6,10 @@ use serde_json::json;
 
 use crate::cluster::Cluster;
 use crate::container_engine::{Daemon, IMAGE};
+use crate::disturbance::Disturbance;
 use crate::fixture::Fixture;
 use crate::harness::{Running, wait_until};
+use crate::surroundings::{OWN_NETWORK, SmallDisk, faketime, with_own_clock};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Launcher {
@@ -29,6 +31,8 @@ pub struct Job {
     pub run: Running,
     /// Its id, which is part of every name that it gives.
     pub id: String,
+    /// The small file system of its results, for a disturbance that fills it.
+    pub disk: Option<SmallDisk>,
 }
 
 impl Launcher {
@@ -53,7 +57,8 @@ impl Launcher {
         wanted
     }
 
-    pub fn start(self) -> Job {
+    /// Starts a job with what a disturbance needs around it.
+    pub fn start(self, disturbance: Disturbance) -> Job {
         let fixture = match self {
             Self::Local => Fixture::with_recipe(LOCAL),
             Self::Docker => {
@@ -87,9 +92,16 @@ impl Launcher {
             }
         });
         // Under nohup, as in some CI, SIGHUP would stay ignored.
-        let fixture = fixture
-            .arguments(&["--num-prompts-per-conc", "500"])
-            .started_by(&["env", "--default-signal=HUP"]);
+        let fixture = fixture.arguments(&["--num-prompts-per-conc", "500"]);
+        let with_hangup = ["env", "--default-signal=HUP"];
+        let fixture = if disturbance == Disturbance::CutNetwork {
+            fixture.started_by(&[&OWN_NETWORK[..], &with_hangup].concat())
+        } else if disturbance.sets_clock() {
+            with_own_clock(fixture.started_by(&with_hangup), &faketime().unwrap())
+        } else {
+            fixture.started_by(&with_hangup)
+        };
+        let disk = (disturbance == Disturbance::FullDisk).then(|| SmallDisk::of(&fixture));
         let mut run = fixture.start();
         let line = run.await_line("job imax-");
         let id = line.split([' ', ':']).nth(1).unwrap().to_owned();
@@ -98,6 +110,7 @@ impl Launcher {
             fixture,
             run,
             id,
+            disk,
         }
     }
 }

@@ -1,11 +1,11 @@
-//! Jobs that are disturbed at random instants: signals, kills, pauses, a full disk, limits of memory and file size, dead engines and
-//! containers. Whatever happens, nothing is left and the exit code is a documented one.
+//! Jobs that are disturbed at random instants: signals, kills, pauses, a full disk, limits of memory and file size, dead engines, containers
+//! and container engines, a network that is cut, a clock that is set. Whatever happens, nothing is left and the exit code is a documented one.
 //!
 //!     cargo test --test chaos -- --ignored --nocapture
 //!
 //! `IMAX_CHAOS_ROUNDS` is the number of rounds (60), `IMAX_CHAOS_MINUTES` a time instead; `IMAX_CHAOS_SEED` repeats a run, whose seed is
 //! printed, and `IMAX_CHAOS_ROUND` a single round of it. `IMAX_CHAOS_LAUNCHERS` is a list of local, docker and slurm; by default those whose
-//! programs are installed. The instants depend on the machine too, so that a seed repeats the disturbances and not the exact interleaving.
+//! programs are installed. The clock is set where libfaketime is installed. The instants depend on the machine too, so that a seed repeats the disturbances and not the exact interleaving.
 
 #![allow(
     clippy::unwrap_used,
@@ -30,6 +30,7 @@ mod harness;
 mod launcher;
 #[path = "../running/stopwatch.rs"]
 mod stopwatch;
+mod surroundings;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -76,7 +77,7 @@ fn disturb(seed: u64, round: u64, launchers: &[Launcher]) {
     let after = LATEST.mul_f64(random.random_range(0.0..1.0));
     let again = Duration::from_millis(random.random_range(0..800));
     eprintln!("round {round}: {launcher:?}, {disturbance:?} after {:.3} s", after.as_secs_f64());
-    let job = launcher.start();
+    let job = launcher.start(disturbance);
     std::thread::sleep(after);
     disturbance.strike(job, again);
 }

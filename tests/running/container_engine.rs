@@ -2,9 +2,12 @@
 //! packages `docker.io` and `iptables`, or `podman`, `crun` and `runc`. Both live as long as the test process.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::json;
 
 use crate::harness::{program, wait_until};
@@ -34,6 +37,9 @@ fn docker_arguments(folder: &str, socket: &str) -> Vec<String> {
 /// A container engine.
 pub struct Daemon {
     folder: tempfile::TempDir,
+    /// How it is started.
+    words: Vec<String>,
+    path: String,
 }
 
 impl Daemon {
@@ -111,22 +117,47 @@ impl Daemon {
             "[engine]\nruntime = \"runc\"\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\n",
         )
         .unwrap();
-        let log = std::fs::File::create(folder.path().join("log")).unwrap();
-        // `setpriv` asks the kernel to stop it when the thread that started it ends: this one ends with the tests.
-        std::thread::spawn(move || {
-            let mut command = Command::new("setpriv");
-            command
-                .env("PATH", path)
-                .args(["--pdeathsig", "TERM", program])
-                .args(arguments)
-                .env("CONTAINERS_CONF", settings);
-            let mut process = command.stdout(Stdio::null()).stderr(log).spawn().expect(NEEDS);
-            process.wait()
-        });
-        let daemon = Self { folder };
-        wait_until("the container engine answers", || daemon.ask(&["version"]).is_some());
+        let words = [program.to_owned()].into_iter().chain(arguments).collect();
+        let daemon = Self { folder, words, path };
+        daemon.spawn();
         daemon.import_image();
         daemon
+    }
+
+    /// Starts the process and waits until it answers.
+    fn spawn(&self) {
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.folder.path().join("log"));
+        // `setpriv` asks the kernel to stop it when the thread that started it ends: this one ends with the tests.
+        let mut command = Command::new("setpriv");
+        command
+            .env("PATH", &self.path)
+            .args(["--pdeathsig", "TERM"])
+            .args(&self.words)
+            .env("CONTAINERS_CONF", self.folder.path().join("containers.conf"))
+            .stdout(Stdio::null())
+            .stderr(log.unwrap());
+        std::thread::spawn(move || command.spawn().expect(NEEDS).wait());
+        wait_until("the container engine answers", || self.ask(&["version"]).is_some());
+    }
+
+    /// Kills Docker, so that nobody can stop its containers.
+    pub fn kill(&self) {
+        let number: i32 = std::fs::read_to_string(self.folder.path().join("pid"))
+            .unwrap()
+            .trim()
+            .parse()
+            .unwrap();
+        kill(Pid::from_raw(number), Signal::SIGKILL).unwrap();
+        wait_until("Docker has ended", || !Path::new(&format!("/proc/{number}/exe")).exists());
+    }
+
+    /// Starts Docker again after [`Daemon::kill`], with what it had.
+    pub fn start_again(&self) {
+        let _ = std::fs::remove_file(self.folder.path().join("pid"));
+        self.spawn();
     }
 
     /// Its socket.
