@@ -103,6 +103,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/changelog": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Entries of the changelog that were measured
+         * @description Newest first, each with the run that measured it, the pull request, and the curves that it made the run measure.
+         */
+        get: operations["changelog"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/changes": {
         parameters: {
             query?: never;
@@ -1514,6 +1534,108 @@ export interface operations {
             };
             /** @description The token has not the scope admin */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description None of the formats of Accept is offered */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The query selects too much */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server is busy, or the query took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changelog: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only entries about such curves: `KEY=GLOB` with KEY one of model, hardware, framework, precision, sequence, layout. Several filters of one key
+                 *     are alternatives, several keys must all match.
+                 * @example [
+                 *       "model=dsr1",
+                 *       "hardware=h200*"
+                 *     ]
+                 */
+                filter?: string[];
+                /** @description Only runs of this project. */
+                project?: string;
+                /** @description Only runs of this branch. */
+                branch?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Entries with their runs and curves */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: Record<string, never>[];
+                        /** @description The cursor of the next page; null on the last one */
+                        next: string | null;
+                    };
+                    "text/csv": string;
+                    "application/x-ndjson": string;
+                    "application/vnd.apache.parquet": string;
+                };
+            };
+            /** @description The client has the answer already */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is invalid or unknown */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A token is missing, unknown or expired */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3754,7 +3876,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description US dollars for one GPU-hour, with provider, kind, day and source; the first of a kind of hardware counts unless a provider is named */
+            /** @description US dollars for one GPU-hour, with provider, kind, day and source: those that the history keeps (imax history prices), and the list prices of other hardware; the first of a kind of hardware counts unless a provider is named */
             200: {
                 headers: {
                     [name: string]: unknown;
