@@ -545,7 +545,7 @@ pub(super) mod tests {
             lines.last().unwrap().join(" "),
             "publish /t/imax-results --to branch --commit abc --branch faster --kind pull-request --pull-request 7"
         );
-        let step = publish("branch", &PublishedChange::default(), words(["--partial"]));
+        let step = publish(Some("branch"), None, &PublishedChange::default(), words(["--partial"]));
         assert_eq!(
             step.command_lines[0].join(" "),
             "publish imax-artifacts/imax-results --to branch --partial"
