@@ -51,7 +51,7 @@ const MAY_IMPORT: [(&str, &[&str]); 28] = [
             "model", "system", "matrix", "job", "load", "eval", "result", "git", "github", "fleet", "measure", "evaluate", "store",
         ],
     ),
-    ("notify", &["model", "system", "report"]),
+    ("notify", &["model", "system", "result", "analysis", "report"]),
     (
         "store",
         &[

@@ -1,5 +1,6 @@
 //! Messages about verdicts to chats and other programs, through webhooks.
 
+pub(crate) mod exporter;
 mod webhook;
 
 use serde_json::{Value, json};

@@ -111,6 +111,49 @@ pub(crate) async fn export(
     Ok(export.written)
 }
 
+/// The runs of a filter one after another, oldest first, for those who send them elsewhere.
+pub(crate) struct ExportedRuns {
+    database: Database,
+    runs: std::vec::IntoIter<RunSummary>,
+    points: Vec<Filter>,
+    /// The files of a database of this process; removed with it.
+    _scratch: Option<tempfile::TempDir>,
+}
+
+impl ExportedRuns {
+    /// # Errors
+    /// [`ExportError`].
+    pub(crate) async fn open(from: &HistoryHome, filter: ExportFilter) -> Result<Self, ExportError> {
+        let mut opened = from.open(filter.runs).await?;
+        let mut runs = opened.database.runs(&opened.filter).await?;
+        runs.reverse();
+        let (database, scratch) = opened.into_parts();
+        Ok(Self {
+            database,
+            runs: runs.into_iter(),
+            points: filter.points,
+            _scratch: scratch,
+        })
+    }
+
+    /// The next run with its selected points; `None` at the end.
+    ///
+    /// # Errors
+    /// [`ExportError`].
+    pub(crate) async fn next(&mut self) -> Result<Option<(RunSummary, HistoryRun)>, ExportError> {
+        for summary in self.runs.by_ref() {
+            let mut run = self.database.run(&summary).await?;
+            if !self.points.is_empty() {
+                select(&mut run.run, None, &self.points);
+            }
+            if !run.run.points.is_empty() {
+                return Ok(Some((summary, run)));
+            }
+        }
+        Ok(None)
+    }
+}
+
 /// Runs that are being written.
 struct Export<'a> {
     database: Database,

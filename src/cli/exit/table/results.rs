@@ -4,6 +4,7 @@ use super::super::{Exit, ExitOf};
 use crate::github::workflow::WorkflowFileError;
 use crate::github::{DownloadError, EventFileError, GithubError, PlanFileError};
 use crate::notify::WebhookError;
+use crate::notify::exporter::ExporterError;
 use crate::report::RenderError;
 use crate::result::{FactsError, MappingError, NormalizeError, RawPointError};
 use crate::serve::{ServeError, SnapshotError};
@@ -476,6 +477,16 @@ impl ExitOf for ServeError {
             Self::Artifacts(error) => error.exit(),
             Self::File(error) => error.exit(),
             Self::Folder(error) => error.exit(),
+        }
+    }
+}
+
+impl ExitOf for ExporterError {
+    /// An address or a permission has to be corrected by the caller; a server that does not answer may do so later.
+    fn exit(&self) -> Exit {
+        match self {
+            Self::NoAddress { .. } | Self::Address { .. } | Self::Variable { .. } | Self::Refused { .. } => Exit::Usage,
+            Self::Setup { .. } | Self::Unreachable { .. } | Self::Busy { .. } | Self::Answer { .. } => Exit::Infrastructure,
         }
     }
 }
