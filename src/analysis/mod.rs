@@ -47,7 +47,7 @@ pub use deployment::{Deployment, DeploymentFamily, deployments};
 pub use evals::{EvalChange, EvalKey, EvalScore, eval_changes};
 pub use group_series::{GroupPoint, GroupRun, GroupValue, Reading as GroupReading, at_interactivity, geometric_means};
 pub use history::{
-    Cell, ColumnKind, DEFAULT_PROJECT, EvalRow, GivenVerdict, History, HistoryError, HistoryRun, INTERVAL_COLUMNS, JobSummary,
+    COMMUNITY, Cell, ColumnKind, DEFAULT_PROJECT, EvalRow, GivenVerdict, History, HistoryError, HistoryRun, INTERVAL_COLUMNS, JobSummary,
     METRIC_COLUMNS, NamedRun, PhaseTime, PointColumns, PointDistributions, PointRow, Quarantined, RecordRow, ReportedVerdicts, RowError,
     RunContext, RunHeader, RunIdentity, RunKind, RunRecord, RunRows, RunsFileError, Sketch, TableWriter, TimeSlice, merge_revisions,
     read_history, read_prices, read_run, run_of_rows, runs_of_parquet, runs_to_parquet, slices, value_columns, verdicts_of_report,

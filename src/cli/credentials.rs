@@ -8,7 +8,7 @@ use super::action::{JobEnvironment, JobEnvironmentError};
 
 /// Variables that hold the job's token, the tokens of the runner's services, and webhooks. A recipe runs with the rights of this
 /// process, so it can read `/proc/<pid>/environ` and could write to the repository with them.
-const CREDENTIALS: [&str; 15] = [
+const CREDENTIALS: [&str; 16] = [
     "GITHUB_TOKEN",
     "GH_TOKEN",
     "GITHUB_ENTERPRISE_TOKEN",
@@ -18,6 +18,7 @@ const CREDENTIALS: [&str; 15] = [
     "ACTIONS_RUNTIME_TOKEN",
     "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
     "ACTIONS_ID_TOKEN_REQUEST_URL",
+    "IMAX_TOKEN",
     "IMAX_SLACK_WEBHOOK_URL",
     "IMAX_DISCORD_WEBHOOK_URL",
     "IMAX_WEBHOOK_URL",

@@ -25,6 +25,7 @@ use crate::store::publish::{PublishError, PublishRequest, Published, RunDescript
         imax publish results/ --to postgres://imax@db.example.org/history --kind release\n  \
         imax publish results/ --to branch\n  \
         imax publish results/ --to s3://team-bench/history\n  \
+        imax publish results/ --to https://results.example.org\n  \
         imax publish results/ --to history.db --site public\n  \
         imax publish --site public --history branch\n  \
         imax publish results/ --to history.db --commit 0123abc --branch main --date 2026-11-22T05:00:00Z --dry-run --json")]
@@ -85,8 +86,9 @@ pub(super) struct VerdictsError {
 /// Help of `--to`.
 pub(super) const TO_HELP: &str = "The history: FILE.db, which is created if it is missing; postgres://USER@HOST/DATABASE with the password in \
      PGPASSWORD or ~/.pgpass; branch, the branch imax-history of GITHUB_REPOSITORY with a token in GITHUB_TOKEN that has `contents: write` \
-     (branch:NAME, branch:OWNER/REPOSITORY:NAME for others); or s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX with the \
-     credentials of the service's own tools";
+     (branch:NAME, branch:OWNER/REPOSITORY:NAME for others); s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX with the \
+     credentials of the service's own tools; or https://SERVER of imax serve --writes, with a token in IMAX_TOKEN or, in a job of GitHub with \
+     the permission `id-token: write`, without any secret";
 
 /// Whether the input was stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,12 +130,14 @@ pub(super) struct TargetArgs {
 }
 
 impl ValueEnum for RunKind {
+    /// Without that of the community: a reviewer of imax serve gives it, with all that belongs to it.
     fn value_variants<'a>() -> &'a [Self] {
-        &Self::ALL
+        &[Self::Main, Self::PullRequest, Self::Manual, Self::Import, Self::Release]
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         let help = match self {
+            Self::Community => return None,
             Self::Main => "A branch that others build on",
             Self::PullRequest => "A change that is not merged; part of no baseline",
             Self::Manual => "Started by hand",
@@ -173,8 +177,8 @@ impl TargetArgs {
         let ended = publish(&request).await;
         drop(display);
         let published = match ended {
-            // The token of a fork's pull request can only read, and the rest of the report is complete.
-            Err(PublishError::Branch(error)) if error.is_read_only() && github::is_github_actions() => {
+            // The rest of the report is complete.
+            Err(error) if github::is_github_actions() && has_no_right(&error) => {
                 let text = format!("the run was not added to {}: {}", request.to, with_causes(&error));
                 output::say_commands(&github::workflow_command("notice", &[("title", "imax")], &text));
                 return Ok(Stored::No);
@@ -195,6 +199,17 @@ impl TargetArgs {
             output::emit(&format!("{}\n", counts_text(&published, &request)))?;
         }
         Ok(if dry_run { Stored::No } else { Stored::Yes })
+    }
+}
+
+/// Whether a run is not published because a fork's pull request may not: its token can only read, and it has no OpenID Connect token.
+fn has_no_right(error: &PublishError) -> bool {
+    match error {
+        PublishError::Branch(error) => error.is_read_only(),
+        PublishError::Server(error) => {
+            error.is_without_token() && std::env::var("GITHUB_EVENT_NAME").is_ok_and(|event| event == "pull_request")
+        }
+        PublishError::Intake(_) | PublishError::Database(_) | PublishError::Bucket(_) | PublishError::Scratch(_) => false,
     }
 }
 
@@ -301,7 +316,7 @@ pub async fn run(args: PublishArgs) -> Result<Exit, Failure> {
             stored @ (Stored::No | Stored::Refused) => return Ok(stored.exit()),
         }
     }
-    let home = history.or_else(|| to.map(HistoryHome::from));
+    let home = history.or_else(|| to.and_then(HistoryTarget::home));
     if let (Some(folder), Some(home)) = (site, home) {
         write_site(home, folder).await?;
     }

@@ -85,9 +85,10 @@ impl ValueEnum for Scope {
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         let help = match self {
+            Self::Submit => "Submit runs, which wait for a reviewer",
             Self::Ingest => "Add runs",
             Self::Annotate => "Add and withdraw annotations",
-            Self::Review => "Retract and restore runs",
+            Self::Review => "Decide on submissions, retract and restore runs",
             Self::Admin => "All of these, and reading the log of writes",
         };
         Some(PossibleValue::new(self.as_str()).help(help))
@@ -166,6 +167,7 @@ fn table(tokens: &[Token]) -> String {
         let scopes: Vec<&str> = token.scopes.iter().map(|scope| scope.as_str()).collect();
         let state = match &token.revoked {
             Some(revoked) => format!("revoked {revoked}"),
+            None if token.issuer.is_some() => "OpenID Connect".to_owned(),
             None if token.is_valid_at(Utc::now()) => "valid".to_owned(),
             None => "expired".to_owned(),
         };

@@ -9,6 +9,7 @@ use super::body_cache::BodyCache;
 use super::error::ApiError;
 use super::history_metrics::ChosenCurves;
 use super::metrics::Metrics;
+use super::oidc::Oidc;
 use super::rate_limit::RateLimits;
 use super::readers::Reader;
 use super::source::{Served, Source};
@@ -20,8 +21,12 @@ pub(crate) struct Limits {
     pub connections: usize,
     /// Connections to the history.
     pub readers: usize,
-    /// Requests a second of one address or token; 0 for no limit.
+    /// Requests a second of one address; 0 for no limit.
     pub requests_per_second: u32,
+    /// Requests with a token a second, whatever their address; 0 for no limit.
+    pub token_requests_per_second: u32,
+    /// How long an answer may stay unread.
+    pub unread_time: Duration,
     /// The largest body of a request, bytes.
     pub body: usize,
     /// Points that one answer is made of.
@@ -52,6 +57,8 @@ pub(super) struct App {
     pub chosen_curves: ChosenCurves,
     pub metrics: Metrics,
     pub rates: RateLimits,
+    /// Who identifies workflows; `None` where they need a token.
+    pub oidc: Option<Oidc>,
     pub bodies: BodyCache,
     pub reads: ReadTurns,
     /// The turn of the one who writes.

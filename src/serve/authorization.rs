@@ -1,6 +1,7 @@
-//! Tokens of requests: `Authorization: Bearer imax_…`. A token is found by the SHA-256 of its text, so that the history holds nothing that lets
-//! anybody in, and comparing takes no time that tells of another token.
+//! Who asks: `Authorization: Bearer`, with a token of this history or one that GitHub signed for a workflow. A token of the history is found by
+//! the SHA-256 of its text, so that the history holds nothing that lets anybody in, and comparing takes no time that tells of another token.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
@@ -10,13 +11,14 @@ use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::Utc;
 
 use super::app::App;
 use super::error::ApiError;
+use super::oidc::{Oidc, Workflow};
 use crate::model::{Digest, Secret};
 use crate::store::database::{Database, Scope, Token};
 use crate::system::files::FileError;
@@ -26,46 +28,99 @@ const TOKEN_PREFIX: &str = "imax_";
 /// No token is longer.
 const LONGEST_TOKEN: usize = 100;
 
-/// The token of a request, if it counts and allows what is wanted. One that does not count is not told from one that there never was.
+/// Who asks, and what they may do.
+#[derive(Debug)]
+pub(super) struct Holder {
+    pub token: Token,
+    /// What identifies a workflow, whose token is not one of the history. Its number is 0 before its first write.
+    pub workflow: Option<Workflow>,
+}
+
+/// The holder of a request's token, if it counts and allows what is wanted. One that does not count is not told from one that there never was.
 ///
 /// # Errors
-/// [`ApiError::Unauthorized`], [`ApiError::Forbidden`].
-pub(super) async fn authorize(database: &mut Database, headers: &HeaderMap, wanted: Option<Scope>) -> Result<Token, ApiError> {
+/// [`ApiError::Unauthorized`], [`ApiError::Forbidden`], [`ApiError::Issuer`].
+pub(super) async fn authorize(app: &App, database: &mut Database, headers: &HeaderMap, wanted: Option<Scope>) -> Result<Holder, ApiError> {
     let text = token_text(headers)?;
-    let found = database.token(&Digest::of(text.as_bytes())).await?;
-    let token = found.filter(|token| token.is_valid_at(Utc::now()));
-    let token = token.ok_or(ApiError::Unauthorized("the token is unknown, revoked or expired"))?;
+    let holder = match &app.oidc {
+        Some(oidc) if Oidc::is_meant_by(text) => workflow(oidc, database, text).await?,
+        Some(_) | None => Holder {
+            token: own_token(database, text).await?,
+            workflow: None,
+        },
+    };
     match wanted {
-        Some(scope) if !token.allows(scope) => Err(ApiError::Forbidden(format!("the token has not the scope {}", scope.as_str()))),
-        Some(_) | None => Ok(token),
+        Some(scope) if !holder.token.allows(scope) => Err(lacks(scope)),
+        Some(_) | None => Ok(holder),
     }
 }
 
+/// The refusal of a token without a scope.
+pub(super) fn lacks(scope: Scope) -> ApiError {
+    ApiError::Forbidden(format!("the token has not the scope {}", scope.as_str()))
+}
+
+async fn own_token(database: &mut Database, text: &str) -> Result<Token, ApiError> {
+    if !text.starts_with(TOKEN_PREFIX) || text.len() > LONGEST_TOKEN {
+        return Err(NEEDED);
+    }
+    let found = database.token(&Digest::of(text.as_bytes())).await?;
+    let token = found.filter(|token| token.is_valid_at(Utc::now()));
+    token.ok_or_else(|| ApiError::unauthorized("the token is unknown, revoked or expired"))
+}
+
+async fn workflow(oidc: &Oidc, database: &mut Database, text: &str) -> Result<Holder, ApiError> {
+    let workflow = oidc.workflow(text).await?;
+    let known = database.token(&workflow.identity.hash).await?;
+    if known.as_ref().is_some_and(|known| known.revoked.is_some()) {
+        return Err(ApiError::unauthorized("the repository was revoked by imax token revoke"));
+    }
+    let id = known.map_or(0, |known| known.id);
+    Ok(Holder {
+        token: Token::of_identity(id, &workflow.identity),
+        workflow: Some(workflow),
+    })
+}
+
+const NEEDED: ApiError = ApiError::Unauthorized(Cow::Borrowed(
+    "a token is needed: Authorization: Bearer imax_…; imax token create makes one",
+));
+
 fn token_text(headers: &HeaderMap) -> Result<&str, ApiError> {
-    const NEEDED: ApiError = ApiError::Unauthorized("a token is needed: Authorization: Bearer imax_…; imax token create makes one");
     let mut values = headers.get_all(AUTHORIZATION).into_iter();
     let (Some(value), None) = (values.next(), values.next()) else {
         return Err(NEEDED);
     };
     let text = value.to_str().map_err(|_| NEEDED)?;
-    let (scheme, text) = text.split_once(' ').ok_or(NEEDED)?;
-    let is_token = scheme.eq_ignore_ascii_case("bearer") && text.starts_with(TOKEN_PREFIX) && text.len() <= LONGEST_TOKEN;
-    if is_token { Ok(text) } else { Err(NEEDED) }
+    match text.split_once(' ') {
+        Some((scheme, text)) if scheme.eq_ignore_ascii_case("bearer") => Ok(text),
+        Some(_) | None => Err(NEEDED),
+    }
 }
 
-/// Keeps readers without a token out where reads are closed.
+/// Keeps readers without a token out where reads are closed, and counts the requests of those with one.
 pub(super) async fn closed(State(app): State<Arc<App>>, request: Request, next: Next) -> Result<Response, ApiError> {
-    if app.rules.is_closed {
-        let (headers, served, time) = (request.headers().clone(), app.served(), app.limits.query_time);
-        let check = move || async move {
-            let mut reader = served.readers.take().await?;
-            let token = authorize(&mut reader, &headers, None).await;
-            reader.give_back();
-            token
-        };
-        app.reads.run(time, check).await?;
+    if !app.rules.is_closed {
+        return Ok(next.run(request).await);
     }
-    Ok(next.run(request).await)
+    let (headers, served, time) = (request.headers().clone(), app.served(), app.limits.query_time);
+    let checking = Arc::clone(&app);
+    let check = move || async move {
+        let mut reader = served.readers.take().await?;
+        let holder = authorize(&checking, &mut reader, &headers, None).await;
+        reader.give_back();
+        holder
+    };
+    let holder = app.reads.run(time, check).await?;
+    let counted = app.rates.count_token(holder.token.id);
+    let mut response = match &counted {
+        Some(counted) if counted.is_above() => counted.refusal().into_response(),
+        Some(_) | None => next.run(request).await,
+    };
+    if let Some(counted) = counted {
+        counted.mark(response.headers_mut());
+    }
+    Ok(response)
 }
 
 /// Bytes of randomness in a token.

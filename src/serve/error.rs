@@ -1,11 +1,14 @@
 //! Errors of requests as problem details (RFC 9457).
 
+use std::borrow::Cow;
+
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::oidc::OidcRefusal;
 use crate::model::with_causes;
 use crate::store::database::DatabaseError;
 
@@ -34,7 +37,10 @@ pub(super) enum ApiError {
     #[error("too many requests; try again in {retry_s} s")]
     RateLimited { retry_s: u64 },
     #[error("{0}")]
-    Unauthorized(&'static str),
+    Unauthorized(Cow<'static, str>),
+    /// The issuer of OpenID Connect tokens does not answer.
+    #[error("{0}")]
+    Issuer(OidcRefusal),
     #[error("{0}")]
     Forbidden(String),
     #[error("{0}")]
@@ -86,7 +92,21 @@ impl From<DatabaseError> for ApiError {
     }
 }
 
+impl From<OidcRefusal> for ApiError {
+    fn from(refusal: OidcRefusal) -> Self {
+        match refusal {
+            OidcRefusal::Token(_) => Self::Unauthorized(refusal.to_string().into()),
+            OidcRefusal::Rule(words) => Self::Forbidden(words),
+            OidcRefusal::Keys => Self::Issuer(refusal),
+        }
+    }
+}
+
 impl ApiError {
+    pub(super) fn unauthorized(words: &'static str) -> Self {
+        Self::Unauthorized(Cow::Borrowed(words))
+    }
+
     pub(super) fn parameter(name: &str, found: &str, expected: impl Into<String>) -> Self {
         Self::Parameter {
             name: name.to_owned(),
@@ -106,7 +126,7 @@ impl ApiError {
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooMany { .. } | Self::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::TooSlow(_) | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TooSlow(_) | Self::Busy | Self::Issuer(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) | Self::ReadOnly(_) => StatusCode::FORBIDDEN,
@@ -136,7 +156,7 @@ impl IntoResponse for ApiError {
             Self::RateLimited { retry_s } => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(*retry_s));
             }
-            Self::Busy | Self::TooSlow(_) => {
+            Self::Busy | Self::TooSlow(_) | Self::Issuer(_) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
             }
             Self::Unauthorized(_) => {

@@ -9,6 +9,7 @@ mod blocking;
 mod body_cache;
 mod card;
 mod conditional;
+mod config;
 mod cursor;
 mod docs_page;
 mod encode;
@@ -21,6 +22,7 @@ mod history_metrics;
 mod listener;
 mod metric_registry;
 mod metrics;
+mod oidc;
 mod openapi;
 mod page_files;
 mod pages;
@@ -34,6 +36,8 @@ mod security;
 mod selection_params;
 mod snapshot;
 mod source;
+mod stall_guard;
+mod tls;
 mod write;
 
 use std::net::SocketAddr;
@@ -44,13 +48,18 @@ use tokio::net::TcpListener;
 
 pub(crate) use app::{AccessRules, Limits};
 pub(crate) use authorization::new_token;
+pub(crate) use config::{ConfigError, ServeConfig};
 pub(crate) use history_metrics::ChosenCurves;
 pub(crate) use listener::GRACE;
+pub(crate) use oidc::{OidcError, OidcSettings};
 pub(crate) use openapi::description;
 pub(crate) use snapshot::{ReportSource, SiteRequest, SnapshotError, publish_site, report_pages};
+pub(crate) use tls::{TlsFileError, TlsFiles};
+
+use listener::Transport;
 
 use crate::store::artifacts::ArtifactError;
-use crate::store::database::DatabaseError;
+use crate::store::database::{Access, Database, DatabaseError};
 use crate::store::history::{HistoryFolderError, HistoryHome, OpenArtifactsError, OpenError};
 use crate::system::cancellation::Cancellation;
 
@@ -64,6 +73,10 @@ pub(crate) struct ServeRequest {
     pub limits: Limits,
     pub rules: AccessRules,
     pub chosen_curves: ChosenCurves,
+    /// How workflows identify themselves; `None` where they need a token.
+    pub oidc: Option<OidcSettings>,
+    /// `None` for plain HTTP.
+    pub tls: Option<TlsFiles>,
     /// How often files are looked at again.
     pub refresh: Duration,
 }
@@ -79,6 +92,12 @@ pub(crate) enum ServeError {
     Origin(String),
     #[error("{0} is kept in files, which imax publish and imax collect write; serve a database for writes")]
     ReadOnly(String),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Tls(#[from] TlsFileError),
+    #[error(transparent)]
+    Oidc(#[from] OidcError),
     #[error(transparent)]
     Database(#[from] DatabaseError),
     #[error(transparent)]
@@ -109,20 +128,32 @@ pub(crate) async fn serve(request: ServeRequest, cancellation: &Cancellation, re
         limits,
         rules,
         chosen_curves,
+        oidc,
+        tls,
         refresh,
     } = request;
     if !is_public && !listen.ip().to_canonical().is_loopback() {
         return Err(ServeError::Public(listen));
     }
-    if rules.is_writable && !matches!(home, HistoryHome::Database(_)) {
-        return Err(ServeError::ReadOnly(home.to_string()));
+    match (rules.is_writable, &home) {
+        // A history that is to be written may be new, or of an older version.
+        (true, HistoryHome::Database(address)) => Database::open(address, Access::Write).await?.close().await?,
+        (true, HistoryHome::Folder(_) | HistoryHome::Branch(_) | HistoryHome::Bucket(_)) => {
+            return Err(ServeError::ReadOnly(home.to_string()));
+        }
+        (false, _) => {}
     }
     let source = source::Source::open(home, limits.readers, limits.query_time).await?;
-    let connections = limits.connections;
     let reads = blocking::ReadTurns::new(limits.readers);
+    let transport = Transport {
+        connections: limits.connections,
+        unread_time: limits.unread_time,
+        tls: tls.as_ref().map(tls::acceptor).transpose()?,
+    };
     let app = Arc::new(app::App {
         source,
-        rates: rate_limit::RateLimits::new(limits.requests_per_second),
+        rates: rate_limit::RateLimits::new(limits.requests_per_second, limits.token_requests_per_second),
+        oidc: oidc.map(oidc::Oidc::new).transpose()?,
         limits,
         rules,
         chosen_curves,
@@ -135,7 +166,7 @@ pub(crate) async fn serve(request: ServeRequest, cancellation: &Cancellation, re
     let failed = |source| ServeError::Listen { address: listen, source };
     let listener = TcpListener::bind(listen).await.map_err(failed)?;
     ready(listener.local_addr().map_err(failed)?);
-    let answering = listener::answer(listener, router, connections, cancellation);
+    let answering = listener::answer(listener, router, transport, cancellation);
     let (all_ended, ()) = tokio::join!(answering, app.source.refresh(refresh, cancellation));
     if all_ended { Ok(()) } else { Err(ServeError::Unfinished) }
 }

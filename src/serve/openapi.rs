@@ -17,7 +17,7 @@ use utoipa::{Modify, OpenApi, PartialSchema, ToSchema};
 use super::api::{
     accuracy, annotated, annotations, changelog, changes, cheapest, compare, corrections, costs, deployments, evals, facets, files,
     frontier, hardware, ingest, operations, pictures, point, points, projects, published, quarantine, records, regressions, reliability,
-    runs, series, trends,
+    runs, series, submissions, trends,
 };
 use super::error::{PROBLEM_TYPE, Problem};
 use super::format::Format;
@@ -43,6 +43,7 @@ use crate::store::database::{ColumnType, point_columns};
         regressions::regressions, regressions::bisection, trends::trends, records::records, operations::operations, hardware::hardware, hardware::prices,
         files::file, files::content, published::mlperf, published::derived, published::data_sets, quarantine::quarantine, pictures::badge,
         pictures::card, pictures::chart, ingest::ingest,
+        submissions::submissions, submissions::submission, submissions::submit, submissions::accept, submissions::refuse,
         corrections::annotate, corrections::withdraw, corrections::retract, corrections::restore, corrections::audit, health::healthz, health::readyz,
         metrics::metrics,
     ),
@@ -175,7 +176,9 @@ impl Modify for CommonResponses {
         let token = SecurityScheme::Http(
             HttpBuilder::new()
                 .scheme(HttpAuthScheme::Bearer)
-                .description(Some("A token of imax token create"))
+                .description(Some(
+                    "A token of imax token create, or one that GitHub signed for a workflow (OpenID Connect)",
+                ))
                 .build(),
         );
         description.components.get_or_insert_default().add_security_scheme("token", token);

@@ -1,9 +1,9 @@
 //! Limits of requests by token or address, with the headers of draft-ietf-httpapi-ratelimit-headers.
 
+use std::hash::Hash;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
@@ -25,69 +25,127 @@ const MOST_CLIENTS: usize = 100_000;
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const STATE: HeaderName = HeaderName::from_static("ratelimit");
 
-/// Requests are counted by IPv4 address, or by the network of an IPv6 address: a host has a /64 of them.
-type Limiter = RateLimiter<IpAddr, DashMapStateStore<IpAddr>, DefaultClock, StateInformationMiddleware>;
-
-/// The limit of each client; none if it is 0.
+/// Requests by address, and by token where there is one.
 #[derive(Debug)]
-pub(super) struct RateLimits(Option<Limit>);
+pub(super) struct RateLimits {
+    /// By IPv4 address, or by the network of an IPv6 address: a host has a /64 of them.
+    addresses: Option<Limit<IpAddr>>,
+    /// By the number of the token.
+    tokens: Option<Limit<i64>>,
+}
 
 #[derive(Debug)]
-struct Limit {
-    limiter: Limiter,
+struct Limit<K: Hash + Eq + Clone> {
+    /// Its name in the headers.
+    name: &'static str,
+    limiter: RateLimiter<K, DashMapStateStore<K>, DefaultClock, StateInformationMiddleware>,
     clock: DefaultClock,
     burst: u32,
 }
 
+/// A request that was counted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Counted {
+    name: &'static str,
+    burst: u32,
+    /// Requests that may follow at once.
+    left: u32,
+    /// When to try again, for a request above the limit, s.
+    retry_s: Option<u64>,
+}
+
 impl RateLimits {
-    pub(super) fn new(requests_per_second: u32) -> Self {
-        let Some(rate) = NonZeroU32::new(requests_per_second) else {
-            return Self(None);
-        };
+    /// Requests a second of an address and of a token; no limit if it is 0.
+    pub(super) fn new(of_address: u32, of_token: u32) -> Self {
+        Self {
+            addresses: Limit::new("default", of_address),
+            tokens: Limit::new("token", of_token),
+        }
+    }
+
+    /// Counts a request with a valid token; `None` without a limit.
+    pub(super) fn count_token(&self, token: i64) -> Option<Counted> {
+        Some(self.tokens.as_ref()?.count(&token))
+    }
+}
+
+impl<K: Hash + Eq + Clone> Limit<K> {
+    fn new(name: &'static str, requests_per_second: u32) -> Option<Self> {
+        let rate = NonZeroU32::new(requests_per_second)?;
         let burst = rate.saturating_mul(NonZeroU32::MIN.saturating_add(BURST_S - 1));
         let quota = Quota::per_second(rate).allow_burst(burst);
-        Self(Some(Limit {
+        Some(Self {
+            name,
             limiter: RateLimiter::dashmap(quota).with_middleware(),
             clock: DefaultClock::default(),
             burst: burst.get(),
-        }))
+        })
+    }
+
+    fn count(&self, client: &K) -> Counted {
+        if self.limiter.len() > MOST_CLIENTS {
+            self.limiter.retain_recent();
+        }
+        let (left, retry_s) = match self.limiter.check_key(client) {
+            Ok(left) => (left.remaining_burst_capacity(), None),
+            Err(until) => {
+                let wait = until.wait_time_from(self.clock.now());
+                (0, Some(wait.as_secs().saturating_add(1)))
+            }
+        };
+        Counted {
+            name: self.name,
+            burst: self.burst,
+            left,
+            retry_s,
+        }
     }
 }
 
-/// Counts a request, refuses it above the limit, and says what is left.
+impl Counted {
+    pub(super) fn is_above(&self) -> bool {
+        self.retry_s.is_some()
+    }
+
+    pub(super) fn refusal(&self) -> ApiError {
+        ApiError::RateLimited {
+            retry_s: self.retry_s.unwrap_or_default(),
+        }
+    }
+
+    /// Adds what is left to an answer.
+    pub(super) fn mark(&self, headers: &mut HeaderMap) {
+        let Self {
+            name,
+            burst,
+            left,
+            retry_s,
+        } = self;
+        for (header, text) in [
+            (STATE, format!("\"{name}\";r={left};t={}", retry_s.unwrap_or(1))),
+            (POLICY, format!("\"{name}\";q={burst};w={BURST_S}")),
+        ] {
+            if let Ok(value) = HeaderValue::from_str(&text) {
+                // A list may be in several fields (RFC 9651, section 4.2).
+                headers.append(header, value);
+            }
+        }
+    }
+}
+
+/// Counts a request by its address, refuses it above the limit, and says what is left.
 pub(super) async fn limit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let Some(limit) = &app.rates.0 else {
+    let Some(limit) = &app.rates.addresses else {
         return next.run(request).await;
     };
-    if limit.limiter.len() > MOST_CLIENTS {
-        limit.limiter.retain_recent();
-    }
-    let client = client(&request, app.rules.is_behind_proxy);
-    let mut response = match limit.limiter.check_key(&client) {
-        Ok(left) => {
-            let mut response = next.run(request).await;
-            state(response.headers_mut(), left.remaining_burst_capacity(), Duration::from_secs(1));
-            response
-        }
-        Err(until) => {
-            let wait = until.wait_time_from(limit.clock.now());
-            let retry_s = wait.as_secs().saturating_add(1);
-            let mut response = ApiError::RateLimited { retry_s }.into_response();
-            state(response.headers_mut(), 0, Duration::from_secs(retry_s));
-            response
-        }
+    let counted = limit.count(&client(&request, app.rules.is_behind_proxy));
+    let mut response = if counted.is_above() {
+        counted.refusal().into_response()
+    } else {
+        next.run(request).await
     };
-    let policy = format!("\"default\";q={};w={BURST_S}", limit.burst);
-    if let Ok(policy) = HeaderValue::from_str(&policy) {
-        response.headers_mut().insert(POLICY, policy);
-    }
+    counted.mark(response.headers_mut());
     response
-}
-
-fn state(headers: &mut HeaderMap, left: u32, reset: Duration) {
-    if let Ok(value) = HeaderValue::from_str(&format!("\"default\";r={left};t={}", reset.as_secs())) {
-        headers.insert(STATE, value);
-    }
 }
 
 /// A token does not identify a client before it is checked: a new invalid one could be sent with each request.

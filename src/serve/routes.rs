@@ -16,7 +16,7 @@ use tower_http::trace::TraceLayer;
 use super::api::{
     accuracy, annotated, annotations, changelog, changes, cheapest, compare, corrections, costs, deployments, evals, facets, files,
     frontier, hardware, ingest, operations, pictures, point, points, projects, published, quarantine, records, regressions, reliability,
-    runs, series, trends,
+    runs, series, submissions, trends,
 };
 use super::app::{App, Shared};
 use super::authorization::closed;
@@ -40,6 +40,22 @@ pub(super) fn router(app: &Arc<App>) -> Result<Router, ServeError> {
         .layer(middleware::from_fn_with_state(Arc::clone(app), closed));
     let writes = Router::new()
         .route("/api/v1/ingest", write("ingest", Scope::Ingest, ingest::ingest))
+        .route(
+            "/api/v1/submissions",
+            // Not kept, and without a validator: a submission is no change of what was measured.
+            read(submissions::submissions)
+                .layer(middleware::from_fn_with_state(Arc::clone(app), closed))
+                .merge(write("submit", Scope::Submit, submissions::submit)),
+        )
+        .route("/api/v1/submissions/{id}", read(submissions::submission))
+        .route(
+            "/api/v1/submissions/{id}/accept",
+            write("accept", Scope::Review, submissions::accept),
+        )
+        .route(
+            "/api/v1/submissions/{id}/refuse",
+            write("refuse", Scope::Review, submissions::refuse),
+        )
         .route("/api/v1/annotations", write("annotate", Scope::Annotate, corrections::annotate))
         .route(
             "/api/v1/annotations/{id}/withdraw",

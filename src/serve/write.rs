@@ -13,12 +13,14 @@ use axum::routing::{MethodRouter, post};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use utoipa::IntoParams;
 
 use super::app::{App, PeerAddress, Shared};
-use super::authorization::authorize;
+use super::authorization::{Holder, authorize, lacks};
 use super::blocking::on_blocking_thread;
 use super::error::ApiError;
 use super::form::{Form, Nothing};
+use super::rate_limit::Counted;
 use crate::store::database::{Access, Address, Database, NewAuditEntry, RunFilter, Scope, Token};
 
 /// How long a write may take, the turn of others included.
@@ -27,9 +29,13 @@ const WRITE_TIME: Duration = Duration::from_secs(60);
 const BODY_TIME: Duration = Duration::from_secs(60);
 
 /// A write that is allowed.
-pub(super) struct WriteRequest {
+pub(super) struct WriteRequest<P = Nothing> {
     pub token: Token,
+    /// The repository of a workflow that writes without a token of the history.
+    pub repository: Option<String>,
     pub headers: HeaderMap,
+    /// Parameters of the query.
+    pub parameters: P,
     /// Parameters of the path.
     pub path: HashMap<String, String>,
     pub body: Bytes,
@@ -42,7 +48,7 @@ pub(super) struct Written {
     pub detail: String,
 }
 
-impl WriteRequest {
+impl<P> WriteRequest<P> {
     /// The body as a document.
     ///
     /// # Errors
@@ -66,13 +72,22 @@ impl WriteRequest {
     /// # Errors
     /// [`ApiError::Forbidden`].
     pub(super) fn check_bounds(&self, project: &str, branch: Option<&str>) -> Result<(), ApiError> {
-        if let Some(own) = self.token.project.as_deref().filter(|own| *own != project) {
-            return Err(ApiError::Forbidden(format!(
-                "the token is of the project {own:?}, not of {project:?}"
-            )));
-        }
+        self.check_project(project)?;
         match self.token.branch.as_deref() {
             Some(own) if branch != Some(own) => Err(ApiError::Forbidden(format!("the token is of the branch {own:?} alone"))),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Checks that the token may write to a project.
+    ///
+    /// # Errors
+    /// [`ApiError::Forbidden`].
+    pub(super) fn check_project(&self, project: &str) -> Result<(), ApiError> {
+        match self.token.project.as_deref() {
+            Some(own) if own != project => Err(ApiError::Forbidden(format!(
+                "the token is of the project {own:?}, not of {project:?}"
+            ))),
             Some(_) | None => Ok(()),
         }
     }
@@ -99,16 +114,17 @@ impl WriteRequest {
 }
 
 /// A route that writes. `action` is its name in the log.
-pub(super) fn write<F>(
+pub(super) fn write<P, F>(
     action: &'static str,
     scope: Scope,
-    handler: impl Fn(Address, WriteRequest) -> F + Clone + Send + Sync + 'static,
+    handler: impl Fn(Address, WriteRequest<P>) -> F + Clone + Send + Sync + 'static,
 ) -> MethodRouter<Arc<App>>
 where
+    P: DeserializeOwned + IntoParams + Send + 'static,
     F: Future<Output = Result<Written, ApiError>>,
 {
     post(
-        move |State(app): Shared, Path(path): Path<HashMap<String, String>>, Form(Nothing {}, _): Form<Nothing>, request: Request| async move {
+        move |State(app): Shared, Path(path): Path<HashMap<String, String>>, Form(parameters, Nothing {}): Form<P>, request: Request| async move {
             let (parts, body) = request.into_parts();
             let client = parts
                 .extensions
@@ -120,6 +136,7 @@ where
                 client,
                 headers: parts.headers,
                 path,
+                parameters,
                 body: read_body(body, app.limits.body).await?,
             };
             on_blocking_thread(WRITE_TIME, move || carry_out(app, asked, handler)).await
@@ -128,12 +145,13 @@ where
 }
 
 /// A write that nobody has looked at.
-struct Asked {
+struct Asked<P> {
     action: &'static str,
     scope: Scope,
     client: String,
     headers: HeaderMap,
     path: HashMap<String, String>,
+    parameters: P,
     body: Bytes,
 }
 
@@ -148,7 +166,7 @@ async fn read_body(body: Body, most: usize) -> Result<Bytes, ApiError> {
 }
 
 /// Checks the token, lets the write have its turn, and logs it. Requests without a valid token are not logged: anybody could fill the history.
-async fn carry_out<F>(app: Arc<App>, asked: Asked, handler: impl Fn(Address, WriteRequest) -> F) -> Result<Response, ApiError>
+async fn carry_out<P, F>(app: Arc<App>, asked: Asked<P>, handler: impl Fn(Address, WriteRequest<P>) -> F) -> Result<Response, ApiError>
 where
     F: Future<Output = Result<Written, ApiError>>,
 {
@@ -156,36 +174,84 @@ where
     let (true, Some(address)) = (app.rules.is_writable, served.writes_to.clone()) else {
         return Err(ApiError::ReadOnly("this server does not write; imax serve --writes does"));
     };
+    let mut reader = served.readers.take().await?;
+    let holder = authorize(&app, &mut reader, &asked.headers, None).await;
+    reader.give_back();
+    let Holder { mut token, workflow } = holder?;
+    if let Some(workflow) = workflow.as_ref().filter(|_| token.id == 0) {
+        let mut database = Database::open(&address, Access::Write).await?;
+        token.id = database.identity(&workflow.identity).await?;
+        database.close().await?;
+    }
+    let counted = app.rates.count_token(token.id);
+    if let Some(counted) = counted.filter(Counted::is_above) {
+        // Not logged: what is above the limit costs nothing.
+        let mut response = counted.refusal().into_response();
+        counted.mark(response.headers_mut());
+        return Ok(response);
+    }
+    let repository = workflow.map(|workflow| workflow.repository);
+    let done = logged(&app, &address, Known { token, repository }, asked, handler).await?;
+    let mut response = match done {
+        Ok(written) => (written.status, Json(written.answer)).into_response(),
+        Err(error) => error.into_response(),
+    };
+    if let Some(counted) = counted {
+        counted.mark(response.headers_mut());
+    }
+    Ok(response)
+}
+
+/// Who writes.
+struct Known {
+    token: Token,
+    repository: Option<String>,
+}
+
+/// Carries a write out, or refuses it, and logs it.
+///
+/// # Errors
+/// If it cannot be logged.
+async fn logged<P, F>(
+    app: &App,
+    address: &Address,
+    known: Known,
+    asked: Asked<P>,
+    handler: impl Fn(Address, WriteRequest<P>) -> F,
+) -> Result<Result<Written, ApiError>, ApiError>
+where
+    F: Future<Output = Result<Written, ApiError>>,
+{
+    let Known { token, repository } = known;
     let Asked {
         action,
         scope,
         client,
         headers,
         path,
+        parameters,
         body,
     } = asked;
-    let mut reader = served.readers.take().await?;
-    let token = authorize(&mut reader, &headers, None).await;
-    reader.give_back();
-    let token = token?;
     let request_id = headers
         .get("x-request-id")
         .and_then(|id| id.to_str().ok())
         .unwrap_or_default()
         .to_owned();
-    let (id, is_allowed) = (token.id, token.allows(scope));
-    let done = if is_allowed {
+    let id = token.id;
+    let done = if token.allows(scope) {
         // One after another: the history takes one writer at a time, and those who wait should not hold connections.
         let _turn = app.turn.lock().await;
         let request = WriteRequest {
             token,
+            repository,
             headers,
+            parameters,
             path,
             body,
         };
         handler(address.clone(), request).await
     } else {
-        Err(ApiError::Forbidden(format!("the token has not the scope {}", scope.as_str())))
+        Err(lacks(scope))
     };
     let (status, detail) = match &done {
         Ok(written) => (written.status.as_u16(), written.detail.clone()),
@@ -199,9 +265,8 @@ where
         address: client,
         request_id: request_id.chars().take(100).collect(),
     };
-    let mut database = Database::open(&address, Access::Write).await?;
+    let mut database = Database::open(address, Access::Write).await?;
     database.log_write(entry).await?;
     database.close().await?;
-    let written = done?;
-    Ok((written.status, Json(written.answer)).into_response())
+    Ok(done)
 }

@@ -18,6 +18,7 @@ mod power;
 pub(crate) mod publish;
 pub(crate) mod remote_files;
 pub(crate) mod run_files;
+pub(crate) mod server;
 mod work;
 
 pub(crate) use gather::{GatherError, PlanError, RESULTS_FILE, gather, load_run, point_of_document, run_of_measured};

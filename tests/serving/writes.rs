@@ -8,14 +8,14 @@ use crate::harness::imax;
 use crate::postgres::Server;
 
 /// A history with a server that writes to it.
-struct Written {
-    fixture: Fixture,
-    history: String,
-    served: Served,
+pub struct Written {
+    pub fixture: Fixture,
+    pub history: String,
+    pub served: Served,
 }
 
 impl Written {
-    fn sqlite() -> Self {
+    pub fn sqlite() -> Self {
         let fixture = Fixture::new();
         let history = crate::client::sqlite(&fixture);
         Self::of(fixture, history)
@@ -27,7 +27,7 @@ impl Written {
     }
 
     /// A token, by the arguments after its history.
-    fn token(&self, arguments: &[&str]) -> String {
+    pub fn token(&self, arguments: &[&str]) -> String {
         let mut line = vec!["token", "create", "--history", &self.history, "--name", "jane"];
         line.extend(arguments);
         let ended = self.fixture.imax(&line, &[]);
@@ -35,7 +35,7 @@ impl Written {
         ended.stdout.trim().to_owned()
     }
 
-    fn post(&self, path: &str, token: &str, key: &str, body: &[u8]) -> Answer {
+    pub fn post(&self, path: &str, token: &str, key: &str, body: &[u8]) -> Answer {
         let bearer = format!("Bearer {token}");
         let mut headers = vec![("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
         if !key.is_empty() {
@@ -44,18 +44,22 @@ impl Written {
         self.served.send("POST", path, &headers, body)
     }
 
-    /// A run as `imax export` writes it, of another date.
     fn run(&self, date: &str, branch: &str) -> Value {
-        let file = std::fs::read_dir(ten_nights()).unwrap().next().unwrap().unwrap().path();
-        let mut run: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
-        run["date"] = json!(date);
-        run["branch"] = json!(branch);
-        run
+        run_of(date, branch)
     }
 
     fn count(&self) -> usize {
         self.served.json("/api/v1/runs")["data"].as_array().unwrap().len()
     }
+}
+
+/// A run as `imax export` writes it, of another date.
+pub fn run_of(date: &str, branch: &str) -> Value {
+    let file = std::fs::read_dir(ten_nights()).unwrap().next().unwrap().unwrap().path();
+    let mut run: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    run["date"] = json!(date);
+    run["branch"] = json!(branch);
+    run
 }
 
 fn ingest_is_stored_once(written: &Written) {

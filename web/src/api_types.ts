@@ -27,6 +27,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/annotated": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Annotations of the points that a chart of newest curves shows
+         * @description Of the newest curves of a branch (`main` without one), or with `run` of that run: each annotation that is about some of their points, with
+         *     those points.
+         */
+        get: operations["annotated"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/annotations": {
         parameters: {
             query?: never;
@@ -103,6 +124,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/bisection": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What lies between the last good and the first bad run of a thread
+         * @description `between` has the runs of other points, and those of branches that begin with `bisect-` and the thread's name, which measured points of
+         *     it; `comment` is the `/sweep` comment that measures the points of the thread alone, `commands` make a pull request of the middle commit.
+         */
+        get: operations["bisection"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/changelog": {
         parameters: {
             query?: never;
@@ -133,7 +175,8 @@ export interface paths {
         /**
          * Change points of a branch
          * @description The change of the level happened after `after_run` and at the latest with `run`; the method is that of the kept levels. With `as_of`, levels are
-         *     computed from what held then. Without `branch`, it is `main`. Annotations of the point within three days stand beside it.
+         *     computed from what held then. Without `branch`, it is `main`. `low` and `high` are the 95 % interval of `relative`.
+         *     Annotations of the point between the two runs and within three days stand beside it, with where the two runs come from.
          */
         get: operations["changes"];
         put?: never;
@@ -382,8 +425,9 @@ export interface paths {
         put?: never;
         /**
          * Add runs
-         * @description The body is a run of a history (`imax-history/1`) or a list of them, as `imax export --format json` and `imax collect --history` write them. All
-         *     of it is stored or nothing. The same content again changes nothing; the same key with the same content gives the same answer.
+         * @description The body is a run of a history (`imax-history/1`) or a list of them, as `imax export --format json` and `imax collect --history` write them, or
+         *     with `Content-Type: application/zip` the artifacts of a run, whose commit and so on are parameters. All of it is stored or nothing, unless
+         *     `partial` is true. The same content again changes nothing; the same key with the same content gives the same answer.
          */
         post: operations["ingest"];
         delete?: never;
@@ -446,6 +490,28 @@ export interface paths {
          *     None of them is an official result of MLCommons. A measurement that was submitted at 99 % and at 99.9 % is here once.
          */
         get: operations["derived"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/operations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How the machines that measure are doing
+         * @description From the job records that runs keep: queue times, GPU hours, failure classes and retries by day, by machine and by run, and the newest failed
+         *     jobs with the pages of their workflow runs. `outcomes` has the points by day and outcome, which histories without job records have as well. A
+         *     machine is silent if others of its hardware had jobs since: the history does not ask the platform which runners are online.
+         */
+        get: operations["operations"];
         put?: never;
         post?: never;
         delete?: never;
@@ -540,6 +606,51 @@ export interface paths {
         };
         /** Rows that were not understood, with the reasons */
         get: operations["quarantine"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/records": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a run keeps of a point beside its numbers
+         * @description Distributions as quantiles (within 1 %) and bars, the load over time in at most 600 slices, the jobs that measured it with their phases, the
+         *     verdicts that were given, its configuration by name, annotations, and where its run comes from. Absent parts were not kept: logs and samples of
+         *     GPUs stay in the artifacts of the run.
+         */
+        get: operations["records"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/regressions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Losses of level, those that moved together as one thread
+         * @description Changes of one hardware and engine that may have happened at one time are one thread. Its `state` is `fixed` if later levels are as good as
+         *     those before, `expected` if a waiver accepts what is left (an annotation of the kind `expected` whose `to` has not passed, or an exception of
+         *     imax.yaml that held when the run was compared), `acknowledged` if annotations of the kinds `acknowledged` or `known-issue` cover it, else
+         *     `open`. Without `branch`, it is `main`.
+         */
+        get: operations["regressions"];
         put?: never;
         post?: never;
         delete?: never;
@@ -655,6 +766,104 @@ export interface paths {
          *     levels between change points.
          */
         get: operations["series"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/submissions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Submissions of the community, the newest first */
+        get: operations["submissions"];
+        put?: never;
+        /**
+         * Submit runs, which wait for a reviewer
+         * @description Body and parameters are those of `/ingest`, without `partial` and `dry_run`.
+         */
+        post: operations["submit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/submissions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A submission with its runs
+         * @description For tokens with the scope review: nobody has looked at the runs.
+         */
+        get: operations["submission"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/submissions/{id}/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take a submission: its runs are stored, marked as the community's */
+        post: operations["accept"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/submissions/{id}/refuse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Refuse a submission */
+        post: operations["refuse"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trends": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Curves over the runs that measured them
+         * @description One series for each model, hardware, engine, precision and workload. Without `at` a value is the geometric mean over the points that at least
+         *     nine of ten runs measured; a run without one of them has null and `incomplete`. With `at` it is the throughput of the run's Pareto frontier
+         *     at that interactivity, `measured` or `between` two points, and null where the frontier does not reach. `levels` are found as those of points.
+         *     Pull requests are left out.
+         */
+        get: operations["trends"];
         put?: never;
         post?: never;
         delete?: never;
@@ -793,142 +1002,14 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/annotated": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Annotations of the points that a chart of newest curves shows
-         * @description Of the newest curves of a branch (`main` without one), or with `run` of that run: each annotation that is about some of their points, with
-         *     those points.
-         */
-        get: operations["annotated"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/bisection": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * What lies between the last good and the first bad run of a thread
-         * @description `between` has the runs of other points, and those of branches that begin with `bisect-` and the thread's name, which measured points of
-         *     it; `comment` is the `/sweep` comment that measures the points of the thread alone, `commands` make a pull request of the middle commit.
-         */
-        get: operations["bisection"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/operations": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * How the machines that measure are doing
-         * @description From the job records that runs keep: queue times, GPU hours, failure classes and retries by day, by machine and by run, and the newest failed
-         *     jobs with the pages of their workflow runs. `outcomes` has the points by day and outcome, which histories without job records have as well. A
-         *     machine is silent if others of its hardware had jobs since: the history does not ask the platform which runners are online.
-         */
-        get: operations["operations"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/records": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * What a run keeps of a point beside its numbers
-         * @description Distributions as quantiles (within 1 %) and bars, the load over time in at most 600 slices, the jobs that measured it with their phases, the
-         *     verdicts that were given, its configuration by name, annotations, and where its run comes from. Absent parts were not kept: logs and samples of
-         *     GPUs stay in the artifacts of the run.
-         */
-        get: operations["records"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/regressions": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Losses of level, those that moved together as one thread
-         * @description Changes of one hardware and engine that may have happened at one time are one thread. Its `state` is `fixed` if later levels are as good as
-         *     those before, `expected` if a waiver accepts what is left (an annotation of the kind `expected` whose `to` has not passed, or an exception of
-         *     imax.yaml that held when the run was compared), `acknowledged` if annotations of the kinds `acknowledged` or `known-issue` cover it, else
-         *     `open`. Without `branch`, it is `main`.
-         */
-        get: operations["regressions"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/trends": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Curves over the runs that measured them
-         * @description One series for each model, hardware, engine, precision and workload. Without `at` a value is the geometric mean over the points that at least
-         *     nine of ten runs measured; a run without one of them has null and `incomplete`. With `at` it is the throughput of the run's Pareto frontier
-         *     at that interactivity, `measured` or `between` two points, and null where the frontier does not reach. `levels` are found as those of points.
-         *     Pull requests are left out.
-         */
-        get: operations["trends"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description Why a submission is taken. */
+        AcceptBody: {
+            reason?: string | null;
+        };
         /** @description What is known, and of what. */
         AnnotationBody: {
             /** @description Filters of points. */
@@ -956,6 +1037,10 @@ export interface components {
             title: string;
             /** @description Always `about:blank`: the status says which kind of problem it is. */
             type: string;
+        };
+        /** @description Why a submission is refused. */
+        RefuseBody: {
+            reason: string;
         };
         /** @description Why a run is retracted. */
         RetractBody: {
@@ -987,7 +1072,7 @@ export interface operations {
                 /** @description Only runs of this branch. */
                 branch?: string;
                 /** @description Only runs of this kind: main, pull-request, manual, import, release. */
-                kind?: "main" | "pull-request" | "manual" | "import" | "release";
+                kind?: "main" | "pull-request" | "manual" | "import" | "release" | "community";
                 /** @description Only this run, by its number in this history. */
                 run?: number;
                 /** @description Only runs of this commit. */
@@ -1010,6 +1095,124 @@ export interface operations {
         requestBody?: never;
         responses: {
             /** @description Points with the columns of `/points`, `scores`, `has_fallen` and `place` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: Record<string, never>[];
+                        /** @description The cursor of the next page; null on the last one */
+                        next: string | null;
+                    };
+                    "text/csv": string;
+                    "application/x-ndjson": string;
+                    "application/vnd.apache.parquet": string;
+                };
+            };
+            /** @description The client has the answer already */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is invalid or unknown */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A token is missing, unknown or expired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description None of the formats of Accept is offered */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The query selects too much */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server is busy, or the query took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    annotated: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only points that match: `KEY=GLOB` with KEY one of model, hardware, framework, precision, sequence, layout, conc. Several filters of
+                 *     one key are alternatives, several keys must all match.
+                 * @example [
+                 *       "model=dsr1",
+                 *       "hardware=h200*"
+                 *     ]
+                 */
+                filter?: string[];
+                /** @description Only runs of this project. */
+                project?: string;
+                /** @description Only runs of this branch. */
+                branch?: string;
+                /** @description Only runs of this kind: main, pull-request, manual, import, release. */
+                kind?: "main" | "pull-request" | "manual" | "import" | "release" | "community";
+                /** @description Only this run, by its number in this history. */
+                run?: number;
+                /** @description Only runs of this commit. */
+                commit?: string;
+                /** @description Only points of this image. */
+                image?: string;
+                /** @description Only points with this outcome: measured, or the class of the failure. */
+                outcome?: "measured" | "server" | "client" | "infra" | "timeout" | "cancelled" | "invalid" | "missing";
+                /** @description Only runs that were measured from then on, RFC 3339. */
+                since?: string;
+                /** @description Only runs that were measured before. */
+                until?: string;
+                /** @description The state at this time, RFC 3339: without later additions, corrections and retractions. */
+                as_of?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Annotations with `points` */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1378,7 +1581,7 @@ export interface operations {
                 /** @description Only runs of this branch. */
                 branch?: string;
                 /** @description Only runs of this kind: main, pull-request, manual, import, release. */
-                kind?: "main" | "pull-request" | "manual" | "import" | "release";
+                kind?: "main" | "pull-request" | "manual" | "import" | "release" | "community";
                 /** @description Only this run, by its number in this history. */
                 run?: number;
                 /** @description Only runs of this commit. */
@@ -1579,6 +1782,131 @@ export interface operations {
             };
         };
     };
+    bisection: {
+        parameters: {
+            query: {
+                /**
+                 * @description Only points that match: `KEY=GLOB` with KEY one of model, hardware, framework, precision, sequence, layout, conc. Several filters of
+                 *     one key are alternatives, several keys must all match.
+                 * @example [
+                 *       "model=dsr1",
+                 *       "hardware=h200*"
+                 *     ]
+                 */
+                filter?: string[];
+                /** @description Only runs of this project. */
+                project?: string;
+                /** @description Only runs of this branch. */
+                branch?: string;
+                /** @description Only runs of this kind: main, pull-request, manual, import, release. */
+                kind?: "main" | "pull-request" | "manual" | "import" | "release" | "community";
+                /** @description Only this run, by its number in this history. */
+                run?: number;
+                /** @description Only runs of this commit. */
+                commit?: string;
+                /** @description Only points of this image. */
+                image?: string;
+                /** @description Only points with this outcome: measured, or the class of the failure. */
+                outcome?: "measured" | "server" | "client" | "infra" | "timeout" | "cancelled" | "invalid" | "missing";
+                /** @description Only runs that were measured from then on, RFC 3339. */
+                since?: string;
+                /** @description Only runs that were measured before. */
+                until?: string;
+                /** @description The state at this time, RFC 3339: without later additions, corrections and retractions. */
+                as_of?: string;
+                /** @description The `thread` of `/regressions`. */
+                thread: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The interval; in other formats than JSON its runs */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                    "text/csv": string;
+                    "application/x-ndjson": string;
+                    "application/vnd.apache.parquet": string;
+                };
+            };
+            /** @description The client has the answer already */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is invalid or unknown */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A token is missing, unknown or expired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thread */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description None of the formats of Accept is offered */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The query selects too much */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server is busy, or the query took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     changelog: {
         parameters: {
             query?: {
@@ -1698,7 +2026,7 @@ export interface operations {
                 /** @description Only runs of this branch. */
                 branch?: string;
                 /** @description Only runs of this kind: main, pull-request, manual, import, release. */
-                kind?: "main" | "pull-request" | "manual" | "import" | "release";
+                kind?: "main" | "pull-request" | "manual" | "import" | "release" | "community";
                 /** @description Only this run, by its number in this history. */
                 run?: number;
                 /** @description Only runs of this commit. */
@@ -1818,7 +2146,7 @@ export interface operations {
                 /** @description Only runs of this branch. */
                 branch?: string;
                 /** @description Only runs of this kind: main, pull-request, manual, import, release. */
-                kind?: "main" | "pull-request" | "manual" | "import" | "release";
+                kind?: "main" | "pull-request" | "manual" | "import" | "release" | "community";
                 /** @description Only this run, by its number in this history. */
                 run?: number;
                 /** @description Only runs of this commit. */
@@ -2082,7 +2410,7 @@ export interface operations {
                 /** @description Only runs of this branch. */
                 branch?: string;
                 /** @description Only runs of this kind: main, pull-request, manual, import, release. */
-                kind?: "main" | "pull-request" | "manual" | "import" | "release";
+                kind?: "main" | "pull-request" | "manual" | "import" | "release" | "community";
                 /** @description Only this run, by its number in this history. */
                 run?: number;
                 /** @description Only runs of this commit. */
@@ -2214,7 +2542,7 @@ export interface operations {
                 /** @description Only runs of this branch. */
                 branch?: string;
                 /** @description Only runs of this kind: main, pull-request, manual, import, release. */
-                kind?: "main" | "pull-request" | "manual" | "import" | "release";
+                kind?: "main" | "pull-request" | "manual" | "import" | "release" | "community";
                 /** @description Only this run, by its number in this history. */
                 run?: number;
                 /** @description Only runs of this commit. */
@@ -2435,7 +2763,7 @@ export interface operations {
                 /** @description Only runs of this branch. */
                 branch?: string;
                 /** @description Only runs of this kind: main, pull-request, manual, import, release. */
-                kind?: "main" | "pull-request" | "manual" | "import" | "release";
+                kind?: "main" | "pull-request" | "manual" | "import" | "release" | "community";
                 /** @description Only this run, by its number in this history. */
                 run?: number;
                 /** @description Only runs of this commit. */
@@ -2654,7 +2982,7 @@ export interface operations {
                 /** @description Only runs of this branch. */
                 branch?: string;
                 /** @description Only runs of this kind: main, pull-request, manual, import, release. */
-                kind?: "main" | "pull-request" | "manual" | "import" | "release";
+                kind?: "main" | "pull-request" | "manual" | "import" | "release" | "community";
                 /** @description Only this run, by its number in this history. */
                 run?: number;
                 /** @description Only runs of this commit. */
@@ -2961,7 +3289,7 @@ export interface operations {
                 /** @description Only runs of this branch. */
                 branch?: string;
                 /** @description Only runs of this kind: main, pull-request, manual, import, release. */
-                kind?: "main" | "pull-request" | "manual" | "import" | "release";
+                kind?: "main" | "pull-request" | "manual" | "import" | "release" | "community";
                 /** @description Only this run, by its number in this history. */
                 run?: number;
                 /** @description Only runs of this commit. */
@@ -3160,7 +3488,32 @@ export interface operations {
     };
     ingest: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Of artifacts: the commit that was measured, which is needed. */
+                commit?: string;
+                /** @description Of artifacts: the branch. */
+                branch?: string;
+                /** @description Of artifacts: when it was measured, RFC 3339 [default: now]. */
+                date?: string;
+                /** @description Of artifacts: main, pull-request, manual, import or release [default: manual]. */
+                kind?: "main" | "pull-request" | "manual" | "import" | "release" | "community";
+                /** @description Of artifacts: the repository of the run, owner/name. */
+                repository?: string;
+                /** @description Of artifacts: the number of the workflow run, which identifies the run with repository and attempt. */
+                run_id?: string;
+                /** @description Of artifacts: the attempt of the workflow run [default: 1]. */
+                attempt?: number;
+                /** @description Of artifacts: the pull request that was measured. */
+                pull_request?: number;
+                /** @description The project of runs that name none. */
+                project?: string;
+                /** @description Whether the valid part is stored if another part is not. */
+                partial?: boolean;
+                /** @description Whether the changes are counted and not made. */
+                dry_run?: boolean;
+                /** @description Of a submission: what its reviewer should know. */
+                note?: string;
+            };
             header: {
                 /** @description Names the request; a request that is sent again has the same */
                 "Idempotency-Key": string;
@@ -3171,6 +3524,7 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": Record<string, never>;
+                "application/zip": string;
             };
         };
         responses: {
@@ -3546,6 +3900,122 @@ export interface operations {
             };
         };
     };
+    operations: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only points that match: `KEY=GLOB` with KEY one of model, hardware, framework, precision, sequence, layout, conc. Several filters of
+                 *     one key are alternatives, several keys must all match.
+                 * @example [
+                 *       "model=dsr1",
+                 *       "hardware=h200*"
+                 *     ]
+                 */
+                filter?: string[];
+                /** @description Only runs of this project. */
+                project?: string;
+                /** @description Only runs of this branch. */
+                branch?: string;
+                /** @description Only runs of this kind: main, pull-request, manual, import, release. */
+                kind?: "main" | "pull-request" | "manual" | "import" | "release" | "community";
+                /** @description Only this run, by its number in this history. */
+                run?: number;
+                /** @description Only runs of this commit. */
+                commit?: string;
+                /** @description Only points of this image. */
+                image?: string;
+                /** @description Only points with this outcome: measured, or the class of the failure. */
+                outcome?: "measured" | "server" | "client" | "infra" | "timeout" | "cancelled" | "invalid" | "missing";
+                /** @description Only runs that were measured from then on, RFC 3339. */
+                since?: string;
+                /** @description Only runs that were measured before. */
+                until?: string;
+                /** @description The state at this time, RFC 3339: without later additions, corrections and retractions. */
+                as_of?: string;
+                /** @description Days without a job, while others of the same hardware had some, after which a machine is silent [default: 3]. */
+                silent_days?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The sums; in other formats than JSON the machines */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                    "text/csv": string;
+                    "application/x-ndjson": string;
+                    "application/vnd.apache.parquet": string;
+                };
+            };
+            /** @description The client has the answer already */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is invalid or unknown */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A token is missing, unknown or expired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description None of the formats of Accept is offered */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The query selects too much */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server is busy, or the query took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     points: {
         parameters: {
             query?: {
@@ -3563,7 +4033,7 @@ export interface operations {
                 /** @description Only runs of this branch. */
                 branch?: string;
                 /** @description Only runs of this kind: main, pull-request, manual, import, release. */
-                kind?: "main" | "pull-request" | "manual" | "import" | "release";
+                kind?: "main" | "pull-request" | "manual" | "import" | "release" | "community";
                 /** @description Only this run, by its number in this history. */
                 run?: number;
                 /** @description Only runs of this commit. */
@@ -4137,6 +4607,231 @@ export interface operations {
             };
         };
     };
+    records: {
+        parameters: {
+            query: {
+                /** @description The number of the run in this history. */
+                run: number;
+                /** @description The first digits of the curve's hash, at least 8: the `curve` of `/points`. */
+                curve: string;
+                conc: number;
+                /** @description A run that measured the same point: what differs in its configuration is listed. */
+                against?: number;
+                /** @description The state at this time, RFC 3339. */
+                as_of?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The records; in other formats than JSON the configuration */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                    "text/csv": string;
+                    "application/x-ndjson": string;
+                    "application/vnd.apache.parquet": string;
+                };
+            };
+            /** @description The client has the answer already */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is invalid or unknown */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A token is missing, unknown or expired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The run has no such point */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description None of the formats of Accept is offered */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The query selects too much */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server is busy, or the query took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    regressions: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only points that match: `KEY=GLOB` with KEY one of model, hardware, framework, precision, sequence, layout, conc. Several filters of
+                 *     one key are alternatives, several keys must all match.
+                 * @example [
+                 *       "model=dsr1",
+                 *       "hardware=h200*"
+                 *     ]
+                 */
+                filter?: string[];
+                /** @description Only runs of this project. */
+                project?: string;
+                /** @description Only runs of this branch. */
+                branch?: string;
+                /** @description Only runs of this kind: main, pull-request, manual, import, release. */
+                kind?: "main" | "pull-request" | "manual" | "import" | "release" | "community";
+                /** @description Only this run, by its number in this history. */
+                run?: number;
+                /** @description Only runs of this commit. */
+                commit?: string;
+                /** @description Only points of this image. */
+                image?: string;
+                /** @description Only points with this outcome: measured, or the class of the failure. */
+                outcome?: "measured" | "server" | "client" | "infra" | "timeout" | "cancelled" | "invalid" | "missing";
+                /** @description Only runs that were measured from then on, RFC 3339. */
+                since?: string;
+                /** @description Only runs that were measured before. */
+                until?: string;
+                /** @description The state at this time, RFC 3339: without later additions, corrections and retractions. */
+                as_of?: string;
+                /** @description Only threads in this state: open, acknowledged, expected, fixed. */
+                state?: "open" | "acknowledged" | "expected" | "fixed";
+                /** @description The metric [default: all that are compared]. */
+                metric?: "throughput-per-gpu" | "output-throughput-per-gpu" | "input-throughput-per-gpu" | "ttft" | "ttft-p99" | "tpot" | "interactivity" | "e2el" | "e2el-p99";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Threads, the newest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: Record<string, never>[];
+                        /** @description The cursor of the next page; null on the last one */
+                        next: string | null;
+                    };
+                    "text/csv": string;
+                    "application/x-ndjson": string;
+                    "application/vnd.apache.parquet": string;
+                };
+            };
+            /** @description The client has the answer already */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is invalid or unknown */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A token is missing, unknown or expired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description None of the formats of Accept is offered */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The query selects too much */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server is busy, or the query took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     reliability: {
         parameters: {
             query?: {
@@ -4154,7 +4849,7 @@ export interface operations {
                 /** @description Only runs of this branch. */
                 branch?: string;
                 /** @description Only runs of this kind: main, pull-request, manual, import, release. */
-                kind?: "main" | "pull-request" | "manual" | "import" | "release";
+                kind?: "main" | "pull-request" | "manual" | "import" | "release" | "community";
                 /** @description Only this run, by its number in this history. */
                 run?: number;
                 /** @description Only runs of this commit. */
@@ -4688,7 +5383,7 @@ export interface operations {
                 /** @description Only runs of this branch. */
                 branch?: string;
                 /** @description Only runs of this kind: main, pull-request, manual, import, release. */
-                kind?: "main" | "pull-request" | "manual" | "import" | "release";
+                kind?: "main" | "pull-request" | "manual" | "import" | "release" | "community";
                 /** @description Only this run, by its number in this history. */
                 run?: number;
                 /** @description Only runs of this commit. */
@@ -4796,6 +5491,674 @@ export interface operations {
             };
         };
     };
+    submissions: {
+        parameters: {
+            query?: {
+                /** @description waiting, accepted or refused [default: all]. */
+                state?: string;
+                /** @description Only those of this project. */
+                project?: string;
+                /** @description Submissions of a page [default: 100]. */
+                limit?: number;
+                /** @description The `next` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Submissions without their runs */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: Record<string, never>[];
+                        /** @description The cursor of the next page; null on the last one */
+                        next: string | null;
+                    };
+                    "text/csv": string;
+                    "application/x-ndjson": string;
+                    "application/vnd.apache.parquet": string;
+                };
+            };
+            /** @description The client has the answer already */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is invalid or unknown */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A token is missing, unknown or expired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description None of the formats of Accept is offered */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The query selects too much */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server is busy, or the query took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    submit: {
+        parameters: {
+            query?: {
+                /** @description Of artifacts: the commit that was measured, which is needed. */
+                commit?: string;
+                /** @description Of artifacts: the branch. */
+                branch?: string;
+                /** @description Of artifacts: when it was measured, RFC 3339 [default: now]. */
+                date?: string;
+                /** @description Of artifacts: main, pull-request, manual, import or release [default: manual]. */
+                kind?: "main" | "pull-request" | "manual" | "import" | "release" | "community";
+                /** @description Of artifacts: the repository of the run, owner/name. */
+                repository?: string;
+                /** @description Of artifacts: the number of the workflow run, which identifies the run with repository and attempt. */
+                run_id?: string;
+                /** @description Of artifacts: the attempt of the workflow run [default: 1]. */
+                attempt?: number;
+                /** @description Of artifacts: the pull request that was measured. */
+                pull_request?: number;
+                /** @description The project of runs that name none. */
+                project?: string;
+                /** @description Whether the valid part is stored if another part is not. */
+                partial?: boolean;
+                /** @description Whether the changes are counted and not made. */
+                dry_run?: boolean;
+                /** @description Of a submission: what its reviewer should know. */
+                note?: string;
+            };
+            header: {
+                /** @description Names the request; a request that is sent again has the same */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": Record<string, never>;
+                "application/zip": string;
+            };
+        };
+        responses: {
+            /** @description The number of the submission */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description A parameter or header is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A token is missing, unknown or expired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token does not allow it, or the server does not write */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many submissions wait */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server is busy, or the query took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    submission: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The number of the submission */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The submission, and its runs as they were sent */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                    "text/csv": string;
+                    "application/x-ndjson": string;
+                    "application/vnd.apache.parquet": string;
+                };
+            };
+            /** @description The client has the answer already */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is invalid or unknown */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A token is missing, unknown or expired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token has not the scope review */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such submission */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description None of the formats of Accept is offered */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The query selects too much */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server is busy, or the query took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    accept: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The number of the submission */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AcceptBody"];
+            };
+        };
+        responses: {
+            /** @description What is new */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description A parameter or header is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A token is missing, unknown or expired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token does not allow it, or the server does not write */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such submission */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was decided already */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server is busy, or the query took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    refuse: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The number of the submission */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RefuseBody"];
+            };
+        };
+        responses: {
+            /** @description It is refused */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description A parameter or header is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A token is missing, unknown or expired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token does not allow it, or the server does not write */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such submission */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was decided already */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is invalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server is busy, or the query took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    trends: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only points that match: `KEY=GLOB` with KEY one of model, hardware, framework, precision, sequence, layout, conc. Several filters of
+                 *     one key are alternatives, several keys must all match.
+                 * @example [
+                 *       "model=dsr1",
+                 *       "hardware=h200*"
+                 *     ]
+                 */
+                filter?: string[];
+                /** @description Only runs of this project. */
+                project?: string;
+                /** @description Only runs of this branch. */
+                branch?: string;
+                /** @description Only runs of this kind: main, pull-request, manual, import, release. */
+                kind?: "main" | "pull-request" | "manual" | "import" | "release" | "community";
+                /** @description Only this run, by its number in this history. */
+                run?: number;
+                /** @description Only runs of this commit. */
+                commit?: string;
+                /** @description Only points of this image. */
+                image?: string;
+                /** @description Only points with this outcome: measured, or the class of the failure. */
+                outcome?: "measured" | "server" | "client" | "infra" | "timeout" | "cancelled" | "invalid" | "missing";
+                /** @description Only runs that were measured from then on, RFC 3339. */
+                since?: string;
+                /** @description Only runs that were measured before. */
+                until?: string;
+                /** @description The state at this time, RFC 3339: without later additions, corrections and retractions. */
+                as_of?: string;
+                /** @description The metric whose geometric mean is shown [default: throughput-per-gpu]. With `at` it is always the throughput. */
+                metric?: "throughput-per-gpu" | "output-throughput-per-gpu" | "input-throughput-per-gpu" | "ttft" | "ttft-p99" | "tpot" | "interactivity" | "e2el" | "e2el-p99";
+                /**
+                 * @description Read curves at this interactivity, output tokens a second that a user sees, instead of averaging points.
+                 * @example 50
+                 */
+                at?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Series; in other formats than JSON one row for each value */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: Record<string, never>[];
+                        /** @description The cursor of the next page; null on the last one */
+                        next: string | null;
+                    };
+                    "text/csv": string;
+                    "application/x-ndjson": string;
+                    "application/vnd.apache.parquet": string;
+                };
+            };
+            /** @description The client has the answer already */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is invalid or unknown */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A token is missing, unknown or expired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description None of the formats of Accept is offered */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The query selects too much */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server is busy, or the query took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     versions: {
         parameters: {
             query?: {
@@ -4813,7 +6176,7 @@ export interface operations {
                 /** @description Only runs of this branch. */
                 branch?: string;
                 /** @description Only runs of this kind: main, pull-request, manual, import, release. */
-                kind?: "main" | "pull-request" | "manual" | "import" | "release";
+                kind?: "main" | "pull-request" | "manual" | "import" | "release" | "community";
                 /** @description Only this run, by its number in this history. */
                 run?: number;
                 /** @description Only runs of this commit. */
@@ -4939,7 +6302,7 @@ export interface operations {
                 /** @description Only runs of this branch. */
                 branch?: string;
                 /** @description Only runs of this kind: main, pull-request, manual, import, release. */
-                kind?: "main" | "pull-request" | "manual" | "import" | "release";
+                kind?: "main" | "pull-request" | "manual" | "import" | "release" | "community";
                 /** @description Only this run, by its number in this history. */
                 run?: number;
                 /** @description Only runs of this commit. */
@@ -5040,7 +6403,7 @@ export interface operations {
                 /** @description Only runs of this branch. */
                 branch?: string;
                 /** @description Only runs of this kind: main, pull-request, manual, import, release. */
-                kind?: "main" | "pull-request" | "manual" | "import" | "release";
+                kind?: "main" | "pull-request" | "manual" | "import" | "release" | "community";
                 /** @description Only this run, by its number in this history. */
                 run?: number;
                 /** @description Only runs of this commit. */
@@ -5141,7 +6504,7 @@ export interface operations {
                 /** @description Only runs of this branch. */
                 branch?: string;
                 /** @description Only runs of this kind: main, pull-request, manual, import, release. */
-                kind?: "main" | "pull-request" | "manual" | "import" | "release";
+                kind?: "main" | "pull-request" | "manual" | "import" | "release" | "community";
                 /** @description Only this run, by its number in this history. */
                 run?: number;
                 /** @description Only runs of this commit. */
@@ -5348,715 +6711,6 @@ export interface operations {
             };
             /** @description A token is missing, unknown or expired */
             401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server is busy, or the query took too long */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    annotated: {
-        parameters: {
-            query?: {
-                /**
-                 * @description Only points that match: `KEY=GLOB` with KEY one of model, hardware, framework, precision, sequence, layout, conc. Several filters of
-                 *     one key are alternatives, several keys must all match.
-                 * @example [
-                 *       "model=dsr1",
-                 *       "hardware=h200*"
-                 *     ]
-                 */
-                filter?: string[];
-                /** @description Only runs of this project. */
-                project?: string;
-                /** @description Only runs of this branch. */
-                branch?: string;
-                /** @description Only runs of this kind: main, pull-request, manual, import, release. */
-                kind?: "main" | "pull-request" | "manual" | "import" | "release";
-                /** @description Only this run, by its number in this history. */
-                run?: number;
-                /** @description Only runs of this commit. */
-                commit?: string;
-                /** @description Only points of this image. */
-                image?: string;
-                /** @description Only points with this outcome: measured, or the class of the failure. */
-                outcome?: "measured" | "server" | "client" | "infra" | "timeout" | "cancelled" | "invalid" | "missing";
-                /** @description Only runs that were measured from then on, RFC 3339. */
-                since?: string;
-                /** @description Only runs that were measured before. */
-                until?: string;
-                /** @description The state at this time, RFC 3339: without later additions, corrections and retractions. */
-                as_of?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Annotations with `points` */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        data: Record<string, never>[];
-                        /** @description The cursor of the next page; null on the last one */
-                        next: string | null;
-                    };
-                    "text/csv": string;
-                    "application/x-ndjson": string;
-                    "application/vnd.apache.parquet": string;
-                };
-            };
-            /** @description The client has the answer already */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description A parameter is invalid or unknown */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A token is missing, unknown or expired */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description None of the formats of Accept is offered */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The query selects too much */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server is busy, or the query took too long */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    bisection: {
-        parameters: {
-            query: {
-                /**
-                 * @description Only points that match: `KEY=GLOB` with KEY one of model, hardware, framework, precision, sequence, layout, conc. Several filters of
-                 *     one key are alternatives, several keys must all match.
-                 * @example [
-                 *       "model=dsr1",
-                 *       "hardware=h200*"
-                 *     ]
-                 */
-                filter?: string[];
-                /** @description Only runs of this project. */
-                project?: string;
-                /** @description Only runs of this branch. */
-                branch?: string;
-                /** @description Only runs of this kind: main, pull-request, manual, import, release. */
-                kind?: "main" | "pull-request" | "manual" | "import" | "release";
-                /** @description Only this run, by its number in this history. */
-                run?: number;
-                /** @description Only runs of this commit. */
-                commit?: string;
-                /** @description Only points of this image. */
-                image?: string;
-                /** @description Only points with this outcome: measured, or the class of the failure. */
-                outcome?: "measured" | "server" | "client" | "infra" | "timeout" | "cancelled" | "invalid" | "missing";
-                /** @description Only runs that were measured from then on, RFC 3339. */
-                since?: string;
-                /** @description Only runs that were measured before. */
-                until?: string;
-                /** @description The state at this time, RFC 3339: without later additions, corrections and retractions. */
-                as_of?: string;
-                /** @description The `thread` of `/regressions`. */
-                thread: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The interval; in other formats than JSON its runs */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": Record<string, never>;
-                    "text/csv": string;
-                    "application/x-ndjson": string;
-                    "application/vnd.apache.parquet": string;
-                };
-            };
-            /** @description The client has the answer already */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description A parameter is invalid or unknown */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A token is missing, unknown or expired */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such thread */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description None of the formats of Accept is offered */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The query selects too much */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server is busy, or the query took too long */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    operations: {
-        parameters: {
-            query?: {
-                /**
-                 * @description Only points that match: `KEY=GLOB` with KEY one of model, hardware, framework, precision, sequence, layout, conc. Several filters of
-                 *     one key are alternatives, several keys must all match.
-                 * @example [
-                 *       "model=dsr1",
-                 *       "hardware=h200*"
-                 *     ]
-                 */
-                filter?: string[];
-                /** @description Only runs of this project. */
-                project?: string;
-                /** @description Only runs of this branch. */
-                branch?: string;
-                /** @description Only runs of this kind: main, pull-request, manual, import, release. */
-                kind?: "main" | "pull-request" | "manual" | "import" | "release";
-                /** @description Only this run, by its number in this history. */
-                run?: number;
-                /** @description Only runs of this commit. */
-                commit?: string;
-                /** @description Only points of this image. */
-                image?: string;
-                /** @description Only points with this outcome: measured, or the class of the failure. */
-                outcome?: "measured" | "server" | "client" | "infra" | "timeout" | "cancelled" | "invalid" | "missing";
-                /** @description Only runs that were measured from then on, RFC 3339. */
-                since?: string;
-                /** @description Only runs that were measured before. */
-                until?: string;
-                /** @description The state at this time, RFC 3339: without later additions, corrections and retractions. */
-                as_of?: string;
-                /** @description Days without a job, while others of the same hardware had some, after which a machine is silent [default: 3]. */
-                silent_days?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The sums; in other formats than JSON the machines */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": Record<string, never>;
-                    "text/csv": string;
-                    "application/x-ndjson": string;
-                    "application/vnd.apache.parquet": string;
-                };
-            };
-            /** @description The client has the answer already */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description A parameter is invalid or unknown */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A token is missing, unknown or expired */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description None of the formats of Accept is offered */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The query selects too much */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server is busy, or the query took too long */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    records: {
-        parameters: {
-            query: {
-                /** @description The number of the run in this history. */
-                run: number;
-                /** @description The first digits of the curve's hash, at least 8: the `curve` of `/points`. */
-                curve: string;
-                conc: number;
-                /** @description A run that measured the same point: what differs in its configuration is listed. */
-                against?: number;
-                /** @description The state at this time, RFC 3339. */
-                as_of?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The records; in other formats than JSON the configuration */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": Record<string, never>;
-                    "text/csv": string;
-                    "application/x-ndjson": string;
-                    "application/vnd.apache.parquet": string;
-                };
-            };
-            /** @description The client has the answer already */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description A parameter is invalid or unknown */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A token is missing, unknown or expired */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The run has no such point */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description None of the formats of Accept is offered */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The query selects too much */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server is busy, or the query took too long */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    regressions: {
-        parameters: {
-            query?: {
-                /**
-                 * @description Only points that match: `KEY=GLOB` with KEY one of model, hardware, framework, precision, sequence, layout, conc. Several filters of
-                 *     one key are alternatives, several keys must all match.
-                 * @example [
-                 *       "model=dsr1",
-                 *       "hardware=h200*"
-                 *     ]
-                 */
-                filter?: string[];
-                /** @description Only runs of this project. */
-                project?: string;
-                /** @description Only runs of this branch. */
-                branch?: string;
-                /** @description Only runs of this kind: main, pull-request, manual, import, release. */
-                kind?: "main" | "pull-request" | "manual" | "import" | "release";
-                /** @description Only this run, by its number in this history. */
-                run?: number;
-                /** @description Only runs of this commit. */
-                commit?: string;
-                /** @description Only points of this image. */
-                image?: string;
-                /** @description Only points with this outcome: measured, or the class of the failure. */
-                outcome?: "measured" | "server" | "client" | "infra" | "timeout" | "cancelled" | "invalid" | "missing";
-                /** @description Only runs that were measured from then on, RFC 3339. */
-                since?: string;
-                /** @description Only runs that were measured before. */
-                until?: string;
-                /** @description The state at this time, RFC 3339: without later additions, corrections and retractions. */
-                as_of?: string;
-                /** @description Only threads in this state: open, acknowledged, expected, fixed. */
-                state?: "open" | "acknowledged" | "expected" | "fixed";
-                /** @description The metric [default: all that are compared]. */
-                metric?: "throughput-per-gpu" | "output-throughput-per-gpu" | "input-throughput-per-gpu" | "ttft" | "ttft-p99" | "tpot" | "interactivity" | "e2el" | "e2el-p99";
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Threads, the newest first */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        data: Record<string, never>[];
-                        /** @description The cursor of the next page; null on the last one */
-                        next: string | null;
-                    };
-                    "text/csv": string;
-                    "application/x-ndjson": string;
-                    "application/vnd.apache.parquet": string;
-                };
-            };
-            /** @description The client has the answer already */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description A parameter is invalid or unknown */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A token is missing, unknown or expired */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description None of the formats of Accept is offered */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The query selects too much */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server is busy, or the query took too long */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    trends: {
-        parameters: {
-            query?: {
-                /**
-                 * @description Only points that match: `KEY=GLOB` with KEY one of model, hardware, framework, precision, sequence, layout, conc. Several filters of
-                 *     one key are alternatives, several keys must all match.
-                 * @example [
-                 *       "model=dsr1",
-                 *       "hardware=h200*"
-                 *     ]
-                 */
-                filter?: string[];
-                /** @description Only runs of this project. */
-                project?: string;
-                /** @description Only runs of this branch. */
-                branch?: string;
-                /** @description Only runs of this kind: main, pull-request, manual, import, release. */
-                kind?: "main" | "pull-request" | "manual" | "import" | "release";
-                /** @description Only this run, by its number in this history. */
-                run?: number;
-                /** @description Only runs of this commit. */
-                commit?: string;
-                /** @description Only points of this image. */
-                image?: string;
-                /** @description Only points with this outcome: measured, or the class of the failure. */
-                outcome?: "measured" | "server" | "client" | "infra" | "timeout" | "cancelled" | "invalid" | "missing";
-                /** @description Only runs that were measured from then on, RFC 3339. */
-                since?: string;
-                /** @description Only runs that were measured before. */
-                until?: string;
-                /** @description The state at this time, RFC 3339: without later additions, corrections and retractions. */
-                as_of?: string;
-                /** @description The metric whose geometric mean is shown [default: throughput-per-gpu]. With `at` it is always the throughput. */
-                metric?: "throughput-per-gpu" | "output-throughput-per-gpu" | "input-throughput-per-gpu" | "ttft" | "ttft-p99" | "tpot" | "interactivity" | "e2el" | "e2el-p99";
-                /**
-                 * @description Read curves at this interactivity, output tokens a second that a user sees, instead of averaging points.
-                 * @example 50
-                 */
-                at?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Series; in other formats than JSON one row for each value */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        data: Record<string, never>[];
-                        /** @description The cursor of the next page; null on the last one */
-                        next: string | null;
-                    };
-                    "text/csv": string;
-                    "application/x-ndjson": string;
-                    "application/vnd.apache.parquet": string;
-                };
-            };
-            /** @description The client has the answer already */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description A parameter is invalid or unknown */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A token is missing, unknown or expired */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description None of the formats of Accept is offered */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The query selects too much */
-            422: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -4,6 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// Kind, provider and branch of runs of the community: no other run has any of these, so that the mark can neither be lost nor forged.
+pub const COMMUNITY: &str = "community";
+
 /// What a run was made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -17,10 +20,19 @@ pub enum RunKind {
     /// Measured elsewhere, by another tool or before there was this history.
     Import,
     Release,
+    /// Sent by somebody of the community, and taken by a reviewer. It says nothing about the level of the project's own points.
+    Community,
 }
 
 impl RunKind {
-    pub const ALL: [Self; 5] = [Self::Main, Self::PullRequest, Self::Manual, Self::Import, Self::Release];
+    pub const ALL: [Self; 6] = [
+        Self::Main,
+        Self::PullRequest,
+        Self::Manual,
+        Self::Import,
+        Self::Release,
+        Self::Community,
+    ];
 
     /// As files, stores and command lines write it.
     #[must_use]
@@ -31,6 +43,7 @@ impl RunKind {
             Self::Manual => "manual",
             Self::Import => "import",
             Self::Release => "release",
+            Self::Community => COMMUNITY,
         }
     }
 }

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-pub use context::{RunContext, RunKind};
+pub use context::{COMMUNITY, RunContext, RunKind};
 pub use documents::{Quarantined, read_history, read_prices, read_run};
 pub use parquet::{Cell, ColumnKind, NamedRun, RunsFileError, TableWriter, runs_of_parquet, runs_to_parquet};
 pub use records::{
@@ -119,6 +119,32 @@ impl HistoryRun {
             return Err(HistoryError::Commit);
         }
         Ok(found)
+    }
+
+    /// Whether it has the mark of the community, or a part of it.
+    #[must_use]
+    pub fn is_of_community(&self) -> bool {
+        let RunContext { kind, provider, .. } = &self.context;
+        *kind == Some(RunKind::Community) || [provider, &self.branch].into_iter().flatten().any(|name| name == COMMUNITY)
+    }
+
+    /// Marks the run as one of the community. Its identity is none that a run of the project can have. `fallback` is the number of a run
+    /// that names none.
+    #[must_use]
+    pub fn of_community(self, fallback: String, submitter: String) -> Self {
+        Self {
+            branch: Some(COMMUNITY.to_owned()),
+            run_id: Some(self.run_id.unwrap_or(fallback)),
+            context: RunContext {
+                kind: Some(RunKind::Community),
+                provider: Some(COMMUNITY.to_owned()),
+                repository: Some(self.context.repository.unwrap_or_default()),
+                attempt: Some(self.context.attempt.unwrap_or(1)),
+                actor: Some(submitter),
+                ..self.context
+            },
+            ..self
+        }
     }
 
     /// When the run was measured.

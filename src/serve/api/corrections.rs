@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::analysis::Filter;
 use crate::serve::answer;
 use crate::serve::app::App;
-use crate::serve::authorization::authorize;
+use crate::serve::authorization::{Holder, authorize};
 use crate::serve::error::ApiError;
 use crate::serve::form::{Form, Nothing, number};
 use crate::serve::format::Format;
@@ -193,7 +193,7 @@ pub(in crate::serve) async fn audit(
 ) -> Result<Response, ApiError> {
     let most = number("limit", params.limit.as_deref(), 100, 10_000)?;
     let mut reader = app.reader().await?;
-    let token = authorize(&mut reader, &headers, Some(Scope::Admin)).await?;
+    let Holder { token, .. } = authorize(&app, &mut reader, &headers, Some(Scope::Admin)).await?;
     if token.project.is_some() || token.branch.is_some() {
         return Err(ApiError::Forbidden(
             "the log is of all projects; the token is bound to one".to_owned(),
@@ -212,7 +212,11 @@ fn done(answer: serde_json::Value, detail: String) -> Written {
     }
 }
 
-fn checked(name: &str, text: String) -> Result<String, ApiError> {
+/// A text that people write: neither empty nor long.
+///
+/// # Errors
+/// [`ApiError::Unprocessable`].
+pub(in crate::serve) fn checked(name: &str, text: String) -> Result<String, ApiError> {
     let is_fit = !text.trim().is_empty() && text.chars().count() <= LONGEST_TEXT && !text.contains('\0');
     if is_fit {
         return Ok(text);

@@ -47,11 +47,13 @@ impl Asker {
     pub(super) fn new(source: Source) -> Self {
         let app = Arc::new(App {
             source,
-            rates: rate_limit::RateLimits::new(0),
+            rates: rate_limit::RateLimits::new(0, 0),
             limits: Limits {
                 connections: READERS,
                 readers: READERS,
                 requests_per_second: 0,
+                token_requests_per_second: 0,
+                unread_time: QUERY_TIME,
                 body: 0,
                 points: MOST_POINTS,
                 query_time: QUERY_TIME,
@@ -63,6 +65,7 @@ impl Asker {
                 is_behind_proxy: false,
             },
             metrics: metrics::Metrics::default(),
+            oidc: None,
             bodies: body_cache::BodyCache::default(),
             reads: blocking::ReadTurns::new(READERS),
             turn: tokio::sync::Mutex::default(),

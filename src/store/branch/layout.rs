@@ -49,7 +49,7 @@ impl Class {
 
     pub(super) fn of(kind: RunKind) -> Self {
         match kind {
-            RunKind::PullRequest => Self::PullRequests,
+            RunKind::PullRequest | RunKind::Community => Self::PullRequests,
             RunKind::Main | RunKind::Manual | RunKind::Import | RunKind::Release => Self::Runs,
         }
     }

@@ -153,7 +153,7 @@ pub(super) fn file_of(kind: RunKind, name: &RunFileName, sha256: &str) -> String
 
 fn folder_of(kind: RunKind) -> &'static str {
     match kind {
-        RunKind::PullRequest => PULL_REQUESTS,
+        RunKind::PullRequest | RunKind::Community => PULL_REQUESTS,
         RunKind::Main | RunKind::Manual | RunKind::Import | RunKind::Release => RUNS,
     }
 }

@@ -83,7 +83,7 @@ impl Bucket {
         }
     }
 
-    /// The newest `most` runs that are not of pull requests; none where the history does not exist yet: the first run has none.
+    /// The newest `most` runs that are neither of pull requests nor of the community; none where the history does not exist yet: the first run has none.
     ///
     /// # Errors
     /// [`BucketError`]; a file that cannot be read is one, because a silent gap would make the history wrong.
@@ -313,7 +313,7 @@ impl NewestRuns<'_> {
     fn comparable(&self) -> Vec<NamedEntry> {
         let retractions = &self.manifest.retractions;
         let comparable = self.named.iter().filter(|named| {
-            let is_pull_request = named.entry.kind == RunKind::PullRequest;
+            let is_pull_request = matches!(named.entry.kind, RunKind::PullRequest | RunKind::Community);
             !is_pull_request && !retractions.holds(&named.name.identity)
         });
         comparable.cloned().collect()

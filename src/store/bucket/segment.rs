@@ -100,7 +100,9 @@ fn segment_of(runs: &[Entry]) -> Result<NewSegment, serde_json::Error> {
     let mut bytes = serde_json::to_vec(&document)?;
     bytes.push(b'\n');
     let named = named(runs);
-    let comparable = named.iter().filter(|named| named.entry.kind != RunKind::PullRequest);
+    let comparable = named
+        .iter()
+        .filter(|named| !matches!(named.entry.kind, RunKind::PullRequest | RunKind::Community));
     let newest = comparable.map(|named| named.name.date()).max().unwrap_or_default().to_owned();
     let keys = keys_of(&named);
     let sha256 = Digest::of(&bytes).to_string();

@@ -1,11 +1,11 @@
 //! What an ingest would change or has changed, in numbers.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::analysis::RunRows;
 
 /// Numbers of new, unchanged and corrected items.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Counts {
     pub new: u64,
     pub unchanged: u64,

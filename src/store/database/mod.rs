@@ -27,6 +27,7 @@ mod run_facts;
 mod run_table;
 mod schema;
 mod series;
+mod submission_table;
 mod token_table;
 mod verify;
 
@@ -40,7 +41,7 @@ pub(crate) use changelog_table::{ChangelogFilter, ChangelogRow};
 pub(crate) use counts::{Counts, IngestCounts, Known};
 pub(crate) use engine::{Address, AddressError};
 pub(crate) use facts::BranchAge;
-pub(crate) use ingest::{Incoming, Source};
+pub(crate) use ingest::{Incoming, Ingest, Source};
 pub(crate) use point_counts::CurveCounts;
 pub(crate) use point_rows::{
     ColumnType, CursorKey, PointColumn, PointCursor, PointReader, PointRow, PointSort, point_column, point_columns,
@@ -51,7 +52,8 @@ pub(crate) use read::{AsOf, RunFilter, RunSummary};
 pub(crate) use retract::Retraction;
 pub(crate) use run_facts::RunHead;
 pub(crate) use series::{NewestCurve, PointSeries, SeriesFilter};
-pub(crate) use token_table::{NewAuditEntry, NewToken, Scope, Token};
+pub(crate) use submission_table::{Decision, NewSubmission, Submission, SubmissionFilter, SubmissionState};
+pub(crate) use token_table::{KeptAnswer, NewAuditEntry, NewIdentity, NewToken, Scope, Token};
 pub(crate) use verify::verify;
 
 use crate::analysis::RowError;

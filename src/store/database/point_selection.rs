@@ -11,7 +11,7 @@ use sqlx::{Any, AssertSqlSafe, Row as _};
 use super::point_table::{self, PointRowError};
 use super::series::CurveConditions;
 use super::{AsOf, Database, DatabaseError};
-use crate::analysis::{Filter, PointField, RowError, RunPoint, is_selected};
+use crate::analysis::{COMMUNITY, Filter, PointField, RowError, RunPoint, is_selected};
 use crate::model::{Concurrency, CurveKey, PointKey};
 use crate::result::Point;
 
@@ -122,7 +122,7 @@ impl Conditions {
             since,
             until,
             without_pull_requests,
-            newest_on: _,
+            newest_on,
             filters: _,
         } = selection;
         let mut conditions = Self {
@@ -152,6 +152,10 @@ impl Conditions {
         }
         if *without_pull_requests {
             conditions.sql.push_str(" AND v.kind <> 'pull-request'");
+            // Runs of the community are on a branch of their own, and shown where it is asked for.
+            if ![branch, newest_on].into_iter().flatten().any(|branch| branch == COMMUNITY) {
+                conditions.sql.push_str(" AND v.kind <> 'community'");
+            }
         }
         conditions
     }

@@ -26,7 +26,7 @@ pub(crate) enum AsOf {
 pub(crate) struct RunFilter {
     pub project: Option<String>,
     pub branch: Option<String>,
-    /// Without runs of pull requests, which say nothing about the level of a point.
+    /// Without runs of pull requests and of the community, which say nothing about the level of a point.
     pub without_pull_requests: bool,
     /// Including retracted runs.
     pub with_retracted: bool,
@@ -164,7 +164,7 @@ impl Database {
              FROM run r JOIN project j ON j.id = r.project_id \
              JOIN run_revision v ON v.run_id = r.id AND v.valid_from <= $1 AND (v.valid_to IS NULL OR v.valid_to > $1) \
              LEFT JOIN retraction t ON t.run_id = r.id AND t.valid_from <= $1 AND (t.valid_to IS NULL OR t.valid_to > $1) \
-             WHERE ($2 IS NULL OR j.slug = $2) AND ($3 IS NULL OR v.branch = $3) AND ($4 = 0 OR v.kind <> 'pull-request') \
+             WHERE ($2 IS NULL OR j.slug = $2) AND ($3 IS NULL OR v.branch = $3) AND ($4 = 0 OR v.kind NOT IN ('pull-request', 'community')) \
              AND ($5 = 1 OR t.id IS NULL) AND ($6 IS NULL OR r.id = $6) AND v.started_ms >= $8 AND v.started_ms < $9 \
              AND ($10 IS NULL OR v.started_ms < $10 OR (v.started_ms = $10 AND r.id < $11)) ORDER BY v.started_ms DESC, r.id DESC LIMIT $7"
         );

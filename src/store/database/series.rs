@@ -204,7 +204,7 @@ impl Database {
             "SELECT p.run_id, v.started_ms, v.commit_sha, p.image, p.{mean}, p.{median}, {ends} FROM point p \
              JOIN run_revision v ON v.run_id = p.run_id AND v.valid_to IS NULL \
              WHERE p.point_key_id = $1 AND p.valid_to IS NULL AND p.outcome = 'measured' AND v.kind <> 'pull-request' \
-             AND ($2 IS NULL OR v.branch = $2) AND v.started_ms >= $3 \
+             AND (v.kind <> 'community' OR v.branch = $2) AND ($2 IS NULL OR v.branch = $2) AND v.started_ms >= $3 \
              AND NOT EXISTS (SELECT 1 FROM retraction t WHERE t.run_id = p.run_id AND t.valid_to IS NULL) \
              ORDER BY v.started_ms, p.run_id"
         );

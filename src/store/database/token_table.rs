@@ -1,10 +1,11 @@
 //! Tokens of the results API, what was written with them, and answers that are given again.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
+use super::ingest::Ingest;
 use super::published_table::without_nul;
 use super::series::date;
 use super::{Database, DatabaseError};
@@ -12,24 +13,27 @@ use crate::model::Digest;
 use crate::model::saturating;
 
 /// What a token allows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Scope {
+    /// Submit runs, which wait for a reviewer.
+    Submit,
     /// Add runs.
     Ingest,
     /// Add and withdraw annotations.
     Annotate,
-    /// Retract and restore runs.
+    /// Decide on submissions, retract and restore runs.
     Review,
     /// All of these, and reading the log of writes.
     Admin,
 }
 
 impl Scope {
-    pub(crate) const ALL: [Self; 4] = [Self::Ingest, Self::Annotate, Self::Review, Self::Admin];
+    pub(crate) const ALL: [Self; 5] = [Self::Submit, Self::Ingest, Self::Annotate, Self::Review, Self::Admin];
 
     pub(crate) fn as_str(self) -> &'static str {
         match self {
+            Self::Submit => "submit",
             Self::Ingest => "ingest",
             Self::Annotate => "annotate",
             Self::Review => "review",
@@ -63,8 +67,34 @@ pub(crate) struct Token {
     pub created: String,
     pub expires: String,
     pub revoked: Option<String>,
+    /// Who signs the tokens of this workflow (OpenID Connect); absent for tokens of this history.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
     #[serde(skip)]
     expires_ms: i64,
+}
+
+/// A workflow that identifies itself by OpenID Connect, and what it may write.
+#[derive(Debug, Clone)]
+pub(crate) struct NewIdentity {
+    /// Of issuer and name. Not of a text that begins as tokens do, so that no token is this identity.
+    pub hash: Digest,
+    pub issuer: String,
+    /// `owner/name`.
+    pub name: String,
+    pub scopes: Vec<Scope>,
+    pub project: Option<String>,
+    pub branch: Option<String>,
+}
+
+/// The answer to a request with a key.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct KeptAnswer<'a> {
+    pub token: i64,
+    pub key: &'a str,
+    /// Of the request.
+    pub digest: &'a Digest,
+    pub body: &'a str,
 }
 
 impl Token {
@@ -105,7 +135,7 @@ pub(crate) struct NewAuditEntry {
     pub request_id: String,
 }
 
-const COLUMNS: &str = "id, name, scopes, project, branch, created_ms, expires_ms, revoked_ms";
+const COLUMNS: &str = "id, name, scopes, project, branch, created_ms, expires_ms, revoked_ms, issuer";
 
 impl Database {
     /// Stores a token and gives its number.
@@ -229,6 +259,38 @@ impl Database {
         entries.map_err(self.address.sql())
     }
 
+    /// The row of a workflow, made where there is none. What a rule allows it is not kept: the rules are asked each time.
+    ///
+    /// # Errors
+    /// [`DatabaseError`].
+    pub(crate) async fn identity(&mut self, new: &NewIdentity) -> Result<i64, DatabaseError> {
+        let address = self.address.clone();
+        let mut transaction = self.begin().await?;
+        let known: Option<i64> = sqlx::query_scalar("SELECT id FROM token WHERE hash = $1")
+            .bind(new.hash.as_slice().to_vec())
+            .fetch_optional(&mut *transaction)
+            .await
+            .map_err(address.sql())?;
+        if let Some(id) = known {
+            return Ok(id);
+        }
+        // It expired in 1970: whatever is sent as a text, this row lets nobody in.
+        let id = sqlx::query_scalar(
+            "INSERT INTO token (hash, name, scopes, created_ms, expires_ms, issuer) VALUES ($1, $2, '', $3, 0, $4) RETURNING id",
+        )
+        .bind(new.hash.as_slice().to_vec())
+        .bind(without_nul(&new.name))
+        .bind(Utc::now().timestamp_millis())
+        .bind(without_nul(&new.issuer))
+        .fetch_one(&mut *transaction)
+        .await
+        .map_err(address.sql())?;
+        transaction.commit().await.map_err(address.sql())?;
+        Ok(id)
+    }
+}
+
+impl Ingest<'_> {
     /// The answer that a request with a key was given: the digest of that request, and the body.
     ///
     /// # Errors
@@ -237,30 +299,54 @@ impl Database {
         let row = sqlx::query("SELECT digest, body FROM idempotency WHERE token_id = $1 AND key = $2")
             .bind(token)
             .bind(key.to_owned())
-            .fetch_optional(&mut self.connection)
+            .fetch_optional(&mut *self.transaction)
             .await;
         let read = |row: AnyRow| Ok((row.try_get(0)?, row.try_get(1)?));
         let found = row.and_then(|row| row.map(read).transpose());
         found.map_err(self.address.sql())
     }
 
-    /// Keeps the answer to a request with a key; one that is there stays.
+    /// Keeps the answer to a request with a key, with what the request stores: a server that is killed keeps both or neither.
     ///
     /// # Errors
     /// [`DatabaseError`].
-    pub(crate) async fn keep_answer(&mut self, token: i64, key: &str, digest: &Digest, body: &str) -> Result<(), DatabaseError> {
-        let address = self.address.clone();
-        let mut transaction = self.begin().await?;
-        sqlx::query("INSERT INTO idempotency (token_id, key, digest, at_ms, body) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING")
+    pub(crate) async fn keep_answer(&mut self, answer: KeptAnswer<'_>) -> Result<(), DatabaseError> {
+        let KeptAnswer { token, key, digest, body } = answer;
+        let kept = sqlx::query("INSERT INTO idempotency (token_id, key, digest, at_ms, body) VALUES ($1, $2, $3, $4, $5)")
             .bind(token)
             .bind(key.to_owned())
             .bind(digest.as_slice().to_vec())
             .bind(Utc::now().timestamp_millis())
             .bind(body.to_owned())
-            .execute(&mut *transaction)
-            .await
-            .map_err(address.sql())?;
-        transaction.commit().await.map_err(address.sql())
+            .execute(&mut *self.transaction)
+            .await;
+        kept.map(drop).map_err(self.address.sql())
+    }
+}
+
+impl Token {
+    /// What a workflow may write by the rules. It counts for this request alone.
+    pub(crate) fn of_identity(id: i64, identity: &NewIdentity) -> Self {
+        let NewIdentity {
+            hash: _,
+            issuer,
+            name,
+            scopes,
+            project,
+            branch,
+        } = identity.clone();
+        Self {
+            id,
+            name,
+            scopes,
+            project,
+            branch,
+            created: date(0),
+            expires: date(0),
+            revoked: None,
+            issuer: Some(issuer),
+            expires_ms: 0,
+        }
     }
 }
 
@@ -280,6 +366,7 @@ fn token(row: &AnyRow) -> Result<Token, sqlx::Error> {
         created: date(row.try_get(5)?),
         expires: date(expires_ms),
         revoked: row.try_get::<Option<i64>, _>(7)?.map(date),
+        issuer: row.try_get(8)?,
         expires_ms,
     })
 }

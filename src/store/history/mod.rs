@@ -11,6 +11,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+pub(crate) use super::run_files::ScratchDatabase;
 pub(crate) use artifacts::{OpenArtifactsError, RunDatabaseError, is_history_folder, open_artifacts, run_database};
 pub(crate) use folder::{HistoryFolderError, append};
 pub(crate) use folder_files::{FolderFile, FolderFiles};
@@ -21,7 +22,7 @@ pub(crate) use retract::{RetractError, retract};
 use super::branch::{Branch, BranchAddress, BranchAddressError, BranchError};
 use super::bucket::{Bucket, BucketAddress, BucketAddressError, BucketError};
 use super::database::{Access, Address, AddressError, Database, DatabaseError, RunFilter};
-pub(crate) use super::run_files::ScratchDatabase;
+use super::server::{ServerAddress, ServerAddressError};
 use crate::analysis::History;
 
 /// The location of a history.
@@ -47,6 +48,8 @@ pub(crate) enum HistoryHomeError {
     Branch(#[from] BranchAddressError),
     #[error(transparent)]
     Bucket(#[from] BucketAddressError),
+    #[error(transparent)]
+    Server(#[from] ServerAddressError),
     #[error(
         "this version keeps no history at {0}; expected a folder, a file such as history.db, postgres://USER@HOST/DATABASE, branch, \
          s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, or az://CONTAINER/PREFIX"
@@ -58,7 +61,7 @@ pub(crate) enum HistoryHomeError {
     NoFolder(String),
     #[error(
         "{0} would be a history folder, which imax collect --history writes; expected a file such as history.db, \
-         postgres://USER@HOST/DATABASE, branch, or s3://BUCKET/PREFIX"
+         postgres://USER@HOST/DATABASE, branch, s3://BUCKET/PREFIX, or https://SERVER of imax serve"
     )]
     Folder(String),
 }
@@ -107,12 +110,17 @@ pub(crate) enum HistoryTarget {
     Database(Address),
     Branch(BranchAddress),
     Bucket(BucketAddress),
+    /// A results API, which stores the runs in its history.
+    Server(ServerAddress),
 }
 
 impl FromStr for HistoryTarget {
     type Err = HistoryHomeError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if ServerAddress::is_meant_by(text) {
+            return Ok(Self::Server(text.parse()?));
+        }
         match text.parse()? {
             HistoryHome::Database(address) => Ok(Self::Database(address)),
             HistoryHome::Branch(address) => Ok(Self::Branch(address)),
@@ -122,12 +130,14 @@ impl FromStr for HistoryTarget {
     }
 }
 
-impl From<HistoryTarget> for HistoryHome {
-    fn from(target: HistoryTarget) -> Self {
-        match target {
-            HistoryTarget::Database(address) => Self::Database(address),
-            HistoryTarget::Branch(address) => Self::Branch(address),
-            HistoryTarget::Bucket(address) => Self::Bucket(address),
+impl HistoryTarget {
+    /// The history itself; `None` behind a server, which alone reads it.
+    pub(crate) fn home(self) -> Option<HistoryHome> {
+        match self {
+            Self::Database(address) => Some(HistoryHome::Database(address)),
+            Self::Branch(address) => Some(HistoryHome::Branch(address)),
+            Self::Bucket(address) => Some(HistoryHome::Bucket(address)),
+            Self::Server(_) => None,
         }
     }
 }
@@ -138,6 +148,7 @@ impl fmt::Display for HistoryTarget {
             Self::Database(address) => address.fmt(f),
             Self::Branch(address) => address.fmt(f),
             Self::Bucket(address) => address.fmt(f),
+            Self::Server(address) => address.fmt(f),
         }
     }
 }

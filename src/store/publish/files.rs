@@ -86,7 +86,7 @@ fn read(request: &PublishRequest) -> Result<Found, PublishError> {
 }
 
 /// A result of another benchmark, which is not a point of a curve: only databases have a table for it.
-fn no_point(result: &PublishedResult) -> Quarantined {
+pub(super) fn no_point(result: &PublishedResult) -> Quarantined {
     let reason = "a result of another benchmark, which only a database can hold; import it with --to FILE.db";
     Quarantined::new(result.id.clone().unwrap_or_default(), reason, "")
 }

@@ -3,9 +3,10 @@
 mod files;
 mod foreign;
 mod intake;
+mod server;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -16,6 +17,7 @@ use super::branch::BranchError;
 use super::bucket::BucketError;
 use super::database::{Access, Address, Database, DatabaseError, Incoming, IngestCounts, Source};
 use super::history::HistoryTarget;
+use super::server::ServerError;
 use super::work::Work;
 use crate::analysis::{DEFAULT_PROJECT, HistoryRun, Quarantined, RunRows};
 use crate::result::ImportHints;
@@ -109,6 +111,8 @@ pub(crate) enum PublishError {
     Branch(#[from] BranchError),
     #[error(transparent)]
     Bucket(#[from] BucketError),
+    #[error(transparent)]
+    Server(#[from] ServerError),
     #[error("cannot create a temporary folder: {0}")]
     Scratch(std::io::Error),
 }
@@ -122,7 +126,26 @@ pub(crate) async fn publish(request: &PublishRequest) -> Result<Published, Publi
         HistoryTarget::Database(address) => publish_to_database(address, request).await,
         HistoryTarget::Branch(address) => files::publish_to_branch(address, request).await,
         HistoryTarget::Bucket(address) => files::publish_to_bucket(address, request).await,
+        HistoryTarget::Server(address) => server::publish(address, request).await,
     }
+}
+
+/// The run of a folder of artifacts that came from elsewhere, and what of it was not understood.
+///
+/// # Errors
+/// [`IntakeError`].
+pub(crate) fn run_of_artifacts(folder: &Path, description: RunDescription) -> Result<(Vec<HistoryRun>, Vec<Quarantined>), IntakeError> {
+    let sources = Sources::Runs {
+        paths: vec![folder.to_owned()],
+        description: Box::new(description),
+    };
+    let mut found = (Vec::new(), Vec::new());
+    for path in &intake::files(&sources)? {
+        let intake = intake::read(path, &sources)?;
+        found.0.extend(intake.runs);
+        found.1.extend(intake.quarantined);
+    }
+    Ok(found)
 }
 
 async fn publish_to_database(to: &Address, request: &PublishRequest) -> Result<Published, PublishError> {

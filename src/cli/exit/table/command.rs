@@ -9,6 +9,7 @@ use crate::cli::plan::PlanArgsError;
 use crate::cli::publish::VerdictsError;
 use crate::cli::row::RowError;
 use crate::cli::row_choice::RowChoiceError;
+use crate::cli::serve::ServeArgsError;
 use crate::model::NameError;
 
 impl ExitOf for clap::Error {
@@ -32,6 +33,15 @@ impl ExitOf for OutputError {
 impl ExitOf for VerdictsError {
     fn exit(&self) -> Exit {
         Exit::InvalidInput
+    }
+}
+
+impl ExitOf for ServeArgsError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::NoHistory | Self::Tls => Exit::Usage,
+            Self::History(_) | Self::Filter(_) => Exit::InvalidInput,
+        }
     }
 }
 

@@ -25,6 +25,7 @@ use crate::store::normalize::NormalizeFileError;
 use crate::store::publish::{IntakeError, PublishError};
 use crate::store::remote_files::RemoteFileError;
 use crate::store::run_files::ScratchError;
+use crate::store::server::{CredentialError, ServerError};
 use crate::store::{GatherError, PlanError};
 
 impl ExitOf for GithubError {
@@ -302,7 +303,24 @@ impl ExitOf for PublishError {
             Self::Database(error) => error.exit(),
             Self::Branch(error) => error.exit(),
             Self::Bucket(error) => error.exit(),
+            Self::Server(error) => error.exit(),
             Self::Scratch(_) => Exit::Infrastructure,
+        }
+    }
+}
+
+impl ExitOf for ServerError {
+    /// A token that is missing or does not allow it has to be corrected by the caller, as have runs that are refused.
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Credential(CredentialError::None) | Self::Refused { status: 401 | 403, .. } => Exit::Usage,
+            Self::Refused { status: 400..=499, .. } => Exit::InvalidInput,
+            Self::Credential(CredentialError::Runner(_))
+            | Self::Setup(_)
+            | Self::Encode(_)
+            | Self::Unreachable { .. }
+            | Self::Refused { .. }
+            | Self::Answer { .. } => Exit::Infrastructure,
         }
     }
 }
@@ -471,6 +489,7 @@ impl ExitOf for ServeError {
     fn exit(&self) -> Exit {
         match self {
             Self::Public(_) | Self::Origin(_) | Self::ReadOnly(_) => Exit::Usage,
+            Self::Config(_) | Self::Tls(_) | Self::Oidc(_) => Exit::InvalidInput,
             Self::Listen { .. } | Self::Unfinished | Self::Description(_) | Self::Page(_) => Exit::Infrastructure,
             Self::Database(error) => error.exit(),
             Self::Open(error) => error.exit(),
