@@ -15,7 +15,7 @@ use crate::analysis::{CostModel, DatedPrice, PriceKind};
 use crate::report::{Rank, TextTable};
 use crate::store::artifacts;
 use crate::store::database::{Counts, RunFilter};
-use crate::store::history::{HistoryHome, HistoryTarget, add_prices};
+use crate::store::history::{HistoryTarget, PricesError, add_prices};
 
 /// List the prices that a history keeps, or add some. The results API shows what was measured at the prices of its time or of today.
 #[derive(Debug, Args)]
@@ -127,7 +127,9 @@ pub(super) async fn run(args: PricesArgs) -> Result<Exit, Failure> {
 }
 
 async fn list(history: HistoryTarget, json: bool) -> Result<Exit, Failure> {
-    let mut opened = HistoryHome::from(history).open(RunFilter::default()).await?;
+    let server = history.to_string();
+    let home = history.home().ok_or(PricesError::Server(server))?;
+    let mut opened = home.open(RunFilter::default()).await?;
     let prices = opened.database.prices(opened.filter.as_of).await?;
     opened.database.close().await?;
     if json {

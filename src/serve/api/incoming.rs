@@ -258,7 +258,7 @@ fn description(params: &IngestParams) -> Result<RunDescription, ApiError> {
         run_id: run_id.clone(),
         date: time("date", date.as_deref())?.unwrap_or_else(Utc::now),
         context,
-        verdicts: Vec::new(),
+        verdicts: None,
     })
 }
 

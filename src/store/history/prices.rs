@@ -15,6 +15,8 @@ pub(crate) enum PricesError {
     Branch(#[from] BranchError),
     #[error(transparent)]
     Bucket(#[from] BucketError),
+    #[error("{0} is a results API, which takes runs alone; name the history that it serves")]
+    Server(String),
 }
 
 /// Adds prices to a history, all of them or none, and counts what is new; with `dry_run` nothing is stored.
@@ -31,6 +33,7 @@ pub(crate) async fn add_prices(
         HistoryTarget::Database(address) => Ok(add_to_database(address, prices, author, dry_run).await?),
         HistoryTarget::Branch(address) => Ok(Branch::connect(address)?.add_prices(prices, Utc::now(), dry_run).await?),
         HistoryTarget::Bucket(address) => Ok(Bucket::connect(address)?.add_prices(prices, Utc::now(), dry_run).await?),
+        HistoryTarget::Server(address) => Err(PricesError::Server(address.to_string())),
     }
 }
 

@@ -240,6 +240,7 @@ impl ExitOf for PricesError {
             Self::Database(error) => error.exit(),
             Self::Branch(error) => error.exit(),
             Self::Bucket(error) => error.exit(),
+            Self::Server(_) => Exit::Usage,
         }
     }
 }
