@@ -96,10 +96,8 @@ pub(crate) fn connect_with_token_in(variable: &'static str, repository: &str) ->
     let repository = RepositoryName::parse(repository)?;
     let is_token = |name: &str| matches!(name, "GITHUB_TOKEN" | "GH_TOKEN");
     let lookup = |name: &str| std::env::var(if is_token(name) { variable } else { name }).ok();
-    let settings = ClientSettings::from_environment(lookup).map_err(|error| match error {
-        GithubError::NoToken => GithubError::NoTokenIn(variable),
-        error => error,
-    })?;
+    // The token is all that an environment can lack.
+    let settings = ClientSettings::from_environment(lookup).map_err(|_| GithubError::NoTokenIn(variable))?;
     Ok((Client::new(&settings)?, repository))
 }
 
