@@ -120,17 +120,20 @@ pub(super) async fn run(action: ActionArgs) -> Result<Exit, Failure> {
                 comments: steps::is_pull_request(finished.as_ref()),
                 check_run: check_run == "true",
                 notify: Some(notify.as_str()).filter(|notify| !notify.is_empty()),
-                publish: history.filter(|_| publish != "false").map(|history| (history, &change)),
+                publish: results_api(&publish)
+                    .or_else(|| history.filter(|_| publish != "false"))
+                    .map(|to| (to, &change)),
             };
             steps::report(&folder, &additional, options)
         }
         ActionCommand::Publish => {
             let settings = judging_settings()?;
-            let (history, ingest) = (settings.history.as_ref().map(HistoryAddress::as_str), settings.ingest.as_ref());
+            let history = results_api(&publish).or_else(|| settings.history.as_ref().map(HistoryAddress::as_str));
+            let ingest = settings.ingest.as_ref();
             if history.is_none() && ingest.is_none() {
                 return Err(Failure::new(
                     Exit::Usage,
-                    "imax.yaml names neither a history nor a receiver; add `history: branch` or `ingest:` to it, or remove this job",
+                    "imax.yaml names neither a history nor a receiver; add `history: branch` or `ingest:` to it, set the input `publish` to the address of a results API, or remove this job",
                 ));
             }
             steps::publish(history, ingest, &published_change(github::finished_run()?.as_ref())?, additional)
@@ -152,6 +155,11 @@ pub(super) async fn run(action: ActionArgs) -> Result<Exit, Failure> {
 fn judging_settings() -> Result<Settings, Failure> {
     let judging = SettingsFile::from(SettingsArgs::default()).judging(github::base_sha()?.as_deref(), &|_| {})?;
     Ok(judging.settings)
+}
+
+/// The results API that the input `publish` names.
+fn results_api(publish: &str) -> Option<&str> {
+    publish.starts_with("https://").then_some(publish)
 }
 
 /// What was measured, by the plan and the event. GitHub's own commit and branch are those of a merge, or of the default branch where a
