@@ -141,10 +141,13 @@ pub fn differences(base: &Point, head: &Point) -> Vec<Difference> {
         .collect()
 }
 
+/// Number of pairs, and the logarithms of their changes by metric.
+type PairsAndChanges = (usize, BTreeMap<&'static str, Vec<f64>>);
+
 /// Pairs grouped by what differs, those with the most pairs first.
 #[must_use]
 pub fn difference_groups<'a>(pairs: impl IntoIterator<Item = (&'a Point, &'a Point, &'a [Change])>) -> Vec<DifferenceGroup> {
-    let mut groups: BTreeMap<Vec<Difference>, (usize, BTreeMap<&'static str, Vec<f64>>)> = BTreeMap::new();
+    let mut groups: BTreeMap<Vec<Difference>, PairsAndChanges> = BTreeMap::new();
     for (base, head, changes) in pairs {
         let (number, logarithms) = groups.entry(differences(base, head)).or_default();
         *number += 1;

@@ -182,13 +182,13 @@ fn counted_range(counted: &AtomicU64, lower: isize, upper: Option<isize>, step: 
     Ok(numbers)
 }
 
-/// The filter `tojson` as in transformers: unlike that of Jinja, it does not escape for HTML.
-#[expect(clippy::needless_pass_by_value, reason = "the form that a filter must have")]
 #[expect(clippy::needless_pass_by_value, reason = "an argument of map_err")]
 fn bad_serialization(error: serde_json::Error) -> Error {
     Error::new(ErrorKind::BadSerialization, error.to_string())
 }
 
+/// The filter `tojson` as in transformers: unlike that of Jinja, it does not escape for HTML.
+#[expect(clippy::needless_pass_by_value, reason = "the form that a filter must have")]
 fn to_json(value: &Value, options: Kwargs) -> Result<Value, Error> {
     let indent: Option<usize> = options.get("indent")?;
     // The other options of Python's `json.dumps` change the formatting only. Templates use them for tool definitions, which are

@@ -15,6 +15,7 @@ mod agentic_upstream;
 mod cancel;
 mod cancel_containers;
 mod collect;
+#[allow(dead_code, reason = "tests/chaos kills it and starts it again")]
 mod container_engine;
 mod container_image;
 mod credentials;

@@ -77,9 +77,10 @@ impl Issuer {
         });
         let members = claims.as_object_mut().unwrap();
         for (name, value) in changes.as_object().unwrap() {
-            match value {
-                Value::Null => drop(members.remove(name)),
-                value => drop(members.insert(name.clone(), value.clone())),
+            if value.is_null() {
+                members.remove(name);
+            } else {
+                members.insert(name.clone(), value.clone());
             }
         }
         claims
@@ -282,6 +283,9 @@ fn new_keys_are_fetched_with_a_bound_and_old_ones_forgotten() {
     assert_eq!(post(&served, &new, "1", &run).status, 200, "what is known is not hurt");
 }
 
+/// What a server says, given its own address.
+type Reply = Box<dyn Fn(&str) -> HttpResponse + Send + Sync>;
+
 #[test]
 fn issuer_that_lies_or_is_silent_lets_nobody_in() {
     let fixture = Fixture::new();
@@ -292,7 +296,7 @@ fn issuer_that_lies_or_is_silent_lets_nobody_in() {
         json!({ "issuer": "https://other.example", "jwks_uri": "/keys" }),
         format!("{}/keys", other.server.url),
     );
-    let answers: [(&str, Box<dyn Fn(&str) -> HttpResponse + Send + Sync>); 4] = [
+    let answers: [(&str, Reply); 4] = [
         ("an error", Box::new(|_| HttpResponse::new(500))),
         (
             "no JSON",

@@ -5495,7 +5495,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description waiting, accepted or refused [default: all]. */
-                state?: string;
+                state?: "open" | "acknowledged" | "expected" | "fixed";
                 /** @description Only those of this project. */
                 project?: string;
                 /** @description Submissions of a page [default: 100]. */

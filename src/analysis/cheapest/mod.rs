@@ -154,7 +154,7 @@ pub fn cheapest<'a>(points: impl IntoIterator<Item = &'a Point>, question: &Cost
 
 /// Of each curve the cheapest point; `points` are the cheapest first.
 #[must_use]
-pub fn cheapest_of_curves<'a>(points: Vec<(&'a Point, Cheapest)>) -> Vec<(&'a Point, Cheapest)> {
+pub fn cheapest_of_curves(points: Vec<(&Point, Cheapest)>) -> Vec<(&Point, Cheapest)> {
     let mut seen = std::collections::BTreeSet::new();
     points.into_iter().filter(|(point, _)| seen.insert(&point.key.curve)).collect()
 }

@@ -156,15 +156,12 @@ fn past_costs_have_the_price_of_their_day_beside_that_of_today() {
         at(1, "2026-05-01", 1000.0),
     ];
     let found = costs_then(&points, &CostQuestion::of(TokenKind::Total), &model());
-    let costs: Vec<(i64, f64, Option<(f64, &str)>)> = found
-        .iter()
-        .map(|one| {
-            let then = one.then.as_ref().map(|price| (price.usd_per_million, price.price_date.as_str()));
-            (one.found.run, one.today.usd_per_million, then)
-        })
-        .collect();
+    let costs = found.iter().map(|one| {
+        let then = one.then.as_ref().map(|price| (price.usd_per_million, price.price_date.as_str()));
+        (one.found.run, one.today.usd_per_million, then)
+    });
     assert_eq!(
-        costs,
+        costs.collect::<Vec<_>>(),
         [
             (1, 1.0, None),
             (2, 1.0, Some((2.0, "2026-06-01"))),

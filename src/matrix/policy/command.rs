@@ -17,7 +17,7 @@ pub enum Command {
         /// Evaluate accuracy at every point that can be evaluated.
         all_evals: bool,
         /// Only these of the rows: `conc=64 seq-lens=1k1k`, by the names of the flags of `imax plan`.
-        filter: RowFilter,
+        filter: Box<RowFilter>,
     },
     /// Repeat what the pull request's labels and changelog select.
     Retry,
@@ -107,7 +107,7 @@ impl Command {
             config_keys,
             evals_only,
             all_evals,
-            filter: RowFilter::parse(|name| filters.get(name).copied())?,
+            filter: Box::new(RowFilter::parse(|name| filters.get(name).copied())?),
         })
     }
 }
@@ -131,7 +131,7 @@ mod tests {
             config_keys: keys.iter().map(ToString::to_string).collect(),
             evals_only: false,
             all_evals: false,
-            filter: RowFilter::default(),
+            filter: Box::default(),
         }
     }
 

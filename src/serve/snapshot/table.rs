@@ -65,7 +65,7 @@ mod tests {
     fn row(value: Value) -> Row {
         match value {
             Value::Object(row) => row,
-            _ => Row::new(),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Row::new(),
         }
     }
 

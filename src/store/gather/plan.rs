@@ -94,14 +94,14 @@ fn bounded(change: MeasuredChange) -> MeasuredChange {
     } = change;
     curves.truncate(MOST_CURVES);
     MeasuredChange {
-        config_keys: shortened_all(config_keys),
-        description: shortened_all(description),
+        config_keys: shortened_all(&config_keys),
+        description: shortened_all(&description),
         pr_link: shortened(&pr_link),
         curves,
     }
 }
 
-fn shortened_all(texts: Vec<String>) -> Vec<String> {
+fn shortened_all(texts: &[String]) -> Vec<String> {
     texts.iter().take(MOST_CHANGES).map(|text| shortened(text)).collect()
 }
 

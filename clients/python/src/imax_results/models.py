@@ -153,6 +153,12 @@ class Dimensions(TypedDict, total=False):
     conc: int | str | Sequence[int] | Sequence[str]
 
 
+class AcceptBody(TypedDict, total=False):
+    """Why a submission is taken."""
+
+    reason: str | None
+
+
 class AnnotationBody(TypedDict, total=False):
     """What is known, and of what."""
 
@@ -163,6 +169,12 @@ class AnnotationBody(TypedDict, total=False):
     run: int | None
     text: Required[str]
     to: str | None
+
+
+class RefuseBody(TypedDict, total=False):
+    """Why a submission is refused."""
+
+    reason: Required[str]
 
 
 class RetractBody(TypedDict, total=False):
@@ -177,7 +189,23 @@ class AccuracyQuery(Dimensions, total=False):
     filter: str | Sequence[str]
     project: str
     branch: str
-    kind: Literal["main", "pull-request", "manual", "import", "release"]
+    kind: Literal["main", "pull-request", "manual", "import", "release", "community"]
+    run: int
+    commit: str
+    image: str
+    outcome: Literal["measured", "server", "client", "infra", "timeout", "cancelled", "invalid", "missing"]
+    since: str | datetime
+    until: str | datetime
+    as_of: str | datetime
+
+
+class AnnotatedQuery(Dimensions, total=False):
+    """Parameters of /api/v1/annotated."""
+
+    filter: str | Sequence[str]
+    project: str
+    branch: str
+    kind: Literal["main", "pull-request", "manual", "import", "release", "community"]
     run: int
     commit: str
     image: str
@@ -199,7 +227,7 @@ class ArchitecturesQuery(Dimensions, total=False):
     filter: str | Sequence[str]
     project: str
     branch: str
-    kind: Literal["main", "pull-request", "manual", "import", "release"]
+    kind: Literal["main", "pull-request", "manual", "import", "release", "community"]
     run: int
     commit: str
     image: str
@@ -215,13 +243,38 @@ class AuditQuery(TypedDict, total=False):
     limit: int
 
 
+class BisectionQuery(Dimensions, total=False):
+    """Parameters of /api/v1/bisection."""
+
+    filter: str | Sequence[str]
+    project: str
+    branch: str
+    kind: Literal["main", "pull-request", "manual", "import", "release", "community"]
+    run: int
+    commit: str
+    image: str
+    outcome: Literal["measured", "server", "client", "infra", "timeout", "cancelled", "invalid", "missing"]
+    since: str | datetime
+    until: str | datetime
+    as_of: str | datetime
+    thread: Required[str]
+
+
+class ChangelogQuery(Dimensions, total=False):
+    """Parameters of /api/v1/changelog."""
+
+    filter: str | Sequence[str]
+    project: str
+    branch: str
+
+
 class ChangesQuery(Dimensions, total=False):
     """Parameters of /api/v1/changes."""
 
     filter: str | Sequence[str]
     project: str
     branch: str
-    kind: Literal["main", "pull-request", "manual", "import", "release"]
+    kind: Literal["main", "pull-request", "manual", "import", "release", "community"]
     run: int
     commit: str
     image: str
@@ -248,7 +301,7 @@ class CheapestQuery(Dimensions, total=False):
     filter: str | Sequence[str]
     project: str
     branch: str
-    kind: Literal["main", "pull-request", "manual", "import", "release"]
+    kind: Literal["main", "pull-request", "manual", "import", "release", "community"]
     run: int
     commit: str
     image: str
@@ -287,7 +340,7 @@ class CostsQuery(Dimensions, total=False):
     filter: str | Sequence[str]
     project: str
     branch: str
-    kind: Literal["main", "pull-request", "manual", "import", "release"]
+    kind: Literal["main", "pull-request", "manual", "import", "release", "community"]
     run: int
     commit: str
     image: str
@@ -307,7 +360,7 @@ class CurvesQuery(Dimensions, total=False):
     filter: str | Sequence[str]
     project: str
     branch: str
-    kind: Literal["main", "pull-request", "manual", "import", "release"]
+    kind: Literal["main", "pull-request", "manual", "import", "release", "community"]
     run: int
     commit: str
     image: str
@@ -326,7 +379,7 @@ class DeploymentsQuery(Dimensions, total=False):
     filter: str | Sequence[str]
     project: str
     branch: str
-    kind: Literal["main", "pull-request", "manual", "import", "release"]
+    kind: Literal["main", "pull-request", "manual", "import", "release", "community"]
     run: int
     commit: str
     image: str
@@ -353,7 +406,7 @@ class FacetsQuery(Dimensions, total=False):
     filter: str | Sequence[str]
     project: str
     branch: str
-    kind: Literal["main", "pull-request", "manual", "import", "release"]
+    kind: Literal["main", "pull-request", "manual", "import", "release", "community"]
     run: int
     commit: str
     image: str
@@ -369,7 +422,7 @@ class FrontierQuery(Dimensions, total=False):
     filter: str | Sequence[str]
     project: str
     branch: str
-    kind: Literal["main", "pull-request", "manual", "import", "release"]
+    kind: Literal["main", "pull-request", "manual", "import", "release", "community"]
     run: int
     commit: str
     image: str
@@ -406,13 +459,30 @@ class DerivedQuery(TypedDict, total=False):
     as_of: str | datetime
 
 
+class OperationsQuery(Dimensions, total=False):
+    """Parameters of /api/v1/operations."""
+
+    filter: str | Sequence[str]
+    project: str
+    branch: str
+    kind: Literal["main", "pull-request", "manual", "import", "release", "community"]
+    run: int
+    commit: str
+    image: str
+    outcome: Literal["measured", "server", "client", "infra", "timeout", "cancelled", "invalid", "missing"]
+    since: str | datetime
+    until: str | datetime
+    as_of: str | datetime
+    silent_days: int
+
+
 class PointsQuery(Dimensions, total=False):
     """Parameters of /api/v1/points."""
 
     filter: str | Sequence[str]
     project: str
     branch: str
-    kind: Literal["main", "pull-request", "manual", "import", "release"]
+    kind: Literal["main", "pull-request", "manual", "import", "release", "community"]
     run: int
     commit: str
     image: str
@@ -574,13 +644,51 @@ class QuarantineQuery(TypedDict, total=False):
     as_of: str | datetime
 
 
+class RecordsQuery(TypedDict, total=False):
+    """Parameters of /api/v1/records."""
+
+    run: Required[int]
+    curve: Required[str]
+    conc: Required[int]
+    against: int
+    as_of: str | datetime
+
+
+class RegressionsQuery(Dimensions, total=False):
+    """Parameters of /api/v1/regressions."""
+
+    filter: str | Sequence[str]
+    project: str
+    branch: str
+    kind: Literal["main", "pull-request", "manual", "import", "release", "community"]
+    run: int
+    commit: str
+    image: str
+    outcome: Literal["measured", "server", "client", "infra", "timeout", "cancelled", "invalid", "missing"]
+    since: str | datetime
+    until: str | datetime
+    as_of: str | datetime
+    state: Literal["open", "acknowledged", "expected", "fixed"]
+    metric: Literal[
+        "throughput-per-gpu",
+        "output-throughput-per-gpu",
+        "input-throughput-per-gpu",
+        "ttft",
+        "ttft-p99",
+        "tpot",
+        "interactivity",
+        "e2el",
+        "e2el-p99",
+    ]
+
+
 class ReliabilityQuery(Dimensions, total=False):
     """Parameters of /api/v1/reliability."""
 
     filter: str | Sequence[str]
     project: str
     branch: str
-    kind: Literal["main", "pull-request", "manual", "import", "release"]
+    kind: Literal["main", "pull-request", "manual", "import", "release", "community"]
     run: int
     commit: str
     image: str
@@ -614,7 +722,7 @@ class SeriesQuery(Dimensions, total=False):
     filter: str | Sequence[str]
     project: str
     branch: str
-    kind: Literal["main", "pull-request", "manual", "import", "release"]
+    kind: Literal["main", "pull-request", "manual", "import", "release", "community"]
     run: int
     commit: str
     image: str
@@ -636,111 +744,29 @@ class SeriesQuery(Dimensions, total=False):
     by: Literal["date", "commit", "version", "image"]
 
 
-class VersionsQuery(Dimensions, total=False):
-    """Parameters of /api/v1/versions."""
+class SubmissionsQuery(TypedDict, total=False):
+    """Parameters of /api/v1/submissions."""
 
-    filter: str | Sequence[str]
-    project: str
-    branch: str
-    kind: Literal["main", "pull-request", "manual", "import", "release"]
-    run: int
-    commit: str
-    image: str
-    outcome: Literal["measured", "server", "client", "infra", "timeout", "cancelled", "invalid", "missing"]
-    since: str | datetime
-    until: str | datetime
-    as_of: str | datetime
-    family: str
-    base: str
-    head: str
-
-
-class AnnotatedQuery(Dimensions, total=False):
-    """Parameters of /api/v1/annotated."""
-
-    filter: str | Sequence[str]
-    project: str
-    branch: str
-    kind: Literal["main", "pull-request", "manual", "import", "release"]
-    run: int
-    commit: str
-    image: str
-    outcome: Literal["measured", "server", "client", "infra", "timeout", "cancelled", "invalid", "missing"]
-    since: str | datetime
-    until: str | datetime
-    as_of: str | datetime
-
-
-class BisectionQuery(Dimensions, total=False):
-    """Parameters of /api/v1/bisection."""
-
-    filter: str | Sequence[str]
-    project: str
-    branch: str
-    kind: Literal["main", "pull-request", "manual", "import", "release"]
-    run: int
-    commit: str
-    image: str
-    outcome: Literal["measured", "server", "client", "infra", "timeout", "cancelled", "invalid", "missing"]
-    since: str | datetime
-    until: str | datetime
-    as_of: str | datetime
-    thread: Required[str]
-
-
-class OperationsQuery(Dimensions, total=False):
-    """Parameters of /api/v1/operations."""
-
-    filter: str | Sequence[str]
-    project: str
-    branch: str
-    kind: Literal["main", "pull-request", "manual", "import", "release"]
-    run: int
-    commit: str
-    image: str
-    outcome: Literal["measured", "server", "client", "infra", "timeout", "cancelled", "invalid", "missing"]
-    since: str | datetime
-    until: str | datetime
-    as_of: str | datetime
-    silent_days: int
-
-
-class RecordsQuery(TypedDict, total=False):
-    """Parameters of /api/v1/records."""
-
-    run: Required[int]
-    curve: Required[str]
-    conc: Required[int]
-    against: int
-    as_of: str | datetime
-
-
-class RegressionsQuery(Dimensions, total=False):
-    """Parameters of /api/v1/regressions."""
-
-    filter: str | Sequence[str]
-    project: str
-    branch: str
-    kind: Literal["main", "pull-request", "manual", "import", "release"]
-    run: int
-    commit: str
-    image: str
-    outcome: Literal["measured", "server", "client", "infra", "timeout", "cancelled", "invalid", "missing"]
-    since: str | datetime
-    until: str | datetime
-    as_of: str | datetime
     state: Literal["open", "acknowledged", "expected", "fixed"]
-    metric: Literal[
-        "throughput-per-gpu",
-        "output-throughput-per-gpu",
-        "input-throughput-per-gpu",
-        "ttft",
-        "ttft-p99",
-        "tpot",
-        "interactivity",
-        "e2el",
-        "e2el-p99",
-    ]
+    project: str
+    page_size: int
+
+
+class SubmitQuery(TypedDict, total=False):
+    """Parameters of /api/v1/submissions."""
+
+    commit: str
+    branch: str
+    date: str | datetime
+    kind: Literal["main", "pull-request", "manual", "import", "release", "community"]
+    repository: str
+    run_id: str
+    attempt: int
+    pull_request: int
+    project: str
+    partial: bool
+    dry_run: bool
+    note: str
 
 
 class TrendsQuery(Dimensions, total=False):
@@ -749,7 +775,7 @@ class TrendsQuery(Dimensions, total=False):
     filter: str | Sequence[str]
     project: str
     branch: str
-    kind: Literal["main", "pull-request", "manual", "import", "release"]
+    kind: Literal["main", "pull-request", "manual", "import", "release", "community"]
     run: int
     commit: str
     image: str
@@ -769,3 +795,22 @@ class TrendsQuery(Dimensions, total=False):
         "e2el-p99",
     ]
     at: float
+
+
+class VersionsQuery(Dimensions, total=False):
+    """Parameters of /api/v1/versions."""
+
+    filter: str | Sequence[str]
+    project: str
+    branch: str
+    kind: Literal["main", "pull-request", "manual", "import", "release", "community"]
+    run: int
+    commit: str
+    image: str
+    outcome: Literal["measured", "server", "client", "infra", "timeout", "cancelled", "invalid", "missing"]
+    since: str | datetime
+    until: str | datetime
+    as_of: str | datetime
+    family: str
+    base: str
+    head: str

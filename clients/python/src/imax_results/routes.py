@@ -11,6 +11,7 @@ from typing import Any
 from ._typing import Unpack
 from .documents import AsyncDocument, Document
 from .models import (
+    AcceptBody,
     AccuracyQuery,
     AnnotatedQuery,
     AnnotationBody,
@@ -18,6 +19,7 @@ from .models import (
     ArchitecturesQuery,
     AuditQuery,
     BisectionQuery,
+    ChangelogQuery,
     ChangesQuery,
     CheapestQuery,
     CompareQuery,
@@ -36,6 +38,7 @@ from .models import (
     ProjectsQuery,
     QuarantineQuery,
     RecordsQuery,
+    RefuseBody,
     RegressionsQuery,
     ReliabilityQuery,
     RetractBody,
@@ -43,6 +46,8 @@ from .models import (
     RunQuery,
     RunsQuery,
     SeriesQuery,
+    SubmissionsQuery,
+    SubmitQuery,
     TrendsQuery,
     VersionsQuery,
 )
@@ -74,6 +79,14 @@ class Routes:
         """
         return self._rows("/api/v1/accuracy", query)
 
+    def annotated(self, **query: Unpack[AnnotatedQuery]) -> Rows[Row]:
+        """Annotations of the points that a chart of newest curves shows.
+
+        Of the newest curves of a branch (`main` without one), or with `run` of that run: each annotation
+        that is about some of their points, with those points.
+        """
+        return self._rows("/api/v1/annotated", query)
+
     def annotations(self, **query: Unpack[AnnotationsQuery]) -> Rows[Row]:
         """What people know about runs, points and periods."""
         return self._rows("/api/v1/annotations", query)
@@ -102,12 +115,30 @@ class Routes:
         """
         return self._rows("/api/v1/audit", query)
 
+    def bisection(self, **query: Unpack[BisectionQuery]) -> Document:
+        """What lies between the last good and the first bad run of a thread.
+
+        `between` has the runs of other points, and those of branches that begin with `bisect-` and the
+        thread's name, which measured points of it; `comment` is the `/sweep` comment that measures the
+        points of the thread alone, `commands` make a pull request of the middle commit.
+        """
+        return self._document("/api/v1/bisection", query)
+
+    def changelog(self, **query: Unpack[ChangelogQuery]) -> Rows[Row]:
+        """Entries of the changelog that were measured.
+
+        Newest first, each with the run that measured it, the pull request, and the curves that it made the
+        run measure.
+        """
+        return self._rows("/api/v1/changelog", query)
+
     def changes(self, **query: Unpack[ChangesQuery]) -> Rows[Row]:
         """Change points of a branch.
 
         The change of the level happened after `after_run` and at the latest with `run`; the method is that
         of the kept levels. With `as_of`, levels are computed from what held then. Without `branch`, it is
-        `main`. Annotations of the point within three days stand beside it.
+        `main`. `low` and `high` are the 95 % interval of `relative`. Annotations of the point between the
+        two runs and within three days stand beside it, with where the two runs come from.
         """
         return self._rows("/api/v1/changes", query)
 
@@ -220,6 +251,17 @@ class Routes:
         """
         return self._rows("/api/v1/mlperf-derived", query)
 
+    def operations(self, **query: Unpack[OperationsQuery]) -> Document:
+        """How the machines that measure are doing.
+
+        From the job records that runs keep: queue times, GPU hours, failure classes and retries by day, by
+        machine and by run, and the newest failed jobs with the pages of their workflow runs. `outcomes`
+        has the points by day and outcome, which histories without job records have as well. A machine is
+        silent if others of its hardware had jobs since: the history does not ask the platform which
+        runners are online.
+        """
+        return self._document("/api/v1/operations", query)
+
     def points(self, **query: Unpack[PointsQuery]) -> Rows[Point]:
         """Points of all runs, measured or failed.
 
@@ -249,6 +291,27 @@ class Routes:
     def quarantine(self, **query: Unpack[QuarantineQuery]) -> Rows[Row]:
         """Rows that were not understood, with the reasons."""
         return self._rows("/api/v1/quarantine", query)
+
+    def records(self, **query: Unpack[RecordsQuery]) -> Document:
+        """What a run keeps of a point beside its numbers.
+
+        Distributions as quantiles (within 1 %) and bars, the load over time in at most 600 slices, the
+        jobs that measured it with their phases, the verdicts that were given, its configuration by name,
+        annotations, and where its run comes from. Absent parts were not kept: logs and samples of GPUs
+        stay in the artifacts of the run.
+        """
+        return self._document("/api/v1/records", query)
+
+    def regressions(self, **query: Unpack[RegressionsQuery]) -> Rows[Row]:
+        """Losses of level, those that moved together as one thread.
+
+        Changes of one hardware and engine that may have happened at one time are one thread. Its `state`
+        is `fixed` if later levels are as good as those before, `expected` if a waiver accepts what is left
+        (an annotation of the kind `expected` whose `to` has not passed, or an exception of imax.yaml that
+        held when the run was compared), `acknowledged` if annotations of the kinds `acknowledged` or
+        `known-issue` cover it, else `open`. Without `branch`, it is `main`.
+        """
+        return self._rows("/api/v1/regressions", query)
 
     def reliability(self, **query: Unpack[ReliabilityQuery]) -> Rows[Row]:
         """Points by hardware, engine and outcome."""
@@ -289,63 +352,31 @@ class Routes:
         """
         return self._rows("/api/v1/series", query, nested="values")
 
-    def versions(self, **query: Unpack[VersionsQuery]) -> Document:
-        """Changes from one version to another.
+    def submissions(self, **query: Unpack[SubmissionsQuery]) -> Rows[Row]:
+        """Submissions of the community, the newest first."""
+        return self._rows("/api/v1/submissions", query, page_size=1000)
 
-        Of each configuration that both versions measured, the geometric mean of head over base at common
-        concurrencies. `low` and `high` are the 95 % interval of that mean over concurrencies, not over
-        runs; fewer than three concurrencies are `unsure`.
+    def submit(self) -> Row:
+        """Submit runs, which wait for a reviewer.
+
+        Body and parameters are those of `/ingest`, without `partial` and `dry_run`.
         """
-        return self._document("/api/v1/versions", query)
+        return self._write("/api/v1/submissions", None)
 
-    def annotated(self, **query: Unpack[AnnotatedQuery]) -> Rows[Row]:
-        """Annotations of the points that a chart of newest curves shows.
+    def submission(self, id: int) -> Document:
+        """A submission with its runs.
 
-        Of the newest curves of a branch (`main` without one), or with `run` of that run: each annotation
-        that is about some of their points, with those points.
+        For tokens with the scope review: nobody has looked at the runs.
         """
-        return self._rows("/api/v1/annotated", query)
+        return self._document(f"/api/v1/submissions/{segment(id)}", {})
 
-    def bisection(self, **query: Unpack[BisectionQuery]) -> Document:
-        """What lies between the last good and the first bad run of a thread.
+    def accept(self, id: int, **body: Unpack[AcceptBody]) -> Row:
+        """Take a submission: its runs are stored, marked as the community's."""
+        return self._write(f"/api/v1/submissions/{segment(id)}/accept", body)
 
-        `between` has the runs of other points, and those of branches that begin with `bisect-` and the
-        thread's name, which measured points of it; `comment` is the `/sweep` comment that measures the
-        points of the thread alone, `commands` make a pull request of the middle commit.
-        """
-        return self._document("/api/v1/bisection", query)
-
-    def operations(self, **query: Unpack[OperationsQuery]) -> Document:
-        """How the machines that measure are doing.
-
-        From the job records that runs keep: queue times, GPU hours, failure classes and retries by day, by
-        machine and by run, and the newest failed jobs with the pages of their workflow runs. `outcomes`
-        has the points by day and outcome, which histories without job records have as well. A machine is
-        silent if others of its hardware had jobs since: the history does not ask the platform which
-        runners are online.
-        """
-        return self._document("/api/v1/operations", query)
-
-    def records(self, **query: Unpack[RecordsQuery]) -> Document:
-        """What a run keeps of a point beside its numbers.
-
-        Distributions as quantiles (within 1 %) and bars, the load over time in at most 600 slices, the
-        jobs that measured it with their phases, the verdicts that were given, its configuration by name,
-        annotations, and where its run comes from. Absent parts were not kept: logs and samples of GPUs
-        stay in the artifacts of the run.
-        """
-        return self._document("/api/v1/records", query)
-
-    def regressions(self, **query: Unpack[RegressionsQuery]) -> Rows[Row]:
-        """Losses of level, those that moved together as one thread.
-
-        Changes of one hardware and engine that may have happened at one time are one thread. Its `state`
-        is `fixed` if later levels are as good as those before, `expected` if a waiver accepts what is left
-        (an annotation of the kind `expected` whose `to` has not passed, or an exception of imax.yaml that
-        held when the run was compared), `acknowledged` if annotations of the kinds `acknowledged` or
-        `known-issue` cover it, else `open`. Without `branch`, it is `main`.
-        """
-        return self._rows("/api/v1/regressions", query)
+    def refuse(self, id: int, **body: Unpack[RefuseBody]) -> Row:
+        """Refuse a submission."""
+        return self._write(f"/api/v1/submissions/{segment(id)}/refuse", body)
 
     def trends(self, **query: Unpack[TrendsQuery]) -> Rows[Row]:
         """Curves over the runs that measured them.
@@ -357,6 +388,15 @@ class Routes:
         `levels` are found as those of points. Pull requests are left out.
         """
         return self._rows("/api/v1/trends", query)
+
+    def versions(self, **query: Unpack[VersionsQuery]) -> Document:
+        """Changes from one version to another.
+
+        Of each configuration that both versions measured, the geometric mean of head over base at common
+        concurrencies. `low` and `high` are the 95 % interval of that mean over concurrencies, not over
+        runs; fewer than three concurrencies are `unsure`.
+        """
+        return self._document("/api/v1/versions", query)
 
 
 class AsyncRoutes:
@@ -382,6 +422,14 @@ class AsyncRoutes:
         struck.
         """
         return self._rows("/api/v1/accuracy", query)
+
+    def annotated(self, **query: Unpack[AnnotatedQuery]) -> AsyncRows[Row]:
+        """Annotations of the points that a chart of newest curves shows.
+
+        Of the newest curves of a branch (`main` without one), or with `run` of that run: each annotation
+        that is about some of their points, with those points.
+        """
+        return self._rows("/api/v1/annotated", query)
 
     def annotations(self, **query: Unpack[AnnotationsQuery]) -> AsyncRows[Row]:
         """What people know about runs, points and periods."""
@@ -411,12 +459,30 @@ class AsyncRoutes:
         """
         return self._rows("/api/v1/audit", query)
 
+    async def bisection(self, **query: Unpack[BisectionQuery]) -> AsyncDocument:
+        """What lies between the last good and the first bad run of a thread.
+
+        `between` has the runs of other points, and those of branches that begin with `bisect-` and the
+        thread's name, which measured points of it; `comment` is the `/sweep` comment that measures the
+        points of the thread alone, `commands` make a pull request of the middle commit.
+        """
+        return await self._document("/api/v1/bisection", query)
+
+    def changelog(self, **query: Unpack[ChangelogQuery]) -> AsyncRows[Row]:
+        """Entries of the changelog that were measured.
+
+        Newest first, each with the run that measured it, the pull request, and the curves that it made the
+        run measure.
+        """
+        return self._rows("/api/v1/changelog", query)
+
     def changes(self, **query: Unpack[ChangesQuery]) -> AsyncRows[Row]:
         """Change points of a branch.
 
         The change of the level happened after `after_run` and at the latest with `run`; the method is that
         of the kept levels. With `as_of`, levels are computed from what held then. Without `branch`, it is
-        `main`. Annotations of the point within three days stand beside it.
+        `main`. `low` and `high` are the 95 % interval of `relative`. Annotations of the point between the
+        two runs and within three days stand beside it, with where the two runs come from.
         """
         return self._rows("/api/v1/changes", query)
 
@@ -529,6 +595,17 @@ class AsyncRoutes:
         """
         return self._rows("/api/v1/mlperf-derived", query)
 
+    async def operations(self, **query: Unpack[OperationsQuery]) -> AsyncDocument:
+        """How the machines that measure are doing.
+
+        From the job records that runs keep: queue times, GPU hours, failure classes and retries by day, by
+        machine and by run, and the newest failed jobs with the pages of their workflow runs. `outcomes`
+        has the points by day and outcome, which histories without job records have as well. A machine is
+        silent if others of its hardware had jobs since: the history does not ask the platform which
+        runners are online.
+        """
+        return await self._document("/api/v1/operations", query)
+
     def points(self, **query: Unpack[PointsQuery]) -> AsyncRows[Point]:
         """Points of all runs, measured or failed.
 
@@ -558,6 +635,27 @@ class AsyncRoutes:
     def quarantine(self, **query: Unpack[QuarantineQuery]) -> AsyncRows[Row]:
         """Rows that were not understood, with the reasons."""
         return self._rows("/api/v1/quarantine", query)
+
+    async def records(self, **query: Unpack[RecordsQuery]) -> AsyncDocument:
+        """What a run keeps of a point beside its numbers.
+
+        Distributions as quantiles (within 1 %) and bars, the load over time in at most 600 slices, the
+        jobs that measured it with their phases, the verdicts that were given, its configuration by name,
+        annotations, and where its run comes from. Absent parts were not kept: logs and samples of GPUs
+        stay in the artifacts of the run.
+        """
+        return await self._document("/api/v1/records", query)
+
+    def regressions(self, **query: Unpack[RegressionsQuery]) -> AsyncRows[Row]:
+        """Losses of level, those that moved together as one thread.
+
+        Changes of one hardware and engine that may have happened at one time are one thread. Its `state`
+        is `fixed` if later levels are as good as those before, `expected` if a waiver accepts what is left
+        (an annotation of the kind `expected` whose `to` has not passed, or an exception of imax.yaml that
+        held when the run was compared), `acknowledged` if annotations of the kinds `acknowledged` or
+        `known-issue` cover it, else `open`. Without `branch`, it is `main`.
+        """
+        return self._rows("/api/v1/regressions", query)
 
     def reliability(self, **query: Unpack[ReliabilityQuery]) -> AsyncRows[Row]:
         """Points by hardware, engine and outcome."""
@@ -598,63 +696,31 @@ class AsyncRoutes:
         """
         return self._rows("/api/v1/series", query, nested="values")
 
-    async def versions(self, **query: Unpack[VersionsQuery]) -> AsyncDocument:
-        """Changes from one version to another.
+    def submissions(self, **query: Unpack[SubmissionsQuery]) -> AsyncRows[Row]:
+        """Submissions of the community, the newest first."""
+        return self._rows("/api/v1/submissions", query, page_size=1000)
 
-        Of each configuration that both versions measured, the geometric mean of head over base at common
-        concurrencies. `low` and `high` are the 95 % interval of that mean over concurrencies, not over
-        runs; fewer than three concurrencies are `unsure`.
+    async def submit(self) -> Row:
+        """Submit runs, which wait for a reviewer.
+
+        Body and parameters are those of `/ingest`, without `partial` and `dry_run`.
         """
-        return await self._document("/api/v1/versions", query)
+        return await self._write("/api/v1/submissions", None)
 
-    def annotated(self, **query: Unpack[AnnotatedQuery]) -> AsyncRows[Row]:
-        """Annotations of the points that a chart of newest curves shows.
+    async def submission(self, id: int) -> AsyncDocument:
+        """A submission with its runs.
 
-        Of the newest curves of a branch (`main` without one), or with `run` of that run: each annotation
-        that is about some of their points, with those points.
+        For tokens with the scope review: nobody has looked at the runs.
         """
-        return self._rows("/api/v1/annotated", query)
+        return await self._document(f"/api/v1/submissions/{segment(id)}", {})
 
-    async def bisection(self, **query: Unpack[BisectionQuery]) -> AsyncDocument:
-        """What lies between the last good and the first bad run of a thread.
+    async def accept(self, id: int, **body: Unpack[AcceptBody]) -> Row:
+        """Take a submission: its runs are stored, marked as the community's."""
+        return await self._write(f"/api/v1/submissions/{segment(id)}/accept", body)
 
-        `between` has the runs of other points, and those of branches that begin with `bisect-` and the
-        thread's name, which measured points of it; `comment` is the `/sweep` comment that measures the
-        points of the thread alone, `commands` make a pull request of the middle commit.
-        """
-        return await self._document("/api/v1/bisection", query)
-
-    async def operations(self, **query: Unpack[OperationsQuery]) -> AsyncDocument:
-        """How the machines that measure are doing.
-
-        From the job records that runs keep: queue times, GPU hours, failure classes and retries by day, by
-        machine and by run, and the newest failed jobs with the pages of their workflow runs. `outcomes`
-        has the points by day and outcome, which histories without job records have as well. A machine is
-        silent if others of its hardware had jobs since: the history does not ask the platform which
-        runners are online.
-        """
-        return await self._document("/api/v1/operations", query)
-
-    async def records(self, **query: Unpack[RecordsQuery]) -> AsyncDocument:
-        """What a run keeps of a point beside its numbers.
-
-        Distributions as quantiles (within 1 %) and bars, the load over time in at most 600 slices, the
-        jobs that measured it with their phases, the verdicts that were given, its configuration by name,
-        annotations, and where its run comes from. Absent parts were not kept: logs and samples of GPUs
-        stay in the artifacts of the run.
-        """
-        return await self._document("/api/v1/records", query)
-
-    def regressions(self, **query: Unpack[RegressionsQuery]) -> AsyncRows[Row]:
-        """Losses of level, those that moved together as one thread.
-
-        Changes of one hardware and engine that may have happened at one time are one thread. Its `state`
-        is `fixed` if later levels are as good as those before, `expected` if a waiver accepts what is left
-        (an annotation of the kind `expected` whose `to` has not passed, or an exception of imax.yaml that
-        held when the run was compared), `acknowledged` if annotations of the kinds `acknowledged` or
-        `known-issue` cover it, else `open`. Without `branch`, it is `main`.
-        """
-        return self._rows("/api/v1/regressions", query)
+    async def refuse(self, id: int, **body: Unpack[RefuseBody]) -> Row:
+        """Refuse a submission."""
+        return await self._write(f"/api/v1/submissions/{segment(id)}/refuse", body)
 
     def trends(self, **query: Unpack[TrendsQuery]) -> AsyncRows[Row]:
         """Curves over the runs that measured them.
@@ -666,3 +732,12 @@ class AsyncRoutes:
         `levels` are found as those of points. Pull requests are left out.
         """
         return self._rows("/api/v1/trends", query)
+
+    async def versions(self, **query: Unpack[VersionsQuery]) -> AsyncDocument:
+        """Changes from one version to another.
+
+        Of each configuration that both versions measured, the geometric mean of head over base at common
+        concurrencies. `low` and `high` are the 95 % interval of that mean over concurrencies, not over
+        runs; fewer than three concurrencies are `unsure`.
+        """
+        return await self._document("/api/v1/versions", query)

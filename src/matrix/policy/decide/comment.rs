@@ -76,7 +76,7 @@ fn obey(command: Command, author: &str, pull_request: &PullRequest, policy: &Pol
             filter,
         } => {
             let sweep = mode.map_or(by_label, |mode| Sweep { mode, ..by_label });
-            (sweep, config_keys, evals_only, all_evals, EarlierResults::None, filter)
+            (sweep, config_keys, evals_only, all_evals, EarlierResults::None, *filter)
         }
     };
     let scope = if keys.is_empty() {
