@@ -53,7 +53,11 @@ export function Overview() {
               <Card title="Points" value={number(points)} note={count(rows.length, "hardware and engine", "pairs of hardware and engine")} />
               <Card title="Success" value={points === 0 ? "–" : `${(((points - failed) / points) * 100).toFixed(1)} %`} note={count(failed, "failed point")} tone={failed > 0 ? "worse" : undefined} />
               <Freshness rows={rows} newest={newestRun?.started} />
-              {IS_SERVED && query.get("as_of") === null && <Regressions branch={branch} model={query.get("model")} />}
+              {IS_SERVED && query.get("as_of") === null && (
+                <div class="served" data-served>
+                  <Regressions branch={branch} model={query.get("model")} />
+                </div>
+              )}
               <Card title="Newest run" value={newestRun ? age(newestRun.started) : "–"} note={newestRun ? <a href={`/details?runs=all&run=${newestRun.id}`}>{`run ${newestRun.id}, ${day(newestRun.started)}, ${shortCommit(newestRun.commit)}`}</a> : undefined} />
             </div>
           );

@@ -67,7 +67,11 @@ export function Reliability() {
                   { key: "bad", title: "Last failure", value: (row) => row.newest_failed, show: (row) => minute(row.newest_failed) },
                 ]}
               />
-              {IS_SERVED && <OperationsView common={common} />}
+              {IS_SERVED && (
+                <div data-served>
+                  <OperationsView common={common} />
+                </div>
+              )}
               {classes.length > 0 && <Failures common={common} classes={classes} />}
             </>
           );

@@ -125,7 +125,11 @@ export function Trends() {
         <TextField label="Search" name="search" placeholder="h200 tp8 conc64" />
         <Select label="Model" name="model" options={all.map(({ value }) => ({ value, title: value }))} fallback={all[0]?.value ?? ""} />
         <MetricSelect label="Metric" name="metric" metrics={COMPARED} fallback={DEFAULT_METRIC} by="metric" />
-        {IS_SERVED && <Select label="Show" name="of" options={SHOWN_AS} fallback="points" />}
+        {IS_SERVED && (
+          <div data-served>
+            <Select label="Show" name="of" options={SHOWN_AS} fallback="points" />
+          </div>
+        )}
         {what === "curve" && <TextField label="At (tok/s/user)" name="at" fallback={DEFAULT_AT} />}
         <Select label="Over" name="by" options={OVER} fallback="date" />
         <TextField label="Concurrency" name="conc" placeholder="all" />
