@@ -26,10 +26,13 @@ pub(crate) struct ReportSource<'a> {
 /// [`SnapshotError`].
 pub(crate) async fn report_pages(source: ReportSource<'_>) -> Result<Pages, SnapshotError> {
     let ReportSource { run, comparison } = source;
+    // Records of jobs are shown by servers alone, and are not those of the selected points only.
+    let mut run = run.clone();
+    run.records.clear();
     let started = run.conditions.started.as_deref();
     let date = started.and_then(|date| DateTime::parse_from_rfc3339(date).ok());
     let date = date.map_or_else(Utc::now, |date| date.to_utc());
-    let database = run_database(run.clone(), date, &FolderFiles::default()).await?;
+    let database = run_database(run, date, &FolderFiles::default()).await?;
     let mut asker = Asker::new(Source::of_scratch(database, READERS, QUERY_TIME).await?);
     let mut shards = Shards::Memory(Map::new());
     write_all(&mut asker, &mut shards, Scope::Run(comparison)).await?;
