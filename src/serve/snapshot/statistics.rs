@@ -36,6 +36,8 @@ const INTERACTIVITIES: [&str; 8] = ["10", "20", "30", "50", "75", "100", "150", 
 const TOKENS: [&str; 3] = ["total", "input", "output"];
 /// Points of a history whose deployments and past costs are written: a row of theirs has all columns of a point.
 const MOST_WHOLE: i64 = 20_000;
+/// Points of a run whose comparisons are written: a point of them has a kilobyte.
+const MOST_COMPARED: i64 = 4_000;
 /// Runs that are compared with the one before, of the history and of each branch.
 const COMPARED_RUNS: usize = 10;
 
@@ -151,6 +153,11 @@ async fn costs_of_providers(answers: &mut Answers<'_>) -> Result<(), SnapshotErr
     Ok(())
 }
 
+/// Whether a comparison of the run is no larger than other shards.
+fn is_comparable(run: &Row) -> bool {
+    whole(run, "points") <= MOST_COMPARED
+}
+
 /// Comparisons of the newest runs, each with the one before it in the history and on its branch.
 async fn comparisons(answers: &mut Answers<'_>, branches: &[String], runs: &[Row]) -> Result<(), SnapshotError> {
     let mut pairs: BTreeSet<(i64, i64)> = BTreeSet::new();
@@ -159,7 +166,10 @@ async fn comparisons(answers: &mut Answers<'_>, branches: &[String], runs: &[Row
         .map(|branch| runs.iter().filter(move |run| text(run, "branch") == branch).collect());
     let lists = std::iter::once(runs.iter().collect::<Vec<&Row>>()).chain(of_branches);
     for list in lists {
-        let compared = list.windows(2).take(COMPARED_RUNS);
+        let compared = list
+            .windows(2)
+            .take(COMPARED_RUNS)
+            .filter(|pair| is_comparable(pair[0]) && is_comparable(pair[1]));
         pairs.extend(compared.map(|pair| (whole(pair[1], "id"), whole(pair[0], "id"))));
     }
     for (base, head) in pairs {
