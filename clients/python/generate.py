@@ -4,7 +4,7 @@
     python clients/python/generate.py            writes both files
     python clients/python/generate.py --check    fails where they are not what it would write
 
-It needs nothing but Python. Routes of pictures, probes and `ingest`, which has a method of its own, are left out.
+It needs nothing but Python. Routes of pictures and probes are left out, and those whose methods are written by hand.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ WIDTH = 110
 
 Schema = dict[str, Any]
 
-# Written by hand in client.py: its body is a document of another schema, and its header names the request.
-BY_HAND = {"ingest"}
+# Written by hand in client.py: their bodies are documents of another schema or archives, and a header names the request.
+BY_HAND = {"ingest", "submit"}
 
 
 def main() -> int:
@@ -100,7 +100,8 @@ class Api:
             for method, operation in item.items()
             if method in ("get", "post")
         ]
-        self.routes = [route for route in found if route.name not in BY_HAND and is_covered(route)]
+        self.described = [route for route in found if is_covered(route)]
+        self.routes = [route for route in self.described if route.name not in BY_HAND]
         self.bodies: dict[str, Schema] = document["components"]["schemas"]
 
     def route(self, name: str) -> Route:
@@ -164,7 +165,7 @@ def models(api: Api) -> str:
     for name in sorted(used):
         schema = api.bodies[name]
         parts.append(typed_dict(name, schema["properties"], schema.get("description", ""), required=schema.get("required", []), sent=True))
-    for route in api.routes:
+    for route in api.described:
         if route.query:
             parts.append(query(route))
     return joined(parts)

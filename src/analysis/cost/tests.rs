@@ -67,7 +67,7 @@ fn missing_cost_has_a_reason() {
     let gap = model.of(&point("mi300x", 4, "")).unwrap_err().to_string();
     assert_eq!(gap, "no cost: mi300x is not in hardware.yaml, which has h200");
     let error = CostModel::parse(YAML, Some("nobody")).unwrap_err().to_string();
-    assert_eq!(error, "unknown provider \"nobody\"; hardware.yaml has prices of ours, theirs");
+    assert_eq!(error, "unknown provider \"nobody\"; there are prices of ours, theirs");
     for (from, to) in [
         ("pue: 1.5", "pue: 0.9"),
         ("3.60", "-1"),

@@ -12,16 +12,16 @@ from contextlib import asynccontextmanager, contextmanager
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, Any, TypeAlias
 
 import httpx
 
-from ._typing import Self
+from ._typing import Self, Unpack
 from .answer_cache import AnswerCache, Kept
 from .documents import AsyncDocument, Document
 from .errors import ConnectionFailed, InvalidAnswer, TimedOut, error_of
-from .models import Row
-from .request import Request, document, read
+from .models import IngestQuery, Row, SubmitQuery
+from .request import Request, document, pairs, read
 from .retry import Retries
 from .routes import AsyncRoutes, Routes
 from .rows import AsyncRows, Rows
@@ -31,6 +31,11 @@ from .version import VERSION
 LARGEST_ANSWER = 256 << 20
 
 _INGEST = "/api/v1/ingest"
+_SUBMISSIONS = "/api/v1/submissions"
+# What the archive of a run's artifacts begins with.
+_ZIP = b"PK\x03\x04"
+
+Runs: TypeAlias = bytes | str | PathLike[str] | Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
 class _Settings:
@@ -125,7 +130,7 @@ def _write_request(path: str, body: Mapping[str, object] | None) -> Request:
     return Request("POST", path, headers={"Content-Type": "application/json"}, body=encoded, is_idempotent=False)
 
 
-def _ingest_request(runs: bytes | str | PathLike[str] | Mapping[str, Any] | Sequence[Mapping[str, Any]], key: str) -> Request:
+def _ingest_request(path: str, runs: Runs, key: str, query: Mapping[str, object]) -> Request:
     if isinstance(runs, (bytes, bytearray)):
         body = bytes(runs)
     elif isinstance(runs, (str, os.PathLike)):
@@ -134,7 +139,8 @@ def _ingest_request(runs: bytes | str | PathLike[str] | Mapping[str, Any] | Sequ
         body = json.dumps(runs, allow_nan=False).encode()
     if not key or not key.isascii() or not key.isprintable() or len(key) > 200:
         raise ValueError("invalid idempotency key, expected 1 to 200 printable ASCII characters")
-    return Request("POST", _INGEST, headers={"Content-Type": "application/json", "Idempotency-Key": key}, body=body)
+    kind = "application/zip" if body.startswith(_ZIP) else "application/json"
+    return Request("POST", path, tuple(pairs(path, query)), headers={"Content-Type": kind, "Idempotency-Key": key}, body=body)
 
 
 @contextmanager
@@ -189,13 +195,19 @@ class Client(Routes):
         """Closes the connections."""
         self._http.close()
 
-    def ingest(self, runs: bytes | str | PathLike[str] | Mapping[str, Any] | Sequence[Mapping[str, Any]], *, idempotency_key: str) -> Row:
+    def ingest(self, runs: Runs, *, idempotency_key: str, **query: Unpack[IngestQuery]) -> Row:
         """Adds runs: all of them or none. Answers what is new, unchanged and revised.
 
-        `runs` is a file that `imax export --format json` or `imax collect --history` wrote, its bytes, or the documents. The same key with the
-        same content gives the same answer and stores nothing again, so the request is safe to send again.
+        `runs` is a file that `imax export --format json` or `imax collect --history` wrote, a ZIP archive of a run's artifacts, the bytes of
+        either, or the documents. The same key with the same content gives the same answer and stores nothing again, so the request is safe
+        to send again.
         """
-        request = _ingest_request(runs, idempotency_key)
+        request = _ingest_request(_INGEST, runs, idempotency_key, query)
+        return _as_document(self._bytes(request), request)
+
+    def submit(self, runs: Runs, *, idempotency_key: str, **query: Unpack[SubmitQuery]) -> Row:
+        """Hands in runs as the community's, which wait for a reviewer. See `ingest`."""
+        request = _ingest_request(_SUBMISSIONS, runs, idempotency_key, query)
         return _as_document(self._bytes(request), request)
 
     def _rows(self, path: str, query: Mapping[str, object], nested: str | None = None, page_size: int | None = None) -> Rows[Any]:
@@ -291,9 +303,14 @@ class AsyncClient(AsyncRoutes):
         """Closes the connections."""
         await self._http.aclose()
 
-    async def ingest(self, runs: bytes | str | PathLike[str] | Mapping[str, Any] | Sequence[Mapping[str, Any]], *, idempotency_key: str) -> Row:
+    async def ingest(self, runs: Runs, *, idempotency_key: str, **query: Unpack[IngestQuery]) -> Row:
         """Adds runs: all of them or none. See `Client.ingest`."""
-        request = _ingest_request(runs, idempotency_key)
+        request = _ingest_request(_INGEST, runs, idempotency_key, query)
+        return _as_document(await self._bytes(request), request)
+
+    async def submit(self, runs: Runs, *, idempotency_key: str, **query: Unpack[SubmitQuery]) -> Row:
+        """Hands in runs as the community's, which wait for a reviewer. See `Client.ingest`."""
+        request = _ingest_request(_SUBMISSIONS, runs, idempotency_key, query)
         return _as_document(await self._bytes(request), request)
 
     def _rows(self, path: str, query: Mapping[str, object], nested: str | None = None, page_size: int | None = None) -> AsyncRows[Any]:

@@ -433,6 +433,23 @@ class FrontierQuery(Dimensions, total=False):
     at: float | Sequence[float]
 
 
+class IngestQuery(TypedDict, total=False):
+    """Parameters of /api/v1/ingest."""
+
+    commit: str
+    branch: str
+    date: str | datetime
+    kind: Literal["main", "pull-request", "manual", "import", "release", "community"]
+    repository: str
+    run_id: str
+    attempt: int
+    pull_request: int
+    project: str
+    partial: bool
+    dry_run: bool
+    note: str
+
+
 class MlperfQuery(TypedDict, total=False):
     """Parameters of /api/v1/mlperf."""
 

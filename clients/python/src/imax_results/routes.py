@@ -47,7 +47,6 @@ from .models import (
     RunsQuery,
     SeriesQuery,
     SubmissionsQuery,
-    SubmitQuery,
     TrendsQuery,
     VersionsQuery,
 )
@@ -355,13 +354,6 @@ class Routes:
     def submissions(self, **query: Unpack[SubmissionsQuery]) -> Rows[Row]:
         """Submissions of the community, the newest first."""
         return self._rows("/api/v1/submissions", query, page_size=1000)
-
-    def submit(self) -> Row:
-        """Submit runs, which wait for a reviewer.
-
-        Body and parameters are those of `/ingest`, without `partial` and `dry_run`.
-        """
-        return self._write("/api/v1/submissions", None)
 
     def submission(self, id: int) -> Document:
         """A submission with its runs.
@@ -699,13 +691,6 @@ class AsyncRoutes:
     def submissions(self, **query: Unpack[SubmissionsQuery]) -> AsyncRows[Row]:
         """Submissions of the community, the newest first."""
         return self._rows("/api/v1/submissions", query, page_size=1000)
-
-    async def submit(self) -> Row:
-        """Submit runs, which wait for a reviewer.
-
-        Body and parameters are those of `/ingest`, without `partial` and `dry_run`.
-        """
-        return await self._write("/api/v1/submissions", None)
 
     async def submission(self, id: int) -> AsyncDocument:
         """A submission with its runs.
