@@ -157,7 +157,7 @@ fn history_of_an_older_version_is_upgraded_by_a_writer() {
     sql(
         &fixture,
         "history.db",
-        "DROP TABLE changelog_curve; DROP TABLE price; DROP TABLE run_record; DROP TABLE idempotency; DROP TABLE audit; DROP TABLE token; DROP TABLE level; DROP TABLE annotation; DROP TABLE published_result; DROP INDEX curve_model; DROP INDEX curve_latest_run; DROP INDEX point_of_run; \
+        "DROP TABLE submission; DROP TABLE changelog_curve; DROP TABLE price; DROP TABLE run_record; DROP TABLE idempotency; DROP TABLE audit; DROP TABLE token; DROP TABLE level; DROP TABLE annotation; DROP TABLE published_result; DROP INDEX curve_model; DROP INDEX curve_latest_run; DROP INDEX point_of_run; \
          DELETE FROM _sqlx_migrations WHERE version > 1",
     );
     let before = fs::read(fixture.path("history.db")).unwrap();
