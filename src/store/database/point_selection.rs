@@ -381,7 +381,7 @@ impl Database {
         let conditions = Conditions::of(selection, change);
         let sql = format!(
             "SELECT {}, v.started_ms AS run_started_ms, v.commit_sha AS run_commit FROM {} WHERE {}{filters} AND p.outcome = 'measured' \
-             ORDER BY v.started_ms DESC, p.run_id DESC LIMIT {}",
+             ORDER BY v.started_ms DESC, p.run_id DESC, p.id LIMIT {}",
             point_table::columns(),
             order.tables(),
             conditions.sql,
