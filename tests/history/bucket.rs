@@ -555,6 +555,10 @@ fn server_that_is_killed_at_random_instants_loses_nothing_at_night() {
         let ended = writer.finish();
         assert!(matches!(ended.code, Some(0 | 4)), "{:?}: {}", ended.code, ended.stderr);
         server.start_again();
+        // It says that it is healthy while it still reads its own log.
+        harness::wait_until("the server gives objects again", || {
+            bench.home.imax(&["history", "list", "--history", &bench.home.address]).code != 4
+        });
         if ended.code == Some(0) {
             let there = bench.home.list(&[]);
             assert!(
