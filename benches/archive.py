@@ -36,7 +36,7 @@ for name, query in queries.items():
         rows = duckdb.sql(query.format(files=f"read_parquet({files})")).fetchall()
         best = min(best, time.monotonic() - began)
     found[name] = (best, len(rows))
-found["rows"] = (0, duckdb.sql(f"select count(*) from read_parquet({files})").fetchone()[0])
+found["rows"] = (0, duckdb.sql(f"select count(*) from read_parquet({files})").fetchall()[0][0])
 print(json.dumps(found))
 """
 
