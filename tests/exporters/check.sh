@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# Exports and messages against the programs that others run: MLflow's tracking server, OpenTelemetry's messages, Weights & Biases' package,
-# the library of Standard Webhooks.
+# Exports against the programs that others run: MLflow's tracking server, OpenTelemetry's messages, Weights & Biases' package.
 #
 #   check.sh FOLDER --install     makes the environment in FOLDER
 #   check.sh FOLDER               the checks, with the program of IMAX_BINARY
