@@ -310,13 +310,19 @@ pub async fn run(args: PublishArgs) -> Result<Exit, Failure> {
         paths: runs,
         description: Box::new(description),
     };
-    if let Some(to) = to.clone().filter(|_| has_runs) {
+    let home = history.or_else(|| to.clone().and_then(HistoryTarget::home));
+    if site.is_some() && home.is_none() {
+        return Err(Failure::new(
+            Exit::Usage,
+            "--site shows a history that is read, and --to is a results API; name one with --history",
+        ));
+    }
+    if let Some(to) = to.filter(|_| has_runs) {
         match target.publish(to, sources).await? {
             Stored::Yes => {}
             stored @ (Stored::No | Stored::Refused) => return Ok(stored.exit()),
         }
     }
-    let home = history.or_else(|| to.and_then(HistoryTarget::home));
     if let (Some(folder), Some(home)) = (site, home) {
         write_site(home, folder).await?;
     }

@@ -60,7 +60,7 @@ pub(in crate::serve) struct RetractBody {
 
 /// Note what is known of a run, points or a period
 #[utoipa::path(post, path = "/api/v1/annotations", tag = "writes", security(("token" = [])), request_body = AnnotationBody,
-    responses((status = 201, description = "The number of the annotation", body = Object)))]
+    responses((status = 201, description = "The number of the annotation", body = Object), (status = 404, description = "There is no such run")))]
 pub(in crate::serve) async fn annotate(address: Address, request: WriteRequest) -> Result<Written, ApiError> {
     let AnnotationBody {
         text,

@@ -17,6 +17,7 @@ pub(super) mod frontier;
 pub(super) mod hardware;
 mod incoming;
 pub(super) mod ingest;
+mod measured_values;
 pub(super) mod operations;
 pub(super) mod pictures;
 pub(super) mod point;

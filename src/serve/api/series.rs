@@ -1,15 +1,15 @@
 //! `/series`: a metric of points over runs.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use utoipa::IntoParams;
 
-use crate::analysis::{INTERVAL_COLUMNS, value_columns};
-use crate::model::{Concurrency, CurveKey, Metric, PointKey, suggestion};
+use super::measured_values::{MeasuredValue, WantedValues, measured_values};
+use crate::model::{Metric, PointKey, suggestion};
 use crate::serve::answer;
 use crate::serve::app::App;
 use crate::serve::error::ApiError;
@@ -17,11 +17,8 @@ use crate::serve::form::Form;
 use crate::serve::format::Format;
 use crate::serve::openapi::ObjectList;
 use crate::serve::selection_params::SelectionParams;
-use crate::store::database::{AsOf, PointColumn, PointRow, PointSelection, PointSort, point_column};
-use crate::store::export::Cell;
+use crate::store::database::{AsOf, PointSelection};
 
-/// Points of one statement.
-const PAGE: usize = 2000;
 /// The most points of runs that series are made of.
 const MOST_VALUES: usize = 100_000;
 
@@ -131,44 +128,22 @@ pub(in crate::serve) async fn collect(
     Ok(series.filter(|(_, values)| !values.is_empty()).collect())
 }
 
-/// The rows of points, the oldest first.
 async fn read(
     app: &App,
-    mut selection: PointSelection,
+    selection: PointSelection,
     as_of: AsOf,
     metric: Metric,
-) -> Result<BTreeMap<PointKey, Vec<PointRow>>, ApiError> {
-    selection.without_pull_requests = selection.kind.is_none();
-    selection.outcome = Some("measured".to_owned());
-    let columns = columns(metric)?;
-    let (Some(started), most) = (point_column("started"), MOST_VALUES.min(app.limits.points)) else {
-        return Err(ApiError::Invalid("no dates".to_owned()));
+) -> Result<BTreeMap<PointKey, Vec<MeasuredValue>>, ApiError> {
+    let wanted = WantedValues {
+        metric,
+        further: &[],
+        most: MOST_VALUES,
     };
-    let sort = PointSort::By {
-        column: started,
-        descending: false,
-    };
-    let mut reader = app.reader().await?;
-    let keys = reader.curve_keys(&selection).await?;
-    let mut points = reader.read_points(selection, columns, sort, None, as_of).await?;
-    let mut found: BTreeMap<PointKey, Vec<PointRow>> = BTreeMap::new();
-    let mut read = 0;
-    loop {
-        let page = points.page(&mut reader, PAGE).await?;
-        if page.is_empty() {
-            break;
-        }
-        read += page.len();
-        if read > most {
-            return Err(ApiError::TooMany { most, what: "points" });
-        }
-        for row in page {
-            if let Some(key) = key_of(&keys, &row) {
-                found.entry(key).or_default().push(row);
-            }
-        }
-    }
-    reader.give_back();
+    let mut found: BTreeMap<PointKey, Vec<MeasuredValue>> = BTreeMap::new();
+    measured_values(app, selection, as_of, wanted, |value| {
+        found.entry(value.key.clone()).or_default().push(value);
+    })
+    .await?;
     Ok(found)
 }
 
@@ -181,82 +156,27 @@ struct SeriesRow {
     value: SeriesValue,
 }
 
-/// Columns in the order in which [`values`] takes them.
-fn columns(metric: Metric) -> Result<Vec<&'static PointColumn>, ApiError> {
-    let (mean, median) = value_columns(metric);
-    let interval = INTERVAL_COLUMNS.iter().find(|(known, _)| *known == metric);
-    let ends = interval.map(|(_, name)| [format!("ci_low_{name}"), format!("ci_high_{name}")]);
-    let names = ["conc", "run", "started", "commit", "image", "extra", mean, median];
-    let names = names.into_iter().map(str::to_owned).chain(ends.into_iter().flatten());
-    let columns: Option<Vec<_>> = names.map(|name| point_column(&name)).collect();
-    columns.ok_or_else(|| ApiError::Invalid(format!("{} is not kept in columns", metric.id())))
-}
-
-pub(super) fn key_of(keys: &HashMap<i64, CurveKey>, row: &PointRow) -> Option<PointKey> {
-    let conc = u32::try_from(whole(row.cells.first())).ok().and_then(Concurrency::new)?;
-    Some(PointKey {
-        curve: keys.get(&row.curve)?.clone(),
-        conc,
-    })
-}
-
-fn values(points: &[PointRow], by: By) -> Vec<SeriesValue> {
+fn values(points: &[MeasuredValue], by: By) -> Vec<SeriesValue> {
     // A change of the statistic would look like a change of the level.
-    let at = if points.iter().any(|point| number(point.cells.get(6)).is_none()) {
-        7
-    } else {
-        6
-    };
-    let value = |point: &PointRow| {
-        let (date, commit) = (
-            text(point.cells.get(2)).unwrap_or_default(),
-            text(point.cells.get(3)).unwrap_or_default(),
-        );
-        let image = text(point.cells.get(4));
+    let has_means = points.iter().all(|point| point.mean.is_some());
+    let values = points.iter().filter_map(|point| {
         Some(SeriesValue {
             x: match by {
-                By::Date => Some(date.clone()),
-                By::Commit => Some(commit.clone()),
-                By::Image => image.clone(),
-                By::Version => engine_version(text(point.cells.get(5)).as_deref()),
+                By::Date => Some(point.date.clone()),
+                By::Commit => Some(point.commit.clone()),
+                By::Image => point.image.clone(),
+                By::Version => point.engine_version(),
             },
-            run: whole(point.cells.get(1)),
-            value: number(point.cells.get(at))?,
-            low: number(point.cells.get(8)),
-            high: number(point.cells.get(9)),
-            date,
-            commit,
-            image,
+            run: point.run,
+            value: if has_means { point.mean } else { point.median }?,
+            low: point.low,
+            high: point.high,
+            date: point.date.clone(),
+            commit: point.commit.clone(),
+            image: point.image.clone(),
         })
-    };
-    points.iter().filter_map(value).collect()
-}
-
-/// The engine's version, which is in a point's provenance.
-pub(super) fn engine_version(extra: Option<&str>) -> Option<String> {
-    let extra: Value = serde_json::from_str(extra?).ok()?;
-    extra["provenance"]["engine_version"].as_str().map(str::to_owned)
-}
-
-pub(super) fn whole(cell: Option<&Cell>) -> i64 {
-    match cell {
-        Some(Cell::Whole(number)) => number.unwrap_or_default(),
-        Some(Cell::Text(_) | Cell::Number(_)) | None => 0,
-    }
-}
-
-pub(super) fn text(cell: Option<&Cell>) -> Option<String> {
-    match cell {
-        Some(Cell::Text(text)) => text.clone(),
-        Some(Cell::Whole(_) | Cell::Number(_)) | None => None,
-    }
-}
-
-pub(super) fn number(cell: Option<&Cell>) -> Option<f64> {
-    match cell {
-        Some(Cell::Number(number)) => *number,
-        Some(Cell::Text(_) | Cell::Whole(_)) | None => None,
-    }
+    });
+    values.collect()
 }
 
 /// A metric by its name in documents.

@@ -8,10 +8,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::IntoParams;
 
-use super::series::{engine_version, key_of, metric, number, text, whole};
+use super::measured_values::{MeasuredValue, WantedValues, measured_values};
+use super::series::metric;
 use crate::analysis::{
-    FrontierKey, GroupPoint, GroupReading, GroupRun, GroupValue, INTERVAL_COLUMNS, LEVEL_METHOD, Level, RelativeChange, at_interactivity,
-    geometric_means, levels, value_columns,
+    FrontierKey, GroupPoint, GroupReading, GroupRun, GroupValue, LEVEL_METHOD, Level, RelativeChange, at_interactivity, geometric_means,
+    levels, value_columns,
 };
 use crate::model::{Better, Metric, PointKey};
 use crate::serve::answer;
@@ -21,10 +22,8 @@ use crate::serve::form::Form;
 use crate::serve::format::Format;
 use crate::serve::openapi::ObjectList;
 use crate::serve::selection_params::SelectionParams;
-use crate::store::database::{Annotation, AsOf, PointColumn, PointSelection, PointSort, RunHead, point_column};
+use crate::store::database::{Annotation, AsOf, PointSelection, RunHead};
 
-/// Points of one statement.
-const PAGE: usize = 2000;
 /// The most points of runs that values are made of.
 const MOST_POINTS: usize = 200_000;
 /// How near an annotation is to a change at least, milliseconds: three days.
@@ -238,89 +237,46 @@ fn row(facts: &RunFacts, value: &GroupValue) -> Value {
     })
 }
 
-/// Columns in the order in which [`point_of`] takes them.
-fn columns(metric: Metric) -> Result<Vec<&'static PointColumn>, ApiError> {
-    let (mean, median) = value_columns(metric);
-    let (mean_intvty, median_intvty) = value_columns(Metric::Interactivity);
-    let (tput, _) = value_columns(Metric::ThroughputPerGpu);
-    let interval = INTERVAL_COLUMNS.iter().find(|(known, _)| *known == metric);
-    let ends = interval.map(|(_, name)| [format!("ci_low_{name}"), format!("ci_high_{name}")]);
-    let names = [
-        "conc",
-        "run",
-        "started",
-        "commit",
-        "image",
-        "extra",
-        mean,
-        median,
-        median_intvty,
-        mean_intvty,
-        tput,
-    ];
-    let names = names.into_iter().map(str::to_owned).chain(ends.into_iter().flatten());
-    let columns: Option<Vec<_>> = names.map(|name| point_column(&name)).collect();
-    columns.ok_or_else(|| ApiError::Invalid(format!("{} is not kept in columns", metric.id())))
-}
-
-async fn read(app: &App, mut selection: PointSelection, as_of: AsOf, metric: Metric) -> Result<BTreeMap<FrontierKey, Runs>, ApiError> {
-    selection.without_pull_requests = selection.kind.is_none();
-    selection.outcome = Some("measured".to_owned());
-    let columns = columns(metric)?;
-    let (Some(started), most) = (point_column("started"), MOST_POINTS.min(app.limits.points)) else {
-        return Err(ApiError::Invalid("no dates".to_owned()));
+async fn read(app: &App, selection: PointSelection, as_of: AsOf, metric: Metric) -> Result<BTreeMap<FrontierKey, Runs>, ApiError> {
+    let (mean_interactivity, median_interactivity) = value_columns(Metric::Interactivity);
+    let (throughput, _) = value_columns(Metric::ThroughputPerGpu);
+    let wanted = WantedValues {
+        metric,
+        further: &[median_interactivity, mean_interactivity, throughput],
+        most: MOST_POINTS,
     };
-    let sort = PointSort::By {
-        column: started,
-        descending: false,
-    };
-    let mut reader = app.reader().await?;
-    let keys = reader.curve_keys(&selection).await?;
-    let mut points = reader.read_points(selection, columns, sort, None, as_of).await?;
     let mut groups: BTreeMap<FrontierKey, Runs> = BTreeMap::new();
-    let mut read = 0;
-    loop {
-        let page = points.page(&mut reader, PAGE).await?;
-        if page.is_empty() {
-            break;
-        }
-        read += page.len();
-        if read > most {
-            return Err(ApiError::TooMany { most, what: "points" });
-        }
-        for row in page {
-            let Some(key) = key_of(&keys, &row) else { continue };
-            let date = text(row.cells.get(2)).unwrap_or_default();
-            let started_ms = chrono::DateTime::parse_from_rfc3339(&date)
-                .map(|date| date.timestamp_millis())
-                .unwrap_or_default();
-            let group = groups.entry(FrontierKey::of(&key.curve)).or_default();
-            let run = group.entry((started_ms, whole(row.cells.get(1)))).or_insert_with(|| {
-                let facts = RunFacts {
-                    date,
-                    commit: text(row.cells.get(3)).unwrap_or_default(),
-                    image: text(row.cells.get(4)),
-                    version: engine_version(text(row.cells.get(5)).as_deref()),
-                };
-                (facts, BTreeMap::new())
-            });
-            run.1.insert(key, point_of(&row.cells));
-        }
-    }
-    reader.give_back();
+    measured_values(app, selection, as_of, wanted, |value| {
+        let started_ms = chrono::DateTime::parse_from_rfc3339(&value.date)
+            .map(|date| date.timestamp_millis())
+            .unwrap_or_default();
+        let group = groups.entry(FrontierKey::of(&value.key.curve)).or_default();
+        let (_, points) = group.entry((started_ms, value.run)).or_insert_with(|| {
+            let facts = RunFacts {
+                date: value.date.clone(),
+                commit: value.commit.clone(),
+                image: value.image.clone(),
+                version: value.engine_version(),
+            };
+            (facts, BTreeMap::new())
+        });
+        points.insert(value.key.clone(), point_of(&value));
+    })
+    .await?;
     Ok(groups)
 }
 
-fn point_of(cells: &[crate::store::export::Cell]) -> GroupPoint {
-    let at = |index: usize| number(cells.get(index));
-    let value = at(6).or_else(|| at(7));
-    let reach = at(11).zip(at(12)).zip(value);
+fn point_of(measured: &MeasuredValue) -> GroupPoint {
+    let value = measured.mean.or(measured.median);
+    let reach = measured.low.zip(measured.high).zip(value);
+    let mut further = measured.further.iter().copied();
+    let (median_interactivity, mean_interactivity) = (further.next().flatten(), further.next().flatten());
     GroupPoint {
         value,
         reach: reach
             .map(|((low, high), value)| (high - low) / 2.0 / value)
             .filter(|reach| reach.is_finite()),
-        interactivity: at(8).or_else(|| at(9)),
-        throughput: at(10),
+        interactivity: median_interactivity.or(mean_interactivity),
+        throughput: further.next().flatten(),
     }
 }

@@ -15,7 +15,7 @@ use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use nix::sys::signal::Signal;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 
 use super::client::{REQUEST_TIMEOUT, remove_labelled, with_timeout};
 use super::plan::ContainerPlan;
@@ -35,7 +35,7 @@ const INSPECTION_INTERVAL: Duration = Duration::from_millis(500);
 const OOM_INSPECTIONS: u32 = 5;
 const OOM_INTERVAL: Duration = Duration::from_millis(100);
 /// How long to wait for the end of the log after the container has ended.
-const LOG_END_TIMEOUT: Duration = Duration::from_secs(1);
+const LOG_END_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A container that was created and started.
 pub(super) struct StartedContainer {
@@ -88,9 +88,9 @@ pub(super) struct Container {
     /// `None` while it runs.
     state: watch::Receiver<Option<ContainerState>>,
     /// The task that copies its output to the job's log.
-    log: Option<JoinHandle<()>>,
+    log: AbortHandle,
     /// The task that waits for its end.
-    watch: JoinHandle<Option<ContainerState>>,
+    watch: JoinHandle<()>,
     /// Whether [`Engine::stop`] was called. If it failed, the container stays in the job's state file, and a later clean-up removes it.
     stopped: bool,
 }
@@ -99,15 +99,22 @@ impl Container {
     /// Follows a started container: copies its log and waits for its end in the background.
     pub(super) fn follow(client: Client, started: StartedContainer, log: &EngineLog) -> Result<Self, DockerError> {
         let file = log.file().try_clone()?;
-        let copy = tokio::spawn(copy_log(client.clone(), started.name.clone(), file.try_clone()?));
+        let mut copy = tokio::spawn(copy_log(client.clone(), started.name.clone(), file.try_clone()?));
+        let log = copy.abort_handle();
         let (sender, state) = watch::channel(None);
         let (watched, name) = (client.clone(), started.name.clone());
-        let watch = tokio::spawn(async move { sender.send_replace(Some(await_end(watched, name, file).await)) });
+        let watch = tokio::spawn(async move {
+            let state = await_end(watched, name, file).await;
+            // Whoever sees the end looks into the log for its cause.
+            let _ = tokio::time::timeout(LOG_END_TIMEOUT, &mut copy).await;
+            copy.abort();
+            sender.send_replace(Some(state));
+        });
         Ok(Self {
             client,
             started,
             state,
-            log: Some(copy),
+            log,
             watch,
             stopped: false,
         })
@@ -149,8 +156,8 @@ impl Container {
         }
         self.signal("SIGTERM").await?;
         let has_ended = tokio::select! {
-        biased;
-        _ = self.wait_for_end() => true,
+            biased;
+            _ = self.wait_for_end() => true,
             _ = hurry.cancelled() => false,
             () = tokio::time::sleep(grace) => false,
         };
@@ -169,10 +176,6 @@ impl Container {
         if let Err(error) = self.terminate(&name, grace, limit, hurry, &mut report).await {
             report.left.push(format!("{name}: {error}"));
             return report;
-        }
-        if let Some(mut copy) = self.log.take() {
-            let _ = tokio::time::timeout(LOG_END_TIMEOUT, &mut copy).await;
-            copy.abort();
         }
         if let Err(error) = remove_labelled(&self.client, &self.started.name, limit).await {
             report.left.push(format!("{name}: {error}"));
@@ -217,6 +220,7 @@ impl Drop for Container {
             let _ = block_on(self.stop(Duration::ZERO, Duration::from_secs(2), &hurry));
         }
         self.watch.abort();
+        self.log.abort();
     }
 }
 
