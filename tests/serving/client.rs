@@ -29,6 +29,24 @@ pub fn ten_nights() -> PathBuf {
     project().join("tests/golden/report/history/history")
 }
 
+/// Publishes a run of the branch main to history.db.
+pub fn publish(fixture: &Fixture, folder: &str, date: &str, more: &[&str]) {
+    let usual = [
+        "publish",
+        folder,
+        "--to",
+        "history.db",
+        "--commit",
+        "abc",
+        "--branch",
+        "main",
+        "--date",
+        date,
+    ];
+    let published = fixture.imax(&[&usual[..], more].concat(), &[]);
+    assert_eq!(published.code, 0, "{}", published.stderr);
+}
+
 /// A SQLite file with the ten nights.
 pub fn sqlite(fixture: &Fixture) -> String {
     let nights = ten_nights();

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::client::{Served, sqlite, ten_nights};
+use crate::client::{Served, publish, sqlite, ten_nights};
 use crate::fixture::{Fixture, failed_job, row};
 use crate::harness::project;
 
@@ -168,19 +168,7 @@ fn failed_points_are_shown_with_their_reasons() {
     let fixture = Fixture::new();
     fixture.measured("run/4", &row(4), 4000.0);
     fixture.write("run/8/job.json", &failed_job(&row(8), "server", "out of memory").to_string());
-    let publish = [
-        "publish",
-        "run",
-        "--to",
-        "history.db",
-        "--commit",
-        "abc",
-        "--branch",
-        "main",
-        "--date",
-        "2026-10-01T05:00:00Z",
-    ];
-    assert_eq!(fixture.imax(&publish, &[]).code, 0);
+    publish(&fixture, "run", "2026-10-01T05:00:00Z", &[]);
     let served = Served::start(fixture.path("history.db").to_str().unwrap(), &[]);
     let read = "document.querySelector('main').textContent";
     let seen = walk(

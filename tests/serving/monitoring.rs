@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::client::Served;
+use crate::client::{Served, publish};
 use crate::fixture::{Fixture, failed_job, row};
 use crate::harness::project;
 
@@ -16,24 +16,12 @@ fn monitored(fixture: &Fixture) -> Served {
     fixture.write("after/8/job.json", &failed_job(&row(8), "server", "out of memory").to_string());
     let report = fixture.imax(&["compare", "before", "after", "--format", "json"], &[]);
     fixture.write("verdicts.json", &report.stdout);
-    let publish = [
-        "publish",
+    publish(
+        fixture,
         "after",
-        "--to",
-        "history.db",
-        "--commit",
-        "abc",
-        "--branch",
-        "main",
-        "--date",
         "2026-10-02T05:00:00Z",
-        "--kind",
-        "main",
-        "--verdicts",
-        "verdicts.json",
-    ];
-    let published = fixture.imax(&publish, &[]);
-    assert_eq!(published.code, 0, "{}", published.stderr);
+        &["--kind", "main", "--verdicts", "verdicts.json"],
+    );
     Served::start(fixture.path("history.db").to_str().unwrap(), &["--metrics-filter", "conc=4"])
 }
 

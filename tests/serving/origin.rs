@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::client::{Served, sqlite, ten_nights};
+use crate::client::{Served, publish, sqlite, ten_nights};
 use crate::fixture::{Fixture, failed_job, row};
 use crate::harness::imax;
 
@@ -13,24 +13,8 @@ fn compared(fixture: &Fixture) -> String {
     fixture.write("after/8/job.json", &failed_job(&row(8), "server", "out of memory").to_string());
     let report = fixture.imax(&["compare", "before", "after", "--format", "json"], &[]);
     fixture.write("verdicts.json", &report.stdout);
-    let publish = |folder: &str, date: &str, more: &[&str]| {
-        let usual = [
-            "publish",
-            folder,
-            "--to",
-            "history.db",
-            "--commit",
-            "abc",
-            "--branch",
-            "main",
-            "--date",
-            date,
-        ];
-        let ended = fixture.imax(&[&usual[..], more].concat(), &[]);
-        assert_eq!(ended.code, 0, "{}", ended.stderr);
-    };
-    publish("before", "2026-10-01T05:00:00Z", &[]);
-    publish("after", "2026-10-02T05:00:00Z", &["--verdicts", "verdicts.json"]);
+    publish(fixture, "before", "2026-10-01T05:00:00Z", &[]);
+    publish(fixture, "after", "2026-10-02T05:00:00Z", &["--verdicts", "verdicts.json"]);
     fixture.path("history.db").to_str().unwrap().to_owned()
 }
 

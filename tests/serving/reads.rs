@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::client::{Served, sqlite};
+use crate::client::{Served, publish, sqlite};
 use crate::fixture::{Fixture, failed_job, row};
 
 fn rows(answer: &Value) -> &Vec<Value> {
@@ -50,21 +50,7 @@ fn curve_comes_from_one_run() {
     }
     fixture.measured("second/8", &row(8), 5000.0);
     for (folder, date) in [("first", "2026-10-01T05:00:00Z"), ("second", "2026-10-02T05:00:00Z")] {
-        let publish = [
-            "publish",
-            folder,
-            "--to",
-            "history.db",
-            "--commit",
-            "abc",
-            "--branch",
-            "main",
-            "--date",
-            date,
-            "--kind",
-            "main",
-        ];
-        assert_eq!(fixture.imax(&publish, &[]).code, 0);
+        publish(&fixture, folder, date, &["--kind", "main"]);
     }
     let served = Served::start(fixture.path("history.db").to_str().unwrap(), &[]);
     let curves = served.json("/api/v1/curves?fields=conc,tput_per_gpu");
@@ -127,17 +113,7 @@ fn run_tells_what_failed_and_where_it_comes_from() {
     let fixture = Fixture::new();
     fixture.measured("run/4", &row(4), 4000.0);
     fixture.write("run/8/job.json", &failed_job(&row(8), "server", "out of memory").to_string());
-    let publish = [
-        "publish",
-        "run",
-        "--to",
-        "history.db",
-        "--commit",
-        "abc",
-        "--date",
-        "2026-10-01T05:00:00Z",
-    ];
-    assert_eq!(fixture.imax(&publish, &[]).code, 0);
+    publish(&fixture, "run", "2026-10-01T05:00:00Z", &[]);
     let served = Served::start(fixture.path("history.db").to_str().unwrap(), &[]);
     let run = served.json("/api/v1/runs/1");
     assert_eq!((&run["run"]["points"], &run["run"]["measured"]), (&json!(2), &json!(1)));
@@ -163,21 +139,7 @@ fn sets_are_paired_exactly_and_the_unpaired_have_a_reason() {
             fixture.measured(&format!("run/{hardware}-{conc}"), &row, throughput);
         }
     }
-    let publish = [
-        "publish",
-        "run",
-        "--to",
-        "history.db",
-        "--commit",
-        "abc",
-        "--branch",
-        "main",
-        "--date",
-        "2026-10-01T05:00:00Z",
-        "--kind",
-        "main",
-    ];
-    assert_eq!(fixture.imax(&publish, &[]).code, 0);
+    publish(&fixture, "run", "2026-10-01T05:00:00Z", &["--kind", "main"]);
     let served = Served::start(fixture.path("history.db").to_str().unwrap(), &[]);
     let found = served.json("/api/v1/compare?base=hardware:h100&head=hardware:h200");
     let points = found["comparison"]["points"].as_array().unwrap();
@@ -343,19 +305,7 @@ fn facet_of_a_value_is_the_number_of_points_beside_the_other_filters() {
             fixture.measured(&format!("run/{hardware}-{framework}-{conc}"), &row, 4000.0);
         }
     }
-    let publish = [
-        "publish",
-        "run",
-        "--to",
-        "history.db",
-        "--commit",
-        "abc",
-        "--branch",
-        "main",
-        "--date",
-        "2026-10-01T05:00:00Z",
-    ];
-    assert_eq!(fixture.imax(&publish, &[]).code, 0);
+    publish(&fixture, "run", "2026-10-01T05:00:00Z", &[]);
     let served = Served::start(fixture.path("history.db").to_str().unwrap(), &[]);
     for filters in [
         vec![],
