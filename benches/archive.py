@@ -42,7 +42,7 @@ print(json.dumps(found))
 
 
 def archived(imax, points, folder):
-    """The Parquet files of a history of so many points."""
+    """The Parquet files of a history with this number of points."""
     path = os.path.join(folder, "history.db")
     first = os.path.join(folder, "first.json")
     with open(first, "w") as file:

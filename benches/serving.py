@@ -36,6 +36,9 @@ done = function(summary, latency, requests)
 end
 """
 
+# Seconds until the server listens. It reads nothing of a history before.
+START_S = 60
+
 
 def fill(imax, folder, points):
     path = os.path.join(folder, "history.db")
@@ -49,13 +52,15 @@ def fill(imax, folder, points):
 
 def start(imax, path, log):
     server = subprocess.Popen([imax, "serve", "--history", path, "--listen", "127.0.0.1:0", "--rate-limit", "0"], stderr=log)
-    while server.poll() is None:
+    end = time.monotonic() + START_S
+    while server.poll() is None and time.monotonic() < end:
         with open(log.name) as lines:
             found = re.search(r"listening on (http://[\d.:]+)", lines.read())
         if found:
             return server, found.group(1)
         time.sleep(0.05)
-    sys.exit("the server ended")
+    server.kill()
+    sys.exit("the server ended, or did not listen in time")
 
 
 def largest_memory(pid):

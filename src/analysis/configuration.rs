@@ -17,7 +17,7 @@ pub struct Difference {
     pub head: Option<String>,
 }
 
-/// Pairs with the same differences, and what became of them.
+/// Pairs with the same differences, and the changes between them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DifferenceGroup {
     pub differences: Vec<Difference>,
@@ -80,7 +80,7 @@ fn flatten(path: &str, value: &Value, settings: &mut BTreeMap<String, String>) {
     }
 }
 
-/// The most arguments of a command line that are told apart.
+/// The most arguments of a command line that are compared.
 const MOST_ARGUMENTS: usize = 500;
 
 /// The arguments of an engine: `--name value`, `--name=value` and `--flag` of command lines, `name: value; name: value` of RHAIIS' tables. What

@@ -19,7 +19,7 @@ const TOKEN: &str = "IMAX_INGEST_TOKEN";
 /// Tell another repository that results are there, such as that of a dashboard that fetches them.
 ///
 /// Sends the event `repository_dispatch` with the payload `run-id`, `source-run-id`, `merge-run-id` (all the number of the workflow run),
-/// `commit`, `branch` and `repository`. Only runs of kind main are told about: push, schedule, merge_group. The token is a secret, so it is
+/// `commit`, `branch` and `repository`. Only runs of kind main are announced: push, schedule, merge_group. The token is a secret, so it is
 /// read from IMAX_INGEST_TOKEN; it needs `contents: write` of the other repository.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  \
@@ -27,7 +27,7 @@ const TOKEN: &str = "IMAX_INGEST_TOKEN";
 pub(super) struct DispatchArgs {
     /// The run that was published, in the forms that imax publish takes.
     run: PathBuf,
-    /// The repository that is told, OWNER/NAME.
+    /// The repository to notify, OWNER/NAME.
     #[arg(long, value_name = "REPOSITORY")]
     to: String,
     /// Type of the event.
@@ -87,7 +87,7 @@ pub(super) async fn run(args: DispatchArgs) -> Result<Exit, Failure> {
     let kind = kind.unwrap_or_else(|| kind_of_event(environment::text("GITHUB_EVENT_NAME").as_deref()));
     if kind != RunKind::Main {
         output::say(&format!(
-            "nothing dispatched: only runs of kind main are told about, this one is {}",
+            "nothing dispatched: only runs of kind main are announced, this one is {}",
             kind.as_str()
         ));
         return Ok(Exit::Success);

@@ -36,7 +36,7 @@ pub(super) struct Holder {
     pub workflow: Option<Workflow>,
 }
 
-/// The holder of a request's token, if it counts and allows what is wanted. One that does not count is not told from one that there never was.
+/// The holder of a request's token, if it counts and allows what is wanted. A revoked or expired token gets the answer of an unknown one.
 ///
 /// # Errors
 /// [`ApiError::Unauthorized`], [`ApiError::Forbidden`], [`ApiError::Issuer`].

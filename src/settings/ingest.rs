@@ -1,4 +1,4 @@
-//! `ingest:`, the repository that is told about published results (`repository_dispatch`).
+//! `ingest:`, the repository that is notified about published results (`repository_dispatch`).
 
 use std::collections::BTreeMap;
 

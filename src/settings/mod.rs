@@ -30,7 +30,7 @@ pub struct Settings {
     pub regressions: Regressions,
     /// Where the action keeps runs, and what it compares with.
     pub history: Option<HistoryAddress>,
-    /// Which repository is told about published results.
+    /// The repository that is notified about published results.
     pub ingest: Option<Ingest>,
 }
 

@@ -27,7 +27,7 @@ struct SettingsDocument {
     /// Which runners take the jobs of rows, and which jobs come first.
     #[schemars(default)]
     queue: Option<Nullable<Queue>>,
-    /// Which repository is told about published results.
+    /// The repository that is notified about published results.
     #[schemars(default)]
     ingest: Option<Nullable<Ingest>>,
 }

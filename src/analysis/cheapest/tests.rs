@@ -80,7 +80,7 @@ fn every_kind_of_token_has_money_and_joules() {
         let found = cheapest(&points, &CostQuestion::of(kind), &model());
         let cost = &found[0].1;
         assert!(close(cost.usd_per_million, usd), "{kind:?}: {cost:?}");
-        // 700 W of a GPU for the seconds that cost so many thousandths of a dollar.
+        // 700 W of a GPU for the seconds that this part of a dollar pays for.
         assert!(close(cost.joules_per_million, 700.0 * usd * 1000.0), "{kind:?}: {cost:?}");
         assert!(close(cost.wh_per_million, 1500.0 * usd * 1000.0 / 3600.0), "{kind:?}: {cost:?}");
         assert_eq!(cost.price_source.as_deref(), Some("https://example.com/prices"));

@@ -128,7 +128,7 @@ impl HistoryRun {
         *kind == Some(RunKind::Community) || [provider, &self.branch].into_iter().flatten().any(|name| name == COMMUNITY)
     }
 
-    /// Marks the run as one of the community. Its identity is none that a run of the project can have. `fallback` is the number of a run
+    /// Marks the run as one of the community. No run of the project can have its identity. `fallback` is the number of a run
     /// that names none.
     #[must_use]
     pub fn of_community(self, fallback: String, submitter: String) -> Self {

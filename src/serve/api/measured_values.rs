@@ -52,19 +52,19 @@ impl MeasuredValue {
     fn of(keys: &HashMap<i64, CurveKey>, row: PointRow, further: usize) -> Option<Self> {
         let curve = keys.get(&row.curve)?.clone();
         let mut cells = row.cells.into_iter();
-        let conc = u32::try_from(whole(cells.next())).ok().and_then(Concurrency::new)?;
+        let conc = u32::try_from(whole(cells.next().as_ref())).ok().and_then(Concurrency::new)?;
         Some(Self {
             key: PointKey { curve, conc },
-            run: whole(cells.next()),
+            run: whole(cells.next().as_ref()),
             date: text(cells.next()).unwrap_or_default(),
             commit: text(cells.next()).unwrap_or_default(),
             image: text(cells.next()),
             extra: text(cells.next()),
-            mean: number(cells.next()),
-            median: number(cells.next()),
-            further: cells.by_ref().take(further).map(|cell| number(Some(cell))).collect(),
-            low: number(cells.next()),
-            high: number(cells.next()),
+            mean: number(cells.next().as_ref()),
+            median: number(cells.next().as_ref()),
+            further: cells.by_ref().take(further).map(|cell| number(Some(&cell))).collect(),
+            low: number(cells.next().as_ref()),
+            high: number(cells.next().as_ref()),
         })
     }
 }
@@ -122,7 +122,7 @@ fn columns(wanted: &WantedValues<'_>) -> Result<Vec<&'static PointColumn>, ApiEr
     columns.ok_or_else(|| ApiError::Invalid(format!("{} is not kept in columns", wanted.metric.id())))
 }
 
-fn whole(cell: Option<Cell>) -> i64 {
+fn whole(cell: Option<&Cell>) -> i64 {
     match cell {
         Some(Cell::Whole(number)) => number.unwrap_or_default(),
         Some(Cell::Text(_) | Cell::Number(_)) | None => 0,
@@ -136,9 +136,9 @@ fn text(cell: Option<Cell>) -> Option<String> {
     }
 }
 
-fn number(cell: Option<Cell>) -> Option<f64> {
+fn number(cell: Option<&Cell>) -> Option<f64> {
     match cell {
-        Some(Cell::Number(number)) => number,
+        Some(Cell::Number(number)) => *number,
         Some(Cell::Text(_) | Cell::Whole(_)) | None => None,
     }
 }

@@ -39,7 +39,7 @@ pub(in crate::serve) struct RecordParams {
     pub as_of: Option<String>,
 }
 
-/// Shares of all values, of which quantiles are told.
+/// Shares of all values, of which quantiles are given.
 const SHARES: [f64; 11] = [0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 1.0];
 /// The most bars of a histogram.
 const MOST_BARS: usize = 60;

@@ -54,10 +54,11 @@ pub(crate) async fn publish_site(request: SiteRequest) -> Result<Site, SnapshotE
     if page.exists() && !files::read_text(&page)?.contains(GENERATOR) {
         return Err(SnapshotError::Foreign(folder.display().to_string()));
     }
+    // First, so that a history that cannot be read leaves no folder.
+    let mut asker = Asker::new(Source::open(home, READERS, QUERY_TIME).await?);
     let (data, assets) = (folder.join("data"), folder.join("assets"));
     files::create_folder(&data)?;
     files::create_folder(&assets)?;
-    let mut asker = Asker::new(Source::open(home, READERS, QUERY_TIME).await?);
     let mut shards = Shards::Folder {
         path: data.clone(),
         names: BTreeSet::new(),
