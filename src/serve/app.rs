@@ -63,6 +63,8 @@ pub(super) struct App {
     pub reads: ReadTurns,
     /// The turn of the one who writes.
     pub turn: tokio::sync::Mutex<()>,
+    /// The turn of the one who unpacks an archive.
+    pub unpacking: tokio::sync::Mutex<()>,
 }
 
 /// The address of the client's end of the connection.

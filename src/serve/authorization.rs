@@ -40,15 +40,20 @@ pub(super) struct Holder {
 ///
 /// # Errors
 /// [`ApiError::Unauthorized`], [`ApiError::Forbidden`], [`ApiError::Issuer`].
-pub(super) async fn authorize(app: &App, database: &mut Database, headers: &HeaderMap, wanted: Option<Scope>) -> Result<Holder, ApiError> {
+pub(super) async fn authorized(app: &App, headers: &HeaderMap, wanted: Option<Scope>) -> Result<Holder, ApiError> {
     let text = token_text(headers)?;
-    let holder = match &app.oidc {
-        Some(oidc) if Oidc::is_meant_by(text) => workflow(oidc, database, text).await?,
-        Some(_) | None => Holder {
-            token: own_token(database, text).await?,
-            workflow: None,
-        },
+    // Before a connection is taken: the issuer may be slow, and anybody can send what looks like its token.
+    let workflow = match &app.oidc {
+        Some(oidc) if Oidc::is_meant_by(text) => Some(oidc.workflow(text).await?),
+        Some(_) | None => None,
     };
+    let mut reader = app.reader().await?;
+    let holder = match workflow {
+        Some(workflow) => holder_of(workflow, &mut reader).await,
+        None => own_token(&mut reader, text).await.map(|token| Holder { token, workflow: None }),
+    };
+    reader.give_back();
+    let holder = holder?;
     match wanted {
         Some(scope) if !holder.token.allows(scope) => Err(lacks(scope)),
         Some(_) | None => Ok(holder),
@@ -69,8 +74,7 @@ async fn own_token(database: &mut Database, text: &str) -> Result<Token, ApiErro
     token.ok_or_else(|| ApiError::unauthorized("the token is unknown, revoked or expired"))
 }
 
-async fn workflow(oidc: &Oidc, database: &mut Database, text: &str) -> Result<Holder, ApiError> {
-    let workflow = oidc.workflow(text).await?;
+async fn holder_of(workflow: Workflow, database: &mut Database) -> Result<Holder, ApiError> {
     let known = database.token(&workflow.identity.hash).await?;
     if known.as_ref().is_some_and(|known| known.revoked.is_some()) {
         return Err(ApiError::unauthorized("the repository was revoked by imax token revoke"));
@@ -103,14 +107,9 @@ pub(super) async fn closed(State(app): State<Arc<App>>, request: Request, next: 
     if !app.rules.is_closed {
         return Ok(next.run(request).await);
     }
-    let (headers, served, time) = (request.headers().clone(), app.served(), app.limits.query_time);
+    let (headers, time) = (request.headers().clone(), app.limits.query_time);
     let checking = Arc::clone(&app);
-    let check = move || async move {
-        let mut reader = served.readers.take().await?;
-        let holder = authorize(&checking, &mut reader, &headers, None).await;
-        reader.give_back();
-        holder
-    };
+    let check = move || async move { authorized(&checking, &headers, None).await };
     let holder = app.reads.run(time, check).await?;
     let counted = app.rates.count_token(holder.token.id);
     let mut response = match &counted {

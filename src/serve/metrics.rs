@@ -12,7 +12,6 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use super::app::{App, Shared};
-use super::blocking::on_blocking_thread;
 use super::error::ApiError;
 use super::history_metrics::of_history;
 
@@ -132,6 +131,7 @@ pub(super) async fn count(State(app): State<Arc<App>>, request: Request, next: N
 pub(super) async fn metrics(State(app): Shared) -> Result<Response, ApiError> {
     let mut text = app.metrics.text();
     let time = app.limits.query_time;
-    text.push_str(&on_blocking_thread(time, move || of_history(app)).await?);
+    let reads = app.reads.clone();
+    text.push_str(&reads.run(time, move || of_history(app)).await?);
     Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
 }

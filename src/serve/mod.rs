@@ -161,6 +161,7 @@ pub(crate) async fn serve(request: ServeRequest, cancellation: &Cancellation, re
         bodies: body_cache::BodyCache::default(),
         reads,
         turn: tokio::sync::Mutex::default(),
+        unpacking: tokio::sync::Mutex::default(),
     });
     let router = routes::router(&app)?;
     let failed = |source| ServeError::Listen { address: listen, source };

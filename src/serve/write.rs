@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Json;
@@ -13,10 +14,11 @@ use axum::routing::{MethodRouter, post};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::sync::MutexGuard;
 use utoipa::IntoParams;
 
 use super::app::{App, PeerAddress, Shared};
-use super::authorization::{Holder, authorize, lacks};
+use super::authorization::{Holder, authorized, lacks};
 use super::blocking::on_blocking_thread;
 use super::error::ApiError;
 use super::form::{Form, Nothing};
@@ -39,6 +41,7 @@ pub(super) struct WriteRequest<P = Nothing> {
     /// Parameters of the path.
     pub path: HashMap<String, String>,
     pub body: Bytes,
+    app: Arc<App>,
 }
 
 /// What a write has done: the answer, and a sentence for the log.
@@ -49,6 +52,16 @@ pub(super) struct Written {
 }
 
 impl<P> WriteRequest<P> {
+    /// The turn to write. One after another: the history takes one writer at a time, and those who wait should not hold connections.
+    pub(super) async fn turn(&self) -> MutexGuard<'_, ()> {
+        self.app.turn.lock().await
+    }
+
+    /// The turn to unpack an archive.
+    pub(super) async fn unpacking(&self) -> MutexGuard<'_, ()> {
+        self.app.unpacking.lock().await
+    }
+
     /// The body as a document.
     ///
     /// # Errors
@@ -130,6 +143,14 @@ where
                 .extensions
                 .get::<PeerAddress>()
                 .map_or_else(String::new, |peer| peer.0.ip().to_string());
+            let (admitting, headers) = (Arc::clone(&app), parts.headers.clone());
+            let admitted = on_blocking_thread(WRITE_TIME, move || admit(admitting, headers)).await?;
+            if let Some(counted) = admitted.counted.as_ref().filter(|counted| counted.is_above()) {
+                // Not logged: what is above the limit costs nothing.
+                let mut response = counted.refusal().into_response();
+                counted.mark(response.headers_mut());
+                return Ok(response);
+            }
             let asked = Asked {
                 action,
                 scope,
@@ -139,7 +160,7 @@ where
                 parameters,
                 body: read_body(body, app.limits.body).await?,
             };
-            on_blocking_thread(WRITE_TIME, move || carry_out(app, asked, handler)).await
+            on_blocking_thread(WRITE_TIME, move || carry_out(app, admitted, asked, handler)).await
         },
     )
 }
@@ -165,33 +186,56 @@ async fn read_body(body: Body, most: usize) -> Result<Bytes, ApiError> {
     }
 }
 
-/// Checks the token, lets the write have its turn, and logs it. Requests without a valid token are not logged: anybody could fill the history.
-async fn carry_out<P, F>(app: Arc<App>, asked: Asked<P>, handler: impl Fn(Address, WriteRequest<P>) -> F) -> Result<Response, ApiError>
-where
-    F: Future<Output = Result<Written, ApiError>>,
-{
-    let served = app.served();
-    let (true, Some(address)) = (app.rules.is_writable, served.writes_to.clone()) else {
+/// Who writes where.
+struct Admitted {
+    address: Address,
+    token: Token,
+    repository: Option<String>,
+    counted: Option<Counted>,
+}
+
+/// Checks the token, before the body is read. Requests without a valid token are not logged: anybody could fill the history.
+async fn admit(app: Arc<App>, headers: HeaderMap) -> Result<Admitted, ApiError> {
+    let (true, Some(address)) = (app.rules.is_writable, app.served().writes_to.clone()) else {
         return Err(ApiError::ReadOnly("this server does not write; imax serve --writes does"));
     };
-    let mut reader = served.readers.take().await?;
-    let holder = authorize(&app, &mut reader, &asked.headers, None).await;
-    reader.give_back();
-    let Holder { mut token, workflow } = holder?;
+    let Holder { mut token, workflow } = authorized(&app, &headers, None).await?;
     if let Some(workflow) = workflow.as_ref().filter(|_| token.id == 0) {
         let mut database = Database::open(&address, Access::Write).await?;
         token.id = database.identity(&workflow.identity).await?;
         database.close().await?;
     }
-    let counted = app.rates.count_token(token.id);
-    if let Some(counted) = counted.filter(Counted::is_above) {
-        // Not logged: what is above the limit costs nothing.
-        let mut response = counted.refusal().into_response();
-        counted.mark(response.headers_mut());
-        return Ok(response);
-    }
-    let repository = workflow.map(|workflow| workflow.repository);
+    Ok(Admitted {
+        address,
+        counted: app.rates.count_token(token.id),
+        token,
+        repository: workflow.map(|workflow| workflow.repository),
+    })
+}
+
+/// Carries an admitted write out, and logs it.
+async fn carry_out<P, F>(
+    app: Arc<App>,
+    admitted: Admitted,
+    asked: Asked<P>,
+    handler: impl Fn(Address, WriteRequest<P>) -> F,
+) -> Result<Response, ApiError>
+where
+    F: Future<Output = Result<Written, ApiError>>,
+{
+    let Admitted {
+        address,
+        token,
+        repository,
+        counted,
+    } = admitted;
+    let is_ingest = asked.action == "ingest";
     let done = logged(&app, &address, Known { token, repository }, asked, handler).await?;
+    if is_ingest {
+        let ingests = &app.metrics.ingests;
+        let counter = if done.is_ok() { &ingests.stored } else { &ingests.refused };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
     let mut response = match done {
         Ok(written) => (written.status, Json(written.answer)).into_response(),
         Err(error) => error.into_response(),
@@ -213,7 +257,7 @@ struct Known {
 /// # Errors
 /// If it cannot be logged.
 async fn logged<P, F>(
-    app: &App,
+    app: &Arc<App>,
     address: &Address,
     known: Known,
     asked: Asked<P>,
@@ -239,8 +283,6 @@ where
         .to_owned();
     let id = token.id;
     let done = if token.allows(scope) {
-        // One after another: the history takes one writer at a time, and those who wait should not hold connections.
-        let _turn = app.turn.lock().await;
         let request = WriteRequest {
             token,
             repository,
@@ -248,6 +290,7 @@ where
             parameters,
             path,
             body,
+            app: Arc::clone(app),
         };
         handler(address.clone(), request).await
     } else {

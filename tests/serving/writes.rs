@@ -124,6 +124,35 @@ fn ingest_through_two_servers_is_stored_once_in_postgresql() {
     assert_eq!(other.json("/api/v1/runs"), written.served.json("/api/v1/runs"));
 }
 
+/// A document names its branch itself, and which run it is: a run that is there may be of another branch.
+#[test]
+fn token_of_a_branch_does_not_correct_runs_of_another() {
+    let written = Written::sqlite();
+    let all = written.token(&["--scope", "ingest"]);
+    let of_feature = written.token(&["--scope", "ingest", "--branch", "feature"]);
+    let run = |branch: &str, attempt: u32| {
+        let mut run = written.run("2026-12-01T05:00:00Z", branch);
+        run["run_id"] = json!("123");
+        run["context"] = json!({ "provider": "github", "repository": "octo/bench", "attempt": attempt });
+        run.to_string()
+    };
+    let stored = written.post("/api/v1/ingest", &all, "1", run("main", 1).as_bytes());
+    assert_eq!(stored.status, 200, "{}", stored.text());
+    for (key, attempt) in [("2", 1), ("3", 2)] {
+        let refused = written.post("/api/v1/ingest", &of_feature, key, run("feature", attempt).as_bytes());
+        assert_eq!(refused.status, 403, "attempt {attempt}: {}", refused.text());
+    }
+    let runs = written.served.json("/api/v1/runs?branch=main&limit=1");
+    assert_eq!(runs["data"][0]["run_id"], "123", "{runs}");
+    let metrics = written.served.get("/metrics").text();
+    for line in [
+        "imax_ingests_total{result=\"stored\"} 1",
+        "imax_ingests_total{result=\"refused\"} 2",
+    ] {
+        assert!(metrics.contains(line), "{metrics}");
+    }
+}
+
 #[test]
 fn invalid_document_stores_nothing_and_names_the_fault() {
     let written = Written::sqlite();
@@ -354,13 +383,10 @@ fn body_beyond_the_bound_is_refused() {
     let headers = [("Authorization", bearer.as_str()), ("Idempotency-Key", "k")];
     let answer = served.send("POST", "/api/v1/ingest", &headers, &[b' '; 2000]);
     assert_eq!(answer.status, 413, "{}", answer.head);
-    let chunked = [
-        b"POST /api/v1/ingest HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n".as_slice(),
-        b"7d0\r\n",
-        &[b' '; 2000],
-        b"\r\n0\r\n\r\n",
-    ]
-    .concat();
+    let head = format!(
+        "POST /api/v1/ingest HTTP/1.1\r\nHost: a\r\nAuthorization: {bearer}\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    );
+    let chunked = [head.as_bytes(), b"7d0\r\n", &[b' '; 2000], b"\r\n0\r\n\r\n"].concat();
     assert_eq!(served.raw(&chunked).status, 413);
 }
 

@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::analysis::Filter;
 use crate::serve::answer;
 use crate::serve::app::App;
-use crate::serve::authorization::{Holder, authorize};
+use crate::serve::authorization::{Holder, authorized};
 use crate::serve::error::ApiError;
 use crate::serve::form::{Form, Nothing, number};
 use crate::serve::format::Format;
@@ -86,6 +86,7 @@ pub(in crate::serve) async fn annotate(address: Address, request: WriteRequest) 
         link,
         author: request.token.name.clone(),
     };
+    let _turn = request.turn().await;
     let mut database = Database::open(&address, Access::Write).await?;
     match run {
         Some(run) => request.check_run(&mut database, run).await?,
@@ -111,6 +112,7 @@ pub(in crate::serve) async fn annotate(address: Address, request: WriteRequest) 
     responses((status = 200, description = "It is withdrawn", body = Object), (status = 404, description = "There is no such annotation")))]
 pub(in crate::serve) async fn withdraw(address: Address, request: WriteRequest) -> Result<Written, ApiError> {
     let id = request.number("id")?;
+    let _turn = request.turn().await;
     let mut database = Database::open(&address, Access::Write).await?;
     let known = database
         .annotations(AsOf::Now)
@@ -149,6 +151,7 @@ pub(in crate::serve) async fn retract(address: Address, request: WriteRequest) -
         reason: checked("reason", reason)?,
         author: request.token.name.clone(),
     };
+    let _turn = request.turn().await;
     let mut database = Database::open(&address, Access::Write).await?;
     request.check_run(&mut database, run).await?;
     database.retract(retraction).await?;
@@ -163,6 +166,7 @@ pub(in crate::serve) async fn retract(address: Address, request: WriteRequest) -
         (status = 409, description = "It is not retracted")))]
 pub(in crate::serve) async fn restore(address: Address, request: WriteRequest) -> Result<Written, ApiError> {
     let run = request.number("run")?;
+    let _turn = request.turn().await;
     let mut database = Database::open(&address, Access::Write).await?;
     request.check_run(&mut database, run).await?;
     database.restore(run, &request.token.name).await?;
@@ -192,13 +196,13 @@ pub(in crate::serve) async fn audit(
     (headers, Form(params, Nothing {})): (HeaderMap, Form<AuditParams>),
 ) -> Result<Response, ApiError> {
     let most = number("limit", params.limit.as_deref(), 100, 10_000)?;
-    let mut reader = app.reader().await?;
-    let Holder { token, .. } = authorize(&app, &mut reader, &headers, Some(Scope::Admin)).await?;
+    let Holder { token, .. } = authorized(&app, &headers, Some(Scope::Admin)).await?;
     if token.project.is_some() || token.branch.is_some() {
         return Err(ApiError::Forbidden(
             "the log is of all projects; the token is bound to one".to_owned(),
         ));
     }
+    let mut reader = app.reader().await?;
     let writes = reader.writes(most).await?;
     reader.give_back();
     answer::list(format, &answer::values(&writes)?, None)

@@ -87,8 +87,10 @@ pub(in crate::serve) fn is_archive(request: &WriteRequest<IngestParams>) -> bool
 ///
 /// # Errors
 /// [`ApiError::Unprocessable`] for a body that is not understood, [`ApiError::Parameter`], [`ApiError::Forbidden`].
-pub(in crate::serve) fn incoming(request: &WriteRequest<IngestParams>) -> Result<IncomingRuns, ApiError> {
+pub(in crate::serve) async fn incoming(request: &WriteRequest<IngestParams>) -> Result<IncomingRuns, ApiError> {
     let mut found = if is_archive(request) {
+        // One at a time: a gigabyte is unpacked at most.
+        let _turn = request.unpacking().await;
         of_artifacts(request)?
     } else {
         of_document(request)?

@@ -30,7 +30,7 @@ pub(in crate::serve) async fn ingest(address: Address, request: WriteRequest<Ing
     if request.parameters.note.is_some() {
         return Err(ApiError::Invalid("`note` is for submissions".to_owned()));
     }
-    let IncomingRuns { runs, quarantined } = incoming(&request)?;
+    let IncomingRuns { runs, quarantined } = incoming(&request).await?;
     if !partial && !quarantined.is_empty() {
         return Err(ApiError::Unprocessable(faults(&quarantined)));
     }
@@ -38,8 +38,16 @@ pub(in crate::serve) async fn ingest(address: Address, request: WriteRequest<Ing
         let project = run.context.project.as_deref().unwrap_or_default();
         request.check_bounds(project, run.branch.as_deref())?;
     }
+    let rows = rows_of(runs)?;
+    let _turn = request.turn().await;
     let mut database = Database::open(&address, Access::Write).await?;
     let mut ingest = database.ingest("ingest", Some(request.token.name.clone())).await?;
+    for run in &rows {
+        // A run that is there may be of another branch than the one that the document names.
+        for branch in ingest.branches_of_attempts(&run.project, &run.identity).await? {
+            request.check_bounds(&run.project, branch.as_deref())?;
+        }
+    }
     let digest = request_digest(&request)?;
     let known = if dry_run {
         None
@@ -55,7 +63,7 @@ pub(in crate::serve) async fn ingest(address: Address, request: WriteRequest<Ing
         bytes: request.body.len() as u64,
         digest: Digest::of(&request.body),
     };
-    add_runs(&mut ingest, runs, &source).await?;
+    add_rows(&mut ingest, rows, &source).await?;
     ingest.quarantine(&source, &quarantined).await?;
     let counts = ingest.counts();
     let answer = json!({
@@ -87,14 +95,24 @@ fn flags(params: &IngestParams) -> Result<(bool, bool), ApiError> {
     ))
 }
 
-/// Adds runs to an ingest.
+/// The rows of runs.
 ///
 /// # Errors
 /// [`ApiError::Unprocessable`] for a run that cannot be stored.
-pub(in crate::serve) async fn add_runs(ingest: &mut Ingest<'_>, runs: Vec<HistoryRun>, source: &Source) -> Result<(), ApiError> {
-    for run in runs {
+pub(in crate::serve) fn rows_of(runs: Vec<HistoryRun>) -> Result<Vec<RunRows>, ApiError> {
+    let rows = runs.into_iter().map(|run| {
         let name = format!("run of {} {}", run.commit, run.date);
-        let rows = RunRows::of(run).map_err(|error| ApiError::Unprocessable(format!("{name}: {}", with_causes(&error))))?;
+        RunRows::of(run).map_err(|error| ApiError::Unprocessable(format!("{name}: {}", with_causes(&error))))
+    });
+    rows.collect()
+}
+
+/// Adds rows of runs to an ingest.
+///
+/// # Errors
+/// [`ApiError::internal`].
+pub(in crate::serve) async fn add_rows(ingest: &mut Ingest<'_>, runs: Vec<RunRows>, source: &Source) -> Result<(), ApiError> {
+    for rows in runs {
         let incoming = Incoming {
             rows,
             source: source.clone(),

@@ -13,7 +13,7 @@ use crate::serve::app::App;
 use crate::serve::error::ApiError;
 use crate::serve::form::{Form, number};
 use crate::serve::format::Format;
-use crate::serve::selection_params::SelectionParams;
+use crate::serve::selection_params::{SelectionParams, date};
 
 /// When a machine counts as silent.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -47,7 +47,7 @@ pub(in crate::serve) async fn operations(
     let silent_days = number("silent_days", params.silent_days.as_deref(), 3, 365)?;
     let silent_ms = i64::try_from(silent_days).unwrap_or(3) * DAY_MS;
     let mut reader = app.reader().await?;
-    let jobs = reader.jobs(&selection, as_of, MOST_JOBS).await?;
+    let (jobs, is_cut) = reader.jobs(&selection, as_of, MOST_JOBS).await?;
     let outcomes = reader.outcomes_by_day(&selection, as_of).await?;
     let by_run: Vec<_> = jobs_by_run(&jobs).into_iter().take(MOST_LISTED).collect();
     let failed: Vec<&JobOfRun> = jobs.iter().filter(|job| job.job.outcome != "ok").take(MOST_LISTED).collect();
@@ -98,7 +98,7 @@ pub(in crate::serve) async fn operations(
         "runs": runs,
         "failures": failures,
         "outcomes": outcomes,
-        "is_cut": jobs.len() == MOST_JOBS,
+        "is_cut": is_cut,
     });
     answer::document(format, &document, "machines")
 }
@@ -112,9 +112,4 @@ fn with<const N: usize>(group: &JobGroup, members: [(&str, Value); N]) -> Value 
     row.insert("success".to_owned(), json!(group.success()));
     row.extend(members.map(|(name, value)| (name.to_owned(), value)));
     Value::Object(row)
-}
-
-fn date(milliseconds: i64) -> Option<String> {
-    let date = chrono::DateTime::from_timestamp_millis(milliseconds)?;
-    Some(date.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))
 }

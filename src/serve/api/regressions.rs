@@ -20,8 +20,8 @@ use crate::serve::error::ApiError;
 use crate::serve::form::Form;
 use crate::serve::format::Format;
 use crate::serve::openapi::ObjectList;
-use crate::serve::selection_params::SelectionParams;
-use crate::store::database::{Annotation, AnnotationKind, PointSelection, RunFilter, RunHead};
+use crate::serve::selection_params::{SelectionParams, date};
+use crate::store::database::{Annotation, AnnotationKind, AsOf, PointSelection, RunFilter, RunHead};
 
 /// Which threads.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -65,7 +65,10 @@ pub(in crate::serve) async fn regressions(
     let state = params.state.as_deref().map(state_of).transpose()?;
     let wanted = params.metric.as_deref().map(|text| metric(Some(text))).transpose()?;
     let inbox = Inbox::read(&app, selection).await?;
-    let now = Utc::now();
+    let now = match inbox.as_of {
+        AsOf::Time(time) => time,
+        AsOf::Now => Utc::now(),
+    };
     let rows: Vec<Value> = inbox
         .threads
         .iter()
@@ -101,6 +104,7 @@ pub(in crate::serve) async fn bisection(
 /// The threads of a selection, with what is said of them.
 struct Inbox {
     selection: PointSelection,
+    as_of: AsOf,
     threads: Vec<ChangeThread>,
     annotations: Vec<Annotation>,
     /// Verdicts with a waiver, by run.
@@ -148,6 +152,7 @@ impl Inbox {
         reader.give_back();
         Ok(Self {
             selection,
+            as_of,
             threads,
             annotations,
             waived,
@@ -242,6 +247,7 @@ impl Inbox {
             since: DateTime::from_timestamp_millis(thread.after_ms + 1),
             until: DateTime::from_timestamp_millis(thread.at_ms),
             newest: Some(MOST_RUNS),
+            as_of: self.as_of,
             ..RunFilter::default()
         };
         let mut reader = app.reader().await?;
@@ -261,6 +267,7 @@ impl Inbox {
             project: self.selection.project.clone(),
             since: DateTime::from_timestamp_millis(thread.at_ms),
             newest: Some(MOST_RUNS),
+            as_of: self.as_of,
             ..RunFilter::default()
         };
         let mut reader = app.reader().await?;
@@ -375,9 +382,4 @@ fn state_of(text: &str) -> Result<ThreadState, ApiError> {
 fn end_of(day: NaiveDate) -> DateTime<Utc> {
     let last = NaiveTime::from_hms_opt(23, 59, 59).unwrap_or_default();
     day.and_time(last).and_utc()
-}
-
-fn date(milliseconds: i64) -> Option<String> {
-    let date = DateTime::from_timestamp_millis(milliseconds)?;
-    Some(date.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))
 }

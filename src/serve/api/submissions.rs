@@ -13,12 +13,12 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::corrections::checked;
 use super::incoming::{IncomingRuns, IngestParams, faults, incoming};
-use super::ingest::{add_runs, given_answer, key, request_digest, written};
-use crate::analysis::{DEFAULT_PROJECT, HistoryRun, RunRows, read_history};
-use crate::model::{Digest, with_causes};
+use super::ingest::{add_rows, given_answer, key, request_digest, rows_of, written};
+use crate::analysis::{DEFAULT_PROJECT, HistoryRun, read_history};
+use crate::model::Digest;
 use crate::serve::answer;
 use crate::serve::app::App;
-use crate::serve::authorization::{Holder, authorize};
+use crate::serve::authorization::{Holder, authorized};
 use crate::serve::error::ApiError;
 use crate::serve::form::{Form, Nothing, number};
 use crate::serve::format::Format;
@@ -52,21 +52,21 @@ pub(in crate::serve) async fn submit(address: Address, request: WriteRequest<Ing
         ));
     }
     let note = note.clone().map(|note| checked("note", note)).transpose()?;
-    let IncomingRuns { runs, quarantined } = incoming(&request)?;
+    let IncomingRuns { runs, quarantined } = incoming(&request).await?;
     if !quarantined.is_empty() {
         return Err(ApiError::Unprocessable(faults(&quarantined)));
     }
     let project = project_of(&runs)?;
     request.check_project(&project)?;
     let points = runs.iter().map(|run| run.run.points.len()).sum();
-    for run in &runs {
-        // What no reviewer could take is refused at once.
-        RunRows::of(run.clone()).map_err(|error| ApiError::Unprocessable(with_causes(&error)))?;
-    }
+    // What no reviewer could take is refused at once.
+    rows_of(runs.clone())?;
     let document = serde_json::to_string(&runs).map_err(ApiError::internal)?;
+    let _turn = request.turn().await;
     let mut database = Database::open(&address, Access::Write).await?;
     let mut ingest = database.ingest("submit", Some(request.token.name.clone())).await?;
-    let digest = request_digest(&request)?;
+    // A key that was used for an ingest is another request's.
+    let digest = Digest::of_json(json!({ "submission": request_digest(&request)?.to_string() }));
     if let Some(answer) = given_answer(&mut ingest, request.token.id, &key, &digest).await? {
         ingest.roll_back().await?;
         return Ok(written(StatusCode::ACCEPTED, answer, format!("{key}: given again")));
@@ -185,8 +185,8 @@ pub(in crate::serve) async fn submission(
     let text = path.get("id").map_or("", String::as_str);
     let id = text.parse::<i64>().ok().filter(|id| *id > 0);
     let id = id.ok_or_else(|| ApiError::parameter("id", text, "a number from 1"))?;
+    let Holder { token, .. } = authorized(&app, &headers, Some(Scope::Review)).await?;
     let mut reader = app.reader().await?;
-    let Holder { token, .. } = authorize(&app, &mut reader, &headers, Some(Scope::Review)).await?;
     let found = one(&mut reader, id).await;
     let document = reader.submitted_document(id).await?;
     reader.give_back();
@@ -241,10 +241,14 @@ pub(in crate::serve) async fn accept(address: Address, request: WriteRequest) ->
         request.document()?
     };
     let reason = reason.map(|reason| checked("reason", reason)).transpose()?;
+    let _turn = request.turn().await;
     let mut database = Database::open(&address, Access::Write).await?;
     let submission = decidable(&mut database, id, &request).await?;
     let document = database.submitted_document(id).await?.unwrap_or_default();
     let read = read_history(&document).map_err(ApiError::internal)?;
+    if !read.quarantined.is_empty() {
+        return Err(ApiError::Unprocessable(faults(&read.quarantined)));
+    }
     let source = Source {
         name: format!("submission {id}"),
         bytes: document.len() as u64,
@@ -253,8 +257,13 @@ pub(in crate::serve) async fn accept(address: Address, request: WriteRequest) ->
     let marked = read.value.into_iter().enumerate();
     let marked = marked.map(|(index, run)| run.of_community(format!("submission-{id}-{index}"), submission.by.clone()));
     let mut ingest = database.ingest("accept", Some(request.token.name.clone())).await?;
-    add_runs(&mut ingest, marked.collect(), &source).await?;
+    add_rows(&mut ingest, rows_of(marked.collect())?, &source).await?;
     let counts = ingest.counts();
+    if counts.runs.revised > 0 {
+        return Err(ApiError::Conflict(
+            "a run with this repository, run id and attempt was accepted before; submissions do not correct each other".to_owned(),
+        ));
+    }
     let decision = Decision {
         id,
         state: SubmissionState::Accepted,
@@ -285,6 +294,7 @@ pub(in crate::serve) async fn refuse(address: Address, request: WriteRequest) ->
     let id = request.number("id")?;
     let RefuseBody { reason } = request.document()?;
     let reason = checked("reason", reason)?;
+    let _turn = request.turn().await;
     let mut database = Database::open(&address, Access::Write).await?;
     decidable(&mut database, id, &request).await?;
     let mut ingest = database.ingest("refuse", Some(request.token.name.clone())).await?;

@@ -127,7 +127,9 @@ impl Keys {
         if let Some(key) = self.fresh(id) {
             return Ok(Some(key));
         }
-        let _turn = self.turn.lock().await;
+        let Ok(_turn) = tokio::time::timeout(FETCH_TIME, self.turn.lock()).await else {
+            return Err(OidcRefusal::Keys);
+        };
         // Another request may have fetched them meanwhile.
         if let Some(key) = self.fresh(id) {
             return Ok(Some(key));

@@ -69,6 +69,7 @@ impl Asker {
             bodies: body_cache::BodyCache::default(),
             reads: blocking::ReadTurns::new(READERS),
             turn: tokio::sync::Mutex::default(),
+            unpacking: tokio::sync::Mutex::default(),
             chosen_curves: ChosenCurves::default(),
         });
         let router = routes::reads().with_state(Arc::clone(&app));

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 
 use sqlx::{Any, Row as _, Transaction};
 
+use super::DatabaseError;
+use super::ingest::Ingest;
 use crate::analysis::RunIdentity;
 use crate::model::Digest;
 
@@ -40,6 +42,30 @@ macro_rules! of_other_attempts {
             $condition
         )
     };
+}
+
+impl Ingest<'_> {
+    /// The branches that the attempts of a workflow run have now, this one's among them. Whoever stores the run may change all of them.
+    ///
+    /// # Errors
+    /// [`DatabaseError`].
+    pub(crate) async fn branches_of_attempts(
+        &mut self,
+        project: &str,
+        identity: &RunIdentity,
+    ) -> Result<Vec<Option<String>>, DatabaseError> {
+        let statement = "SELECT DISTINCT v.branch FROM run r JOIN project j ON j.id = r.project_id \
+             JOIN run_revision v ON v.run_id = r.id AND v.valid_to IS NULL \
+             WHERE j.slug = $1 AND r.provider = $2 AND r.repository = $3 AND r.external_id = $4";
+        let branches = sqlx::query_scalar(statement)
+            .bind(project)
+            .bind(&identity.provider)
+            .bind(&identity.repository)
+            .bind(&identity.run_id)
+            .fetch_all(&mut *self.transaction)
+            .await;
+        branches.map_err(self.address.sql())
+    }
 }
 
 impl OtherAttempts {

@@ -115,11 +115,16 @@ impl Database {
     }
 
     /// The jobs of the runs of a selection, the newest run first, at most as many as asked for. Filters choose by hardware and model of the
-    /// job's curve.
+    /// job's curve. Also whether there were more, of which some may have been selected.
     ///
     /// # Errors
     /// [`DatabaseError`].
-    pub(crate) async fn jobs(&mut self, selection: &PointSelection, as_of: AsOf, most: usize) -> Result<Vec<JobOfRun>, DatabaseError> {
+    pub(crate) async fn jobs(
+        &mut self,
+        selection: &PointSelection,
+        as_of: AsOf,
+        most: usize,
+    ) -> Result<(Vec<JobOfRun>, bool), DatabaseError> {
         let change = self.change_at(as_of).await?;
         let statement = "SELECT d.document, d.run_id, v.started_ms FROM run_record d JOIN run r ON r.id = d.run_id \
              JOIN project j ON j.id = r.project_id JOIN run_revision v ON v.run_id = d.run_id AND v.valid_from <= $1 \
@@ -138,6 +143,7 @@ impl Database {
             .fetch_all(&mut self.connection)
             .await;
         let rows = rows.map_err(self.address.sql())?;
+        let is_cut = rows.len() == most;
         let mut jobs = Vec::new();
         for row in &rows {
             let (record, run, started_ms) = job_row(row).map_err(|error| error.at(&self.address))?;
@@ -155,7 +161,7 @@ impl Database {
         for job in &mut jobs {
             job.gpus = gpus.get(&(job.run, job.job.curve.identity())).copied();
         }
-        Ok(jobs)
+        Ok((jobs, is_cut))
     }
 
     /// The GPUs of curves by run.

@@ -2,6 +2,7 @@
 
 use super::files::no_point;
 use super::{PublishError, PublishRequest, Published, Refused, intake};
+use crate::analysis::Quarantined;
 use crate::store::database::IngestCounts;
 use crate::store::server::{PostedRuns, ServerAddress, post};
 
@@ -12,7 +13,11 @@ pub(super) async fn publish(to: &ServerAddress, request: &PublishRequest) -> Res
         let found = intake::read(file, &request.sources)?;
         runs.extend(found.runs);
         let unfit = found.published.iter().map(no_point);
-        let quarantined = found.quarantined.into_iter().chain(unfit);
+        let prices = (!found.prices.is_empty()).then(|| {
+            let reason = "a results API takes runs alone; import prices into the history that it serves";
+            Quarantined::new("prices", reason.to_owned(), "")
+        });
+        let quarantined = found.quarantined.into_iter().chain(unfit).chain(prices);
         refused.extend(quarantined.map(|row| Refused::of(&found.source, row)));
     }
     let mut published = Published {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::Utc;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use serde::Deserialize;
 
@@ -46,7 +47,8 @@ pub(crate) async fn post(server: &ServerAddress, posted: &PostedRuns<'_>) -> Res
     let token = credential(server).await?;
     let body = serde_json::to_vec(posted.runs)?;
     let client = http_client().map_err(|error| ServerError::Setup(error.to_string()))?;
-    let key = format!("imax-{}", Digest::of(&body));
+    // Of this call alone: content that was published before a correction is published again after it.
+    let key = format!("imax-{}-{}", Digest::of(&body), Utc::now().timestamp_micros());
     let mut url = server.route("ingest");
     if posted.dry_run {
         url.push_str("?dry_run=true");
