@@ -8,9 +8,10 @@ use clap::Args;
 use super::eval::ApiArg;
 use super::reap::reap;
 use super::row_choice::{ChosenRow, RowChoiceArgs};
-use super::{Exit, Failure, job_plan, output};
+use super::{Exit, Failure, OrExit as _, job_plan, output};
 use crate::eval::answer_text::{AnswerText, THINK_END};
 use crate::execution::{EvalOptions, ExecutionRequest, LoadOverrides, execute, plan_job};
+use crate::matrix::fingerprint;
 use crate::planning::{ConfigFiles, check_runner};
 use crate::system::cancellation::Cancellation;
 
@@ -158,7 +159,13 @@ impl TryFrom<RunArgs> for Task {
             });
         }
         let ChosenRow { mut row, runner } = choice.row()?;
-        row.profile |= profile_engine;
+        if profile_engine && !row.profile {
+            row.profile = true;
+            // The files of a profiled row have names of their own.
+            if row.recipe_fingerprint.is_some() {
+                row.recipe_fingerprint = Some(fingerprint(&row).or_exit(Exit::InvalidInput)?);
+            }
+        }
         if let (Some(name), None) = (&runner_name, &profile) {
             check_runner(&row, name, &ConfigFiles::default())?;
         }

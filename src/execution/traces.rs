@@ -4,14 +4,14 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use super::blocking::blocking;
 use super::context::JobContext;
 use super::interruption::PhaseError;
 use super::progress::Progress;
 use super::workspace::{WrittenFile, workspaces, written_files};
-use crate::job::{FailureClass, JobFailure, TraceRecord, is_trace, trace_file};
+use crate::job::{FailureClass, JobFailure, Phase, TraceRecord, is_trace, trace_file};
 use crate::model::{Profiler, Variable, VariableValue};
 use crate::system::files::{self, FileError};
 use crate::system::masked_gzip::copy_gzip;
@@ -61,8 +61,11 @@ pub(super) fn collect_traces(ctx: &JobContext, progress: &mut Progress, began: S
     for trace in &collected {
         ctx.console.line(&format!("trace {} ({} bytes)", trace.file, trace.bytes));
     }
+    let has_none = collected.is_empty();
+    // A retried point has traces of the same names.
+    progress.traces.retain(|known| collected.iter().all(|new| new.file != known.file));
     progress.traces.extend(collected);
-    if progress.traces.is_empty() && has_loaded && !ctx.cancellation.is_cancelled() {
+    if has_none && has_loaded && !ctx.cancellation.is_cancelled() {
         return Err(no_trace(ctx));
     }
     Ok(())
@@ -118,12 +121,22 @@ fn collect(ctx: &JobContext, loads: &[ProfiledLoad], began: SystemTime) -> Vec<T
         ));
         found.truncate(MAX_TRACES);
     }
+    let end = Instant::now() + ctx.spec.profile.deadlines.of(Phase::Collect);
+    let has_time = || !ctx.cancellation.is_cancelled() && Instant::now() < end;
     let mut left = MAX_BYTES;
     let mut records = Vec::new();
-    for trace in &found {
+    for (index, trace) in found.iter().enumerate() {
+        if !has_time() {
+            ctx.console.line(&format!(
+                "warning: no time to keep {} of {} traces",
+                found.len() - index,
+                found.len()
+            ));
+            break;
+        }
         let is_only = found.iter().filter(|other| other.of == trace.of).count() == 1;
         let file = trace_file(&trace.of, trace.file.name(), is_only);
-        match take(ctx, trace, &ctx.folders.out.join(&file), left) {
+        match take(ctx, trace, &ctx.folders.out.join(&file), left, &has_time) {
             Ok(()) => {
                 left = left.saturating_sub(trace.bytes);
                 records.push(TraceRecord {
@@ -188,7 +201,7 @@ fn traces_of(folder: &Path, began: SystemTime) -> Vec<WrittenFile> {
     written_files(folder, began, is_trace)
 }
 
-fn take(ctx: &JobContext, trace: &FoundTrace, target: &Path, limit: u64) -> Result<(), FileError> {
+fn take(ctx: &JobContext, trace: &FoundTrace, target: &Path, limit: u64, has_time: &dyn Fn() -> bool) -> Result<(), FileError> {
     let source = trace.file.path();
     if trace.bytes > limit {
         let problem = format!("{} bytes, and {limit} are left of {MAX_BYTES} for all traces", trace.bytes);
@@ -203,8 +216,7 @@ fn take(ctx: &JobContext, trace: &FoundTrace, target: &Path, limit: u64) -> Resu
             path: source.clone(),
             source: source_error,
         })?;
-        let has_time = || !ctx.cancellation.is_cancelled();
-        return files::write_with(target, |out| copy_gzip(PositionedReader::new(&file), out, &ctx.secrets, &has_time));
+        return files::write_with(target, |out| copy_gzip(PositionedReader::new(&file), out, &ctx.secrets, has_time));
     }
     if trace.is_own {
         return fs::rename(&source, target).map_err(|error| FileError::Read {

@@ -303,6 +303,11 @@ fn refuse_unprofiled(row: &Row, profile: &RunnerProfile, launchers: Launchers<'_
                  `tool: torch`, or start the engine under nsys in the script",
                 profile.name
             ),
+            Profiler::Nsys if row.conc.as_slice().len() > 1 => {
+                "Nsight Systems may write a report after its load has ended, so that reports of several concurrencies cannot be told from each \
+                 other; profile one concurrency a row"
+                    .to_owned()
+            }
             Profiler::Nsys => return Ok(()),
         }
     };

@@ -101,11 +101,11 @@ impl OptionalKey {
     }
 }
 
-/// Whether `text` contains `word` as a whole word.
 fn is_part_of_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
+/// Whether `text` contains `word` as a whole word.
 fn has_word(text: &str, word: &str) -> bool {
     text.match_indices(word).any(|(at, _)| {
         let before = text[..at].chars().next_back();

@@ -9,7 +9,6 @@ use super::engine_sampler::sample_during;
 use super::hub_questions::HubQuestionsError;
 use super::prompt_source::PromptSource;
 use super::prompts::{self, Materials, Prompts};
-use super::server_under_test::ProfilerSwitch;
 use super::servers_under_test::ServersUnderTest;
 use crate::load::dataset::DatasetError;
 use crate::load::dialogue::Dialogues;
@@ -278,7 +277,7 @@ pub fn measure(settings: &BenchmarkSettings, stop: &Cancellation, progress: &mut
     if let Some(start_at) = settings.start_at {
         await_start(start_at, stop)?;
     }
-    servers.switch_profilers(ProfilerSwitch::Start, stop)?;
+    servers.start_profilers(stop)?;
     let load_stop = stop.child();
     let (run, engine_metrics) = sample_during(&servers, &pages, stop, || {
         let drive = Drive {
@@ -295,8 +294,12 @@ pub fn measure(settings: &BenchmarkSettings, stop: &Cancellation, progress: &mut
             progress(update);
         })
     });
-    servers.switch_profilers(ProfilerSwitch::Stop, stop)?;
+    let stopped = servers.stop_profilers(stop);
+    // An engine that failed cannot stop its profiler, and a load that was cut short has its results.
     let mut run = run?;
+    if !stop.is_cancelled() {
+        stopped?;
+    }
     run.new_servers = servers.restarted(&run, &pages, stop);
     let tokenizer = materials.tokenizer.as_ref();
     let is_shard = !settings.shard.is_whole();

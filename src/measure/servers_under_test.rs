@@ -106,9 +106,24 @@ impl ServersUnderTest {
         Ok(())
     }
 
-    /// Starts or stops the profiler of each server, if requested.
-    pub fn switch_profilers(&self, switch: ProfilerSwitch, cancellation: &Cancellation) -> Result<(), MeasureError> {
-        self.each().try_for_each(|server| server.switch_profiler(switch, cancellation))
+    /// Starts the profiler of each server, if requested, or of none.
+    pub fn start_profilers(&self, cancellation: &Cancellation) -> Result<(), MeasureError> {
+        let started = self
+            .each()
+            .try_for_each(|server| server.switch_profiler(ProfilerSwitch::Start, cancellation));
+        if started.is_err() {
+            let _ = self.stop_profilers(cancellation);
+        }
+        started
+    }
+
+    /// Stops the profiler of each server, if requested, also behind one that fails.
+    pub fn stop_profilers(&self, cancellation: &Cancellation) -> Result<(), MeasureError> {
+        let stopped: Vec<_> = self
+            .each()
+            .map(|server| server.switch_profiler(ProfilerSwitch::Stop, cancellation))
+            .collect();
+        stopped.into_iter().collect()
     }
 
     /// Empties the prefix cache of each server, if requested.

@@ -246,11 +246,11 @@ fn class<'p>(after: &'p str, out: &mut String) -> &'p str {
     rest
 }
 
-/// The bounds of a quantifier and the rest of the pattern; `None` for a literal brace.
 fn are_digits(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// The bounds of a quantifier and the rest of the pattern; `None` for a literal brace.
 fn quantifier(after: &str) -> Option<(String, String, &str)> {
     let (inside, behind) = after.split_once('}')?;
     match inside.split_once(',') {

@@ -28,7 +28,9 @@ pub(super) struct ProfilerDocument {
 }
 
 /// Options of `nsys profile` that imax sets: where reports go, and what begins and ends a capture.
-const OWN_OPTIONS: [&str; 5] = ["-o", "--output", "-c", "--capture-range", "--capture-range-end"];
+const OWN_OPTIONS: [&str; 4] = ["--output", "--capture-range", "--capture-range-end", "--force-overwrite"];
+/// Those with short names, whose value may follow without a space.
+const OWN_LETTERS: [&str; 3] = ["-o", "-c", "-f"];
 
 /// Inheritance, key by key.
 pub(super) fn inherit_profiler(base: ProfilerDocument, child: ProfilerDocument) -> ProfilerDocument {
@@ -53,18 +55,18 @@ pub(super) fn profiler(name: &str, document: ProfilerDocument) -> Result<Profile
         (Profiler::Torch, Some(first)) => return Err(invalid(first, "none, or `tool: nsys`")),
         (Profiler::Torch | Profiler::Nsys, _) => {}
     }
-    let option = |argument: &str| argument.split('=').next().unwrap_or_default().to_owned();
-    let own = settings
-        .arguments
-        .iter()
-        .find(|argument| OWN_OPTIONS.contains(&option(argument).as_str()));
-    match own {
+    match settings.arguments.iter().find(|argument| is_own(argument)) {
         Some(own) => Err(invalid(
             own,
             "options other than those of the output and the capture range, which imax sets",
         )),
         None => Ok(settings),
     }
+}
+
+fn is_own(argument: &str) -> bool {
+    let option = argument.split('=').next().unwrap_or_default();
+    OWN_OPTIONS.contains(&option) || OWN_LETTERS.iter().any(|letter| argument.starts_with(letter))
 }
 
 impl ProfilerSettings {

@@ -252,7 +252,7 @@ fn check_window(windows: &[String], expected: PackageExpectation<'_>, reasons: &
         (Some(window.benchmark_start_time_unix), start),
     ]
     .into_iter()
-    .any(|(found, expected)| found.is_none_or(|found| (found - expected).abs() >= 1e-6));
+    .any(|(found, expected)| !found.is_some_and(|found| (found - expected).abs() < 1e-6));
     if differs {
         reasons.insert("measurement_window_result_mismatch");
     }

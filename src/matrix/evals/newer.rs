@@ -14,11 +14,11 @@ const LOWEST: u32 = 16;
 
 const LENGTHS: &str = "8k1k";
 
-/// The choice in addition to measurements: fixed lengths only.
 fn is_worth_evaluating(row: &Row) -> bool {
     has_lens(row, LENGTHS) && highest(row).get() >= LOWEST
 }
 
+/// The choice in addition to measurements: fixed lengths only.
 pub(super) fn beside_measurements(rows: &[&mut Row]) -> Chosen {
     let mut chosen = Chosen::new();
     for members in grouped(rows, |row| is_worth_evaluating(row).then(|| single_node(row))?) {

@@ -146,7 +146,7 @@ fn finished(plan: Plan, options: Options, filters: &[RowFilter]) -> Result<Plan,
     let Plan {
         mut benchmarks,
         mut evals,
-        changes,
+        mut changes,
     } = plan;
     for filter in filters {
         filter.apply(&mut benchmarks);
@@ -166,11 +166,24 @@ fn finished(plan: Plan, options: Options, filters: &[RowFilter]) -> Result<Plan,
     if options.trim {
         benchmarks = trim::lowest(benchmarks);
     }
+    keep_planned(&mut changes, &benchmarks, options.profile);
     Ok(Plan {
         benchmarks,
         evals,
         changes,
     })
+}
+
+/// Limits changes to the curves that are planned, which filters and trimming may have left out.
+fn keep_planned(changes: &mut Vec<MeasuredChange>, benchmarks: &[Row], is_profiled: bool) {
+    let planned: BTreeSet<CurveKey> = benchmarks.iter().map(Row::curve_key).collect();
+    for change in changes.iter_mut() {
+        if is_profiled {
+            change.curves.iter_mut().for_each(CurveKey::set_profiled);
+        }
+        change.curves.retain(|curve| planned.contains(curve));
+    }
+    changes.retain(|change| !change.curves.is_empty());
 }
 
 fn profile(row: &mut Row) {

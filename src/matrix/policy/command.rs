@@ -92,6 +92,9 @@ impl Command {
                             known: RowFilter::NAMES.join(", "),
                         });
                     }
+                    if value.is_empty() {
+                        return Err(CommandError::Option(other.to_owned()));
+                    }
                     if filters.insert(name, value).is_some() {
                         return Err(CommandError::TwoFilters(name.to_owned()));
                     }

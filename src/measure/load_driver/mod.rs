@@ -275,7 +275,7 @@ fn peak_memory() -> u64 {
     kilobytes.unwrap_or_else(resident_kilobytes).saturating_mul(1024)
 }
 
-/// The largest resident set, which fork inherits from the parent.
+/// The largest resident set, in kilobytes. It is kept across execve.
 fn resident_kilobytes() -> u64 {
     getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| u64::try_from(usage.max_rss()).unwrap_or(0))
 }

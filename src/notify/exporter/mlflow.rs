@@ -106,7 +106,8 @@ impl Mlflow {
     async fn create(&self, name: &RunName, run: &HistoryRun, point: &Point, id: &str) -> Result<String, ExporterError> {
         let tags = [
             ("imax.id", Some(id.to_owned())),
-            ("imax.run", Some(name.id.clone())),
+            // As it is searched for.
+            ("imax.run", Some(quoted(&name.id))),
             ("imax.project", Some(name.project.clone())),
             ("mlflow.source.git.commit", Some(run.commit.clone())),
             ("mlflow.source.git.branch", run.branch.clone()),

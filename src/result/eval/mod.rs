@@ -176,11 +176,11 @@ fn lm_eval_files(set: &EvalSet) -> Vec<(&EvalFile, Option<i64>)> {
     newest.into_iter().map(|(conc, file)| (file, Some(conc))).collect()
 }
 
-/// The concurrency in a name that ends with `_conc16.json` or, for a repetition, `_conc16_2.json`.
 fn has(list: &[Json], conc: i64) -> bool {
     list.iter().any(|item| number::whole(item) == Some(conc))
 }
 
+/// The concurrency in a name that ends with `_conc16.json` or, for a repetition, `_conc16_2.json`.
 fn conc_of_name(name: &str) -> Option<i64> {
     let stem = name.strip_suffix(".json")?;
     let (_, end) = stem.rsplit_once("_conc")?;

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
@@ -54,8 +55,9 @@ def export(points: Iterable[Point], project: str, *, entity: str | None = None, 
             settings=wandb.Settings(silent=True, console="off", disable_git=True, disable_code=True, x_disable_stats=True),
         ) as logged:
             logged.define_metric("*", step_metric="conc")
-            for point in members:
-                logged.log({"conc": point.get("conc"), **metrics(point)})
+            for step, point in enumerate(members):
+                # A step that a continued run has already is not logged again.
+                logged.log({"conc": point.get("conc"), **metrics(point)}, step=step)
         count += 1
     return count
 
@@ -83,7 +85,7 @@ def main() -> None:
     parser.add_argument("--filter", action="append", default=[], metavar="KEY=GLOB", help="only points that match")
     arguments = parser.parse_args()
     query: dict[str, Any] = {"branch": arguments.branch, "since": arguments.since, "filter": arguments.filter}
-    with Client(arguments.url) as client:
+    with Client(arguments.url, os.environ.get("IMAX_TOKEN") or None) as client:
         count = export(client.points(**query), arguments.project, entity=arguments.entity, offline=arguments.offline, folder=arguments.folder)
     print(f"{count} runs of Weights & Biases")
 

@@ -505,6 +505,7 @@ impl ExitOf for ExporterError {
     /// An address or a permission has to be corrected by the caller; a server that does not answer may do so later.
     fn exit(&self) -> Exit {
         match self {
+            Self::Refused { status: 500.., .. } => Exit::Infrastructure,
             Self::NoAddress { .. } | Self::Address { .. } | Self::Variable { .. } | Self::Refused { .. } => Exit::Usage,
             Self::Setup { .. } | Self::Unreachable { .. } | Self::Busy { .. } | Self::Answer { .. } => Exit::Infrastructure,
         }
