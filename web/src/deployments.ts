@@ -1,7 +1,7 @@
 /** Points as deployments of engines, as `/api/v1/deployments` has them: what the pages of RHAIIS, LLM-D show. */
 import { type Page, type Point, query, read } from "./api";
 import type { Dimension } from "./dimensions";
-import { DIMENSIONS, FRAMEWORK, HARDWARE, MODEL } from "./dimensions";
+import { DIMENSIONS, FRAMEWORK, HARDWARE, MODEL, PRECISION } from "./dimensions";
 
 export type Family = "rhaiis" | "llm-d" | "other";
 
@@ -66,8 +66,7 @@ export const VERSION: Dimension = { key: "version", title: "Version", of: of("ve
 export const PROFILE: Dimension = { key: "profile", title: "Profile (ISL/OSL)", of: profile };
 export const TP: Dimension = { key: "tp", title: "TP", of: of("tp") };
 export const LAYOUT = DIMENSIONS.find(({ key }) => key === "layout") ?? { key: "layout", title: "Layout", of: of("layout") };
-const PRECISION = DIMENSIONS.find(({ key }) => key === "precision") ?? { key: "precision", title: "Precision", of: of("precision") };
-const VARIANT: Dimension = { key: "variant", title: "Data set, turns, prefixes", of: of("variant") };
+export const VARIANT: Dimension = { key: "variant", title: "Data set, turns, prefixes", of: of("variant") };
 
 export const ALONE_DIMENSIONS: Dimension[] = [
   HARDWARE,
@@ -81,6 +80,9 @@ export const ALONE_DIMENSIONS: Dimension[] = [
   { key: "spec", title: "Speculative decoding", of: of("spec_decoding") },
   VARIANT,
 ];
+
+/** What must be equal for numbers of one line. */
+export const CONFIGURATION: Dimension[] = [VERSION, HARDWARE, MODEL, PROFILE, FRAMEWORK, PRECISION, VARIANT];
 
 export const ROUTED_DIMENSIONS: Dimension[] = [
   HARDWARE,

@@ -15,14 +15,16 @@ function text(value: unknown): string {
 
 export const MODEL: Dimension = { key: "model", title: "Model", of: (point) => text(point.model_prefix) };
 export const HARDWARE: Dimension = { key: "hardware", title: "Hardware", of: (point) => text(point.hardware) };
+export const SEQUENCE: Dimension = { key: "sequence", title: "ISL/OSL", of: sequence };
 export const FRAMEWORK: Dimension = { key: "framework", title: "Engine", of: engine };
+export const PRECISION: Dimension = { key: "precision", title: "Precision", of: (point) => text(point.precision) };
 
 export const DIMENSIONS: Dimension[] = [
   MODEL,
-  { key: "sequence", title: "ISL/OSL", of: sequence },
+  SEQUENCE,
   HARDWARE,
   FRAMEWORK,
-  { key: "precision", title: "Precision", of: (point) => text(point.precision) },
+  PRECISION,
   { key: "layout", title: "Layout", of: (point) => text(point.layout) },
   { key: "version", title: "Image", of: (point) => text(point.image) },
   { key: "run", title: "Run", of: (point) => text(point.run) },
@@ -37,6 +39,12 @@ function engine(point: Point): string {
 function sequence(point: Point): string {
   if (typeof point.isl !== "number" || typeof point.osl !== "number") return text(point.scenario);
   return `${tokens(point.isl)}/${tokens(point.osl)}`;
+}
+
+/** The values of a point in some dimensions, without those that it lacks. */
+export function lineOf(point: Point, dimensions: readonly Dimension[]): string {
+  const values = dimensions.map((dimension) => dimension.of(point));
+  return values.filter((value) => value !== text(null)).join(" · ");
 }
 
 /** What a point is called where there is room for a line. */

@@ -127,7 +127,7 @@ function RatioSweep({ points }: { points: readonly Deployed[] }) {
             <Select label="Concurrency" name="at" options={[{ value: "", title: "the best of each" }, ...loads.map((value) => ({ value: String(value), title: String(value) }))]} fallback="" />
           </div>
           <Chart model={model} height={340} />
-          <p class="muted">A line joins the best layouts of one model, accelerator and profile with equal numbers of GPUs, others are faint; 1 means as many GPUs for prefill as for decode.</p>
+          <p class="muted">A line joins the best layouts of one model, accelerator, precision and profile with equal numbers of GPUs, others are faint; 1 means as many GPUs for prefill as for decode.</p>
         </>
       )}
     </>
@@ -149,7 +149,7 @@ function sweepOf(points: readonly Deployed[], measure: NonNullable<ReturnType<ty
   for (const point of points) {
     const value = measure.of(point);
     if (value === null || (load !== "" && String(point.conc) !== load)) continue;
-    const name = `${MODEL.of(point)} · ${HARDWARE.of(point)} · ${profile(point)} · ${point.gpus} GPUs`;
+    const name = `${MODEL.of(point)} · ${HARDWARE.of(point)} · ${point.precision} · ${profile(point)} · ${point.gpus} GPUs`;
     const line = lines.get(name) ?? new Map<string, Deployed>();
     lines.set(name, line);
     const known = line.get(point.layout ?? "");

@@ -4,9 +4,9 @@ import { query as queryOf, read, useLoaded, valueOf } from "../api";
 import { Chart } from "../chart/Chart";
 import type { ChartModel } from "../chart/model";
 import { DataTable } from "../DataTable";
-import { ALONE_DIMENSIONS, type Deployed, deployments, deploymentsPath, ERROR_RATE, OUTPUT_PER_GPU, PROFILE, profile, TP, VERSION } from "../deployments";
+import { ALONE_DIMENSIONS, CONFIGURATION, type Deployed, deployments, deploymentsPath, ERROR_RATE, OUTPUT_PER_GPU, PROFILE, profile, TP, VERSION } from "../deployments";
 import { DeploymentPlot } from "../DeploymentPlot";
-import { HARDWARE, MODEL, pageOf } from "../dimensions";
+import { FRAMEWORK, HARDWARE, lineOf, MODEL, pageOf, PRECISION } from "../dimensions";
 import { Facets } from "../Facets";
 import { count, number, percent } from "../format";
 import { Card, Ready, Select } from "../parts";
@@ -128,7 +128,7 @@ function Rankings({ points }: { points: readonly Deployed[] }) {
   const better = by === "ttft" || by === "tpot" ? "lower" : "higher";
   const groups = new Map<string, Deployed[]>();
   for (const point of points) {
-    const key = [MODEL, HARDWARE, VERSION, PROFILE, TP].map((dimension) => dimension.of(point)).join("\u0000");
+    const key = [...CONFIGURATION, TP].map((dimension) => dimension.of(point)).join("\u0000");
     groups.set(key, [...(groups.get(key) ?? []), point]);
   }
   const rows = [...groups.values()].flatMap((group) => best(group, measure, better) ?? []);
@@ -149,6 +149,8 @@ function Rankings({ points }: { points: readonly Deployed[] }) {
           { key: "hardware", title: "Accelerator", value: HARDWARE.of },
           { key: "version", title: "Version", value: VERSION.of },
           { key: "profile", title: "Profile", value: PROFILE.of },
+          { key: "framework", title: "Engine", value: FRAMEWORK.of },
+          { key: "precision", title: "Precision", value: PRECISION.of },
           { key: "layout", title: "Layout", value: (point) => point.layout ?? null },
           { key: "conc", title: "Conc", isNumber: true, value: (point) => point.conc ?? null, show: (point) => <a href={pageOf(point)}>{point.conc}</a> },
           { key: "value", title: ORDERS.find(({ value }) => value === by)?.title ?? by, isNumber: true, value: measure, show: (point) => <strong>{number(measure(point))}</strong> },
@@ -172,13 +174,13 @@ interface Scaling {
   efficiency: number;
 }
 
-/** Of each version, accelerator, model and profile the best point of each TP, beside the smallest TP. */
+/** Of each configuration the best point of each TP, beside the smallest TP. */
 function scaling(points: readonly Deployed[]): Map<string, Scaling[]> {
   const lines = new Map<string, Map<number, Deployed>>();
   for (const point of points) {
     const perGpu = OUTPUT_PER_GPU.of(point);
     if (point.tp === null || perGpu === null) continue;
-    const key = [VERSION, HARDWARE, MODEL, PROFILE].map((dimension) => dimension.of(point)).join(" · ");
+    const key = lineOf(point, CONFIGURATION);
     const line = lines.get(key) ?? new Map<number, Deployed>();
     const known = line.get(point.tp);
     if (!known || (OUTPUT_PER_GPU.of(known) ?? 0) < perGpu) line.set(point.tp, point);
@@ -231,6 +233,8 @@ function Efficiency({ points }: { points: readonly Deployed[] }) {
           { key: "hardware", title: "Accelerator", value: ({ point }) => HARDWARE.of(point) },
           { key: "model", title: "Model", value: ({ point }) => MODEL.of(point) },
           { key: "profile", title: "Profile", value: ({ point }) => profile(point) },
+          { key: "framework", title: "Engine", value: ({ point }) => FRAMEWORK.of(point) },
+          { key: "precision", title: "Precision", value: ({ point }) => PRECISION.of(point) },
           { key: "tp", title: "TP", isNumber: true, value: ({ point }) => point.tp },
           { key: "dp", title: "DP", isNumber: true, value: ({ point }) => point.dp },
           { key: "conc", title: "Conc", isNumber: true, value: ({ point }) => point.conc ?? null },
