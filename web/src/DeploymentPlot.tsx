@@ -3,12 +3,13 @@ import { useMemo } from "preact/hooks";
 import { useAddress } from "./address";
 import { Chart } from "./chart/Chart";
 import type { ChartModel, Mark, Series } from "./chart/model";
+import { mixtures } from "./comparable";
 import { type Deployed, ERROR_RATE, type Measure, OUTPUT_PER_GPU, profile } from "./deployments";
 import { type Dimension, nameOf, pageOf } from "./dimensions";
 import { count, number, percent } from "./format";
 import { CONCURRENCY, METRICS, metricOf, shown } from "./metrics";
 import { frontier } from "./pareto";
-import { Select, Switch, TextField } from "./parts";
+import { Select, Switch, TextField, View, Warnings } from "./parts";
 
 /** Columns of points and numbers of deployments, as one list. */
 export const MEASURES: Measure[] = [
@@ -36,6 +37,7 @@ interface Props {
 }
 
 const DEFAULT_Y = "output_tput_per_any_gpu";
+const USUAL = { x: CONCURRENCY.column, y: DEFAULT_Y };
 const VIEWS = [
   { title: "Throughput", x: "conc", y: DEFAULT_Y },
   { title: "Pareto", x: "median_intvty", y: "tput_per_gpu" },
@@ -52,12 +54,14 @@ export function DeploymentPlot({ name, points, lines }: Props) {
   const y = measureOf(query.get("y") ?? DEFAULT_Y);
   const upTo = Number(query.get("upto") ?? "");
   const within = upTo > 0 ? points.filter((point) => (point.conc ?? 0) <= upTo) : points;
-  const model = useMemo(() => (x && y ? chartOf(name, within, lines, x, y, query) : null), [name, points, query.toString()]);
+  const drawn = x && y ? within.filter((point) => x.of(point) !== null && y.of(point) !== null) : [];
+  const warnings = x && y ? mixtures(drawn, { column: x.key }, { column: y.key }) : [];
+  const model = useMemo(() => (x && y ? chartOf(name, drawn, lines, x, y, warnings, query) : null), [name, points, query.toString()]);
   return (
     <>
       <nav class="presets" aria-label="Usual axes">
         {VIEWS.map((view) => (
-          <View key={view.title} {...view} />
+          <View key={view.title} {...view} usual={USUAL} />
         ))}
       </nav>
       <div class="controls">
@@ -69,6 +73,7 @@ export function DeploymentPlot({ name, points, lines }: Props) {
         <Switch label="Frontiers" name="frontier" isOn />
       </div>
       {model ? <Chart model={model} /> : <p class="failed" role="alert">There is no metric {query.get("x")} or {query.get("y")}.</p>}
+      <Warnings texts={warnings} />
       {x && y && (
         <p class="muted">
           {count(within.length, "point")}. {y.title}: {y.formula}. {x.title}: {x.formula}.{isPareto(x, y) ? " A frontier joins measured points that no other point of its line beats in both directions." : ""}
@@ -78,30 +83,13 @@ export function DeploymentPlot({ name, points, lines }: Props) {
   );
 }
 
-function View({ title, x, y }: { title: string; x: string; y: string }) {
-  const { path, query } = useAddress();
-  const isPresent = (query.get("x") ?? CONCURRENCY.column) === x && (query.get("y") ?? DEFAULT_Y) === y;
-  const next = new URLSearchParams(query);
-  for (const [key, value, fallback] of [["x", x, CONCURRENCY.column], ["y", y, DEFAULT_Y]] as const) {
-    if (value === fallback) next.delete(key);
-    else next.set(key, value);
-  }
-  const text = next.toString();
-  return (
-    <a href={text === "" ? path : `${path}?${text}`} aria-current={isPresent ? "true" : undefined}>
-      {title}
-    </a>
-  );
-}
-
 function isPareto(x: Measure, y: Measure): boolean {
   return x.better !== undefined && y.better !== undefined;
 }
 
-function chartOf(name: string, points: readonly Deployed[], lines: readonly Dimension[], x: Measure, y: Measure, query: URLSearchParams): ChartModel {
+function chartOf(name: string, points: readonly Deployed[], lines: readonly Dimension[], x: Measure, y: Measure, warnings: readonly string[], query: URLSearchParams): ChartModel {
   const groups = new Map<string, Deployed[]>();
   for (const point of points) {
-    if (x.of(point) === null || y.of(point) === null) continue;
     const line = lines.map((dimension) => dimension.of(point)).join(" · ");
     groups.set(line, [...(groups.get(line) ?? []), point]);
   }
@@ -113,7 +101,7 @@ function chartOf(name: string, points: readonly Deployed[], lines: readonly Dime
     y: { title: `${y.title} (${y.unit})`, kind: query.get("logy") === "1" ? "log" : "linear" },
     series: names.map((line, style) => seriesOf(line, style, groups.get(line) ?? [], x, y, hasFrontiers)),
     hasLabels: hasFrontiers,
-    notes: [`x: ${x.formula}`, `y: ${y.formula}`],
+    notes: [`x: ${x.formula}`, `y: ${y.formula}`, ...warnings],
   };
 }
 

@@ -2,11 +2,14 @@
 import type { Point } from "./api";
 import type { Metric } from "./metrics";
 
+/** A number that points are compared by. */
+type Compared = Pick<Metric, "column">;
+
 /** A condition of measurements. */
 interface Condition {
   name: string;
   /** Which metrics it decides about. */
-  concerns: (metric: Metric) => boolean;
+  concerns: (metric: Compared) => boolean;
   of: (point: Point) => string | null;
   warning: (values: readonly string[]) => string;
 }
@@ -33,7 +36,7 @@ const CONDITIONS: readonly Condition[] = [
   {
     name: "variant",
     concerns: ALWAYS,
-    of: (point) => (point.variant ? String(point.variant) : null),
+    of: loadOf,
     warning: (values) => `Points of different data sets or load shapes (${shortened(values)}) are together. Their lengths are distributed differently, so their numbers cannot be compared.`,
   },
   {
@@ -50,6 +53,12 @@ const CONDITIONS: readonly Condition[] = [
   },
 ];
 
+/** The parts of a variant that describe the load. Router and replicas describe the deployment. */
+function loadOf(point: Point): string {
+  const parts = (point.variant ?? "").split(" ").filter((part) => !/^(router|replicas)=/.test(part));
+  return parts.join(" ") || "none";
+}
+
 /** The condition's values in a text of bounded length. */
 function shortened(values: readonly string[]): string {
   const shown = values.slice(0, 4).join(", ");
@@ -57,13 +66,13 @@ function shortened(values: readonly string[]): string {
 }
 
 /** Columns that a guard needs besides those of the metrics: provenance, for metrics whose meaning depends on it. */
-export function conditionColumns(...metrics: Metric[]): string[] {
+export function conditionColumns(...metrics: Compared[]): string[] {
   const needed = CONDITIONS.some((condition) => condition.concerns !== ALWAYS && metrics.some((metric) => condition.concerns(metric)));
   return needed ? ["extra"] : [];
 }
 
 /** Sentences about what must not be compared among points; empty where all have the same conditions, as far as they are known. */
-export function mixtures(points: readonly Point[], ...metrics: Metric[]): string[] {
+export function mixtures(points: readonly Point[], ...metrics: Compared[]): string[] {
   return CONDITIONS.filter((condition) => metrics.some((metric) => condition.concerns(metric))).flatMap((condition) => {
     const values = new Set<string>();
     for (const point of points) {

@@ -12,6 +12,9 @@ export interface Newest {
   isCut: boolean;
 }
 
+/** Columns that say what a point is, for requests of points alone. */
+export const DESCRIBING = ["id", "run", "branch", "commit", "started", "curve", "model_prefix", "model", "precision", "hardware", "framework", "spec_decoding", "disagg", "scenario", "isl", "osl", "layout", "variant", "gpus", "conc", "image", "outcome"];
+
 /** Describing columns that differ between the points of a curve. */
 const OWN = ["id", "conc", "image", "outcome"];
 

@@ -1,6 +1,6 @@
 /** Small parts that several pages have. */
 import type { ComponentChildren } from "preact";
-import { set, unless, useAddress } from "./address";
+import { changed, href, set, unless, useAddress } from "./address";
 import { type Loaded, valueOf } from "./api";
 import { type Metric, titleWithUnit } from "./metrics";
 
@@ -16,6 +16,25 @@ export function Ready<T>({ of, children }: { of: Loaded<T>; children: (value: T)
   }
   if (value === undefined) return <p class="muted loading" aria-busy="true">Loading …</p>;
   return <div aria-busy={of.state === "loading"}>{children(value)}</div>;
+}
+
+/** Sentences about what must not be compared. */
+export function Warnings({ texts }: { texts: readonly string[] }) {
+  return texts.map((text) => (
+    <p key={text} class="warning">
+      {text}
+    </p>
+  ));
+}
+
+/** Why something beside a page's main content was not loaded; nothing where it was. */
+export function Failure({ of, what }: { of: Loaded<unknown>; what: string }) {
+  if (of.state !== "failed") return null;
+  return (
+    <p class="failed" role="alert">
+      {what} could not be loaded: {of.message}
+    </p>
+  );
 }
 
 export interface Option {
@@ -45,6 +64,17 @@ export function Select({ label, name, options, fallback }: { label: string; name
 export function MetricSelect({ label, name, metrics, fallback, by = "column" }: { label: string; name: string; metrics: readonly Metric[]; fallback: string; by?: "column" | "metric" }) {
   const options = metrics.map((metric) => ({ value: metric[by] ?? metric.column, title: titleWithUnit(metric) }));
   return <Select label={label} name={name} options={options} fallback={fallback} />;
+}
+
+/** A link to usual axes of a chart. */
+export function View({ title, x, y, usual }: { title: string; x: string; y: string; usual: { x: string; y: string } }) {
+  const { path, query } = useAddress();
+  const isPresent = (query.get("x") ?? usual.x) === x && (query.get("y") ?? usual.y) === y;
+  return (
+    <a href={href(path, changed(query, { x: unless(usual.x, x), y: unless(usual.y, y) }))} aria-current={isPresent ? "true" : undefined}>
+      {title}
+    </a>
+  );
 }
 
 /** A switch in the address: `1`, or absent. */

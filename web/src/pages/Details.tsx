@@ -7,7 +7,7 @@ import { DIMENSIONS, MODEL, pageOf } from "../dimensions";
 import { Facets } from "../Facets";
 import { day, number, shortCommit } from "../format";
 import { type Metric, METRICS, metricOf, shown, titleWithUnit } from "../metrics";
-import { columnsOf, newest, type Newest } from "../newest";
+import { columnsOf, DESCRIBING, newest, type Newest } from "../newest";
 import { Ready, Select, TextField } from "../parts";
 import { choiceOf, select } from "../selection";
 import { fetchFile } from "../source/server";
@@ -22,7 +22,6 @@ const RUNS = [
 ];
 /** Points of all runs that are shown. */
 const MOST_POINTS = 5000;
-const DESCRIBING = ["id", "run", "branch", "commit", "started", "curve", "model_prefix", "model", "precision", "hardware", "framework", "spec_decoding", "disagg", "scenario", "isl", "osl", "layout", "gpus", "conc", "image", "outcome"];
 
 async function allRuns(columns: readonly string[], address: URLSearchParams): Promise<Newest> {
   const fields = [...new Set([...DESCRIBING, ...columns])].join(",");

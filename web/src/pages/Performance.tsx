@@ -13,9 +13,9 @@ import { CONCURRENCY, type Metric, METRICS, metricOf, shown, titleWithUnit } fro
 import { models } from "../models";
 import { columnsOf, newest } from "../newest";
 import { frontier } from "../pareto";
-import { MetricSelect, Ready, Select, Switch, TextField } from "../parts";
+import { Failure, MetricSelect, Ready, Select, Switch, TextField, View, Warnings } from "../parts";
 import { type Annotated, annotated, isCovered, warningOf } from "../annotated";
-import { UnofficialChoice, unofficialPoints } from "../unofficial";
+import { MOST_OVERLAID, MOST_OVERLAID_POINTS, UnofficialChoice, unofficialPoints } from "../unofficial";
 import { Annotations } from "./Inbox";
 import { choiceOf, select } from "../selection";
 
@@ -37,6 +37,7 @@ const LINES = [
   { value: "sequence", title: "ISL/OSL" },
   { value: "run", title: "run" },
 ];
+const USUAL = { x: DEFAULT_X, y: DEFAULT_Y };
 const PRESETS = [
   { title: "Interactivity", x: DEFAULT_X, y: DEFAULT_Y },
   { title: "E2E latency", x: "median_e2el", y: DEFAULT_Y },
@@ -56,10 +57,10 @@ export function Performance() {
   const key = model === null ? null : JSON.stringify([model, columns, query.get("branch"), query.get("as_of")]);
   const loaded = useLoaded(key, () => newest(model, columns, query));
   const found = valueOf(loaded);
-  const overlaid = query.getAll("unofficial").filter((id) => /^\d+$/.test(id)).slice(0, 4);
+  const overlaid = query.getAll("unofficial").filter((id) => /^\d+$/.test(id)).slice(0, MOST_OVERLAID);
   const overlay = useLoaded(model === null || overlaid.length === 0 ? null : JSON.stringify([key, overlaid]), () => unofficialPoints(overlaid, model ?? "", columns, query));
   const notes = useLoaded(model === null ? null : `annotated ${model} ${query.get("branch")} ${query.get("as_of")}`, () => annotated(model ?? "", query));
-  const unofficial = useMemo(() => select((valueOf(overlay) ?? []).filter((point) => (point.conc ?? 0) <= most()), choiceOf(query, FILTERED), FILTERED), [valueOf(overlay), query.toString()]);
+  const unofficial = useMemo(() => select((valueOf(overlay)?.points ?? []).filter((point) => (point.conc ?? 0) <= most()), choiceOf(query, FILTERED), FILTERED), [valueOf(overlay), query.toString()]);
   const choice = choiceOf(query, FILTERED);
   const bound = most();
   const points = useMemo(() => (found?.points ?? []).filter((point) => (point.conc ?? 0) <= bound), [found, bound]);
@@ -71,7 +72,7 @@ export function Performance() {
         <h1>Performance{model ? `: ${model}` : ""}</h1>
         <nav class="presets" aria-label="Common axes">
           {PRESETS.map((preset) => (
-            <Preset key={preset.title} {...preset} />
+            <View key={preset.title} {...preset} usual={USUAL} />
           ))}
         </nav>
         <div class="controls">
@@ -91,11 +92,12 @@ export function Performance() {
           <Ready of={loaded}>
             {({ isCut }) => (
               <>
-                {overlaid.length > 0 && <Ready of={overlay}>{(all) => <Overlaid runs={overlaid} shown={unofficial.length} found={all.length} />}</Ready>}
+                {overlaid.length > 0 && <Ready of={overlay}>{(all) => <Overlaid runs={overlaid} shown={unofficial.length} found={all.points.length} isCut={all.isCut} />}</Ready>}
+                <Failure of={notes} what="The annotations" />
                 <Plot points={chosen} unofficial={overlaid.length > 0 ? unofficial : NONE} notes={valueOf(notes) ?? NO_NOTES} x={x} y={y} query={query} model={model} />
                 <Annotations rows={(valueOf(notes) ?? NO_NOTES).filter((note) => isCovered(note, chosen))} />
                 {isCut && <p class="failed">The history has more curves of this model than are drawn; filter by the API to see all.</p>}
-                <Mixtures points={chosen} x={x} y={y} />
+                <Warnings texts={mixtures([...chosen, ...(overlaid.length > 0 ? unofficial : NONE)], x, y)} />
                 <Tops points={chosen} />
                 <Ranking points={chosen} x={x} y={y} />
               </>
@@ -114,37 +116,13 @@ function most(): number {
 const NONE: readonly Point[] = [];
 const NO_NOTES: readonly Annotated[] = [];
 
-function Overlaid({ runs, shown, found }: { runs: readonly string[]; shown: number; found: number }) {
+function Overlaid({ runs, shown, found, isCut }: { runs: readonly string[]; shown: number; found: number; isCut: boolean }) {
   return (
     <p class="unofficial">
       <strong>NOT OFFICIAL</strong> {count(runs.length, "run")} ({runs.join(", ")}) that {runs.length === 1 ? "is" : "are"} not official laid over the official results: {count(shown, "point")} with hollow marks and dotted lines
-      {found > shown ? `, ${found - shown} more left out by the filters` : ""}. They are in no ranking below.
+      {found > shown ? `, ${found - shown} more left out by the filters` : ""}.{isCut ? ` Of some run only the newest ${count(MOST_OVERLAID_POINTS, "point")} are here.` : ""} They are in no ranking below.
     </p>
   );
-}
-
-function Preset({ title, x, y }: { title: string; x: string; y: string }) {
-  const { query } = useAddress();
-  const isPresent = (query.get("x") ?? DEFAULT_X) === x && (query.get("y") ?? DEFAULT_Y) === y;
-  const next = new URLSearchParams(query);
-  for (const [name, value, fallback] of [["x", x, DEFAULT_X], ["y", y, DEFAULT_Y]] as const) {
-    if (value === fallback) next.delete(name);
-    else next.set(name, value);
-  }
-  return (
-    <a href={`/performance?${next}`} aria-current={isPresent ? "true" : undefined}>
-      {title}
-    </a>
-  );
-}
-
-/** What makes the points of one picture incomparable. */
-function Mixtures({ points, x, y }: { points: readonly Point[]; x: Metric; y: Metric }) {
-  return mixtures(points, x, y).map((warning) => (
-    <p key={warning} class="warning">
-      {warning}
-    </p>
-  ));
 }
 
 function Plot({ points, unofficial, notes, x, y, query, model }: { points: readonly Point[]; unofficial: readonly Point[]; notes: readonly Annotated[]; x: Metric; y: Metric; query: URLSearchParams; model: string }) {
@@ -174,7 +152,7 @@ export function chartOf(points: readonly Point[], unofficial: readonly Point[], 
     series: [...names.map((name, style) => series(name, style, groups.get(name) ?? [])), ...sorted(others.keys()).map((name, index) => ({ ...series(name, names.length + index, others.get(name) ?? []), isUnofficial: true }))],
     hasLabels: query.get("labels") !== "0",
     ...(others.size > 0 ? { stamp: "NOT OFFICIAL" } : {}),
-    notes: [`x: ${x.formula}`, `y: ${y.formula}`, ...notes.filter((note) => isCovered(note, points)).map((note) => `${note.kind}: ${note.text}`), ...mixtures(points, x, y)],
+    notes: [`x: ${x.formula}`, `y: ${y.formula}`, ...notes.filter((note) => isCovered(note, points)).map((note) => `${note.kind}: ${note.text}`), ...mixtures([...points, ...unofficial], x, y)],
   };
 }
 

@@ -61,12 +61,9 @@ export function Rhaiis() {
 function Board({ points }: { points: readonly Deployed[] }) {
   const { query } = useAddress();
   const lines = LINES.filter((dimension) => dimension === VERSION || new Set(points.map(dimension.of)).size > 1);
-  const profiles = new Set(points.map(PROFILE.of)).size;
-  const loaded = new Set(points.map((point) => `${MODEL.of(point)} ${PROFILE.of(point)}`)).size;
   return (
     <>
       <Summary points={points} />
-      {loaded > 1 && <p class="warning">Points of {loaded} models and profiles are drawn together{profiles > 1 ? "; throughput of different lengths cannot be compared" : ""}. Choose one model and one profile.</p>}
       <div class="controls">
         <Select label="Lines and colours by" name="lines" options={LINE_CHOICES} fallback="" />
       </div>
