@@ -4,11 +4,13 @@ import { useAddress } from "../address";
 import { type Page, type Point, query as queryOf, read, useLoaded, valueOf } from "../api";
 import { Chart } from "../chart/Chart";
 import type { ChartModel, Mark } from "../chart/model";
+import { mixtures } from "../comparable";
 import { DataTable } from "../DataTable";
-import { type Dimension, DIMENSIONS, FRAMEWORK, HARDWARE, MODEL, nameOf, pageOf } from "../dimensions";
+import { VARIANT } from "../deployments";
+import { type Dimension, DIMENSIONS, FRAMEWORK, HARDWARE, lineOf, MODEL, nameOf, pageOf, SEQUENCE } from "../dimensions";
 import { Facets } from "../Facets";
 import { count, day, number } from "../format";
-import { Card, Ready, Select, Verdict } from "../parts";
+import { Card, Ready, Select, Verdict, Warnings } from "../parts";
 import { choiceOf, select } from "../selection";
 
 interface Score {
@@ -30,8 +32,11 @@ interface Score {
 type Scored = Point & { scores: Score[]; has_fallen: boolean; place: "on" | "struck" | "behind" };
 
 const SCORED: Dimension = { key: "accuracy", title: "Accuracy", of: (point) => stateOf(point as Scored) };
-const FACETS = [...DIMENSIONS.filter(({ key }) => key !== "run" && key !== "version"), SCORED];
-const GROUPED = [MODEL, DIMENSIONS[1], HARDWARE].filter((dimension): dimension is Dimension => dimension !== undefined);
+const FACETS = [...DIMENSIONS.filter(({ key }) => key !== "run" && key !== "version"), VARIANT, SCORED];
+/** Points that are equal in these have one frontier. */
+const GROUPED = [MODEL, SEQUENCE, HARDWARE, VARIANT];
+/** The numbers of the chart. */
+const AXES = [{ column: "median_intvty" }, { column: "tput_per_gpu" }];
 
 function stateOf(point: Scored): string {
   return point.has_fallen ? "fell" : point.scores.length > 0 ? "holds" : "not evaluated";
@@ -64,7 +69,8 @@ function Board({ points }: { points: readonly Scored[] }) {
   return (
     <>
       <Summary points={points} />
-      {new Set(points.map((point) => GROUPED.map((dimension) => dimension.of(point)).join())).size > 1 && <p class="muted">Each model, hardware and workload has a frontier of its own.</p>}
+      {new Set(points.map((point) => lineOf(point, GROUPED))).size > 1 && <p class="muted">Each model, hardware, workload and data set has a frontier of its own.</p>}
+      <Warnings texts={mixtures(points, ...AXES)} />
       <Chart model={model} />
       <p class="muted">
         × is a point that would be on the frontier, and whose accuracy fell: it is struck. Faint points are behind. An evaluated configuration counts for all its loads; one that was not evaluated is not struck. A score fell if a z-test against the best known score of the same model and task says so with 99 %; the best is the
@@ -115,7 +121,7 @@ function frontierOf(points: readonly Scored[]): ChartModel {
   const lines = new Map<string, Scored[]>();
   for (const point of points) {
     if (typeof point.median_intvty !== "number" || typeof point.tput_per_gpu !== "number") continue;
-    const name = GROUPED.map((dimension) => dimension.of(point)).join(" · ");
+    const name = lineOf(point, GROUPED);
     lines.set(name, [...(lines.get(name) ?? []), point]);
   }
   return {
@@ -128,7 +134,7 @@ function frontierOf(points: readonly Scored[]): ChartModel {
       return { name, style, marks: pairs.map(({ mark }) => mark), lines: [best.sort((one, other) => one.x - other.x)] };
     }),
     hasLabels: true,
-    notes: ["× would be on the frontier and is struck: its accuracy fell (z-test, 99 %, against the best known score of the model and task)"],
+    notes: ["× would be on the frontier and is struck: its accuracy fell (z-test, 99 %, against the best known score of the model and task)", ...mixtures(points, ...AXES)],
   };
 }
 
