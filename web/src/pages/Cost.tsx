@@ -5,7 +5,7 @@ import { type Page, type Point, query as queryOf, read, useLoaded, valueOf } fro
 import { Chart } from "../chart/Chart";
 import type { ChartModel, Mark } from "../chart/model";
 import { type Column, DataTable } from "../DataTable";
-import { FRAMEWORK, HARDWARE, nameOf, pageOf } from "../dimensions";
+import { FRAMEWORK, HARDWARE, lineOf, MODEL, nameOf, pageOf, PRECISION, SEQUENCE } from "../dimensions";
 import { count, day, number, percent } from "../format";
 import { webAddress } from "../links";
 import { models } from "../models";
@@ -202,6 +202,7 @@ function Found({ rows, tokens, query, hasObjectives }: { rows: readonly CostRow[
   const found = rows.filter((row) => row.usd_per_million !== null);
   const missed = rows.filter((row) => row.usd_per_million === null);
   const first = found[0];
+  const isFleetAsked = Boolean(query.get("month") || query.get("kw"));
   return (
     <>
       {first && <Answer first={first} second={found.find((row) => row.hardware !== first.hardware)} tokens={tokens} query={query} />}
@@ -211,8 +212,9 @@ function Found({ rows, tokens, query, hasObjectives }: { rows: readonly CostRow[
         <DataTable name={`Cost of a million ${tokens} tokens`} rows={found} order="cost" page={15} columns={columns(tokens, hasObjectives)} />
       )}
       {missed.length > 0 && <Missed rows={missed} />}
-      {first?.fleet && <FleetTable rows={found} />}
-      {first?.break_even && <BreakEvenTable rows={found} price={query.get("api") ?? ""} />}
+      {found.some((row) => row.fleet) && <FleetTable rows={found} />}
+      {isFleetAsked && found.length > 0 && !found.some((row) => row.fleet) && <p class="empty">No deployment fits.</p>}
+      {found.some((row) => row.break_even) && <BreakEvenTable rows={found} price={query.get("api") ?? ""} />}
     </>
   );
 }
@@ -408,7 +410,7 @@ function pastChart(points: readonly PastPoint[], tokens: string, isThen: boolean
   for (const point of points) {
     const price = isThen ? point.then : point.today;
     if (price === null) continue;
-    const name = [point.model_prefix, HARDWARE.of(point), FRAMEWORK.of(point), point.precision, `${point.isl}/${point.osl}`].join(" · ");
+    const name = lineOf(point, [MODEL, HARDWARE, FRAMEWORK, PRECISION, SEQUENCE]);
     lines.set(name, [
       ...(lines.get(name) ?? []),
       {
