@@ -5,6 +5,7 @@ import { type Column, DataTable } from "../DataTable";
 import type { Dimension } from "../dimensions";
 import { number } from "../format";
 import { type Metric, shown, titleWithUnit } from "../metrics";
+import { median } from "../statistics";
 
 interface Group {
   value: string;
@@ -28,7 +29,7 @@ export function Groups({ points, dimension, metrics }: { points: readonly Point[
     { key: "failed", title: "Failed", isNumber: true, value: (group) => group.points.filter((point) => point.outcome !== undefined && point.outcome !== null && point.outcome !== "measured").length },
     ...metrics.flatMap((metric): Column<Group>[] => [
       { key: `best ${metric.column}`, title: `${titleWithUnit(metric)}, ${metric.better === undefined ? "largest" : "best"}`, isNumber: true, value: (group) => best(group, metric), show: (group) => number(best(group, metric)) },
-      { key: `median ${metric.column}`, title: "median", isNumber: true, value: (group) => median(group, metric), show: (group) => number(median(group, metric)) },
+      { key: `median ${metric.column}`, title: "median", isNumber: true, value: (group) => median(values(group, metric)), show: (group) => number(median(values(group, metric))) },
     ]),
   ];
   return <DataTable name={`Points by ${dimension.title}`} rows={rows} columns={columns} order="-points" orderKey="groups" notes={metrics.map((metric) => `${metric.title}: ${metric.formula}`)} />;
@@ -41,9 +42,4 @@ function values(group: Group, metric: Metric): number[] {
 function best(group: Group, metric: Metric): number | null {
   const sorted = values(group, metric);
   return (metric.better === "lower" ? sorted[0] : sorted.at(-1)) ?? null;
-}
-
-function median(group: Group, metric: Metric): number | null {
-  const sorted = values(group, metric);
-  return sorted[Math.floor(sorted.length / 2)] ?? null;
 }

@@ -2,10 +2,13 @@
 import type { Point } from "../api";
 import { number, percent } from "../format";
 import { metricOf, shown } from "../metrics";
+import { median } from "../statistics";
 
 const COLUMNS = ["avg_power_w", "avg_total_gpu_power_w", "total_gpu_energy_j", "avg_temp_c", "peak_temp_c", "avg_util_pct", "avg_mem_used_mb"];
 /** NVIDIA's data centre GPUs slow down from about this temperature on. */
 const HOT_C = 83;
+/** A robust standard deviation of normally distributed values is this many median absolute deviations. */
+const ROBUST = 1.4826;
 /** Other runs that make a usual value. */
 const FEWEST = 4;
 /** Robust standard deviations from the usual value, and the least part of it that matters. */
@@ -49,15 +52,10 @@ export function Telemetry({ point, others }: { point: Point; others: readonly Po
         </table>
       </div>
       <p class="muted">
-        Usual: the median of the point's other runs. Marked: temperatures over {HOT_C} °C, and values more than {FAR} median absolute deviations and {LEAST * 100} % from the usual one.
+        Usual: the median of the point's other runs. Marked: peak temperatures over {HOT_C} °C, from about which NVIDIA's data centre GPUs slow down (GPUs of other makers have other limits), and values more than {FAR} robust standard deviations ({ROBUST} × the median absolute deviation) and {LEAST * 100} % from the usual one.
       </p>
     </section>
   );
-}
-
-function median(values: readonly number[]): number | null {
-  const sorted = [...values].sort((one, other) => one - other);
-  return sorted[Math.floor(sorted.length / 2)] ?? null;
 }
 
 function usualOf(known: readonly number[]): number | null {
@@ -65,10 +63,10 @@ function usualOf(known: readonly number[]): number | null {
 }
 
 function anomalyOf(column: string, value: number, known: readonly number[]): string | null {
-  if (column === "peak_temp_c" && value > HOT_C) return `over ${HOT_C} °C: the GPU may have slowed down`;
+  if (column === "peak_temp_c" && value > HOT_C) return `over ${HOT_C} °C: an NVIDIA GPU may have slowed down`;
   const usual = usualOf(known);
   if (usual === null) return null;
-  const spread = 1.4826 * (median(known.map((other) => Math.abs(other - usual))) ?? 0);
+  const spread = ROBUST * (median(known.map((other) => Math.abs(other - usual))) ?? 0);
   const distance = Math.abs(value - usual);
   return distance > FAR * spread && distance > LEAST * Math.abs(usual) ? `${percent(value / usual - 1)} from the usual value` : null;
 }
