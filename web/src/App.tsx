@@ -1,14 +1,11 @@
 /** The frame of all pages. */
 import { useEffect, useRef } from "preact/hooks";
-import { go, set, useAddress } from "./address";
+import { go, onSameData, set, useAddress } from "./address";
 import { minute } from "./format";
 import { TokenForm } from "./TokenForm";
 import { PAGES } from "./pages/list";
 import { Share } from "./Share";
 import { DESCRIPTION, IS_SERVED } from "./source/source";
-
-/** What an address keeps when the page changes: which data, and of which model. */
-const KEPT = ["model", "branch", "as_of"];
 
 export function App() {
   const { path, query } = useAddress();
@@ -25,25 +22,31 @@ export function App() {
     addEventListener("keydown", focusSearch);
     return () => removeEventListener("keydown", focusSearch);
   }, []);
-  const kept = new URLSearchParams();
-  for (const key of KEPT) for (const value of query.getAll(key)) kept.append(key, value);
-  const suffix = kept.toString() === "" ? "" : `?${kept}`;
+  // An address keeps its models too when the page changes.
+  const models = query.getAll("model").map((value) => ["model", value] as const);
   const Page = page?.component;
   const content = <main id="main" tabIndex={-1}>{Page ? <Page key={path} /> : <NotFound path={path} />}</main>;
   // In a frame of another page, which has its own navigation.
-  if (query.get("embed") === "1") return <div class="embedded">{content}</div>;
+  if (query.get("embed") === "1") {
+    return (
+      <div class="embedded">
+        <TokenForm />
+        {content}
+      </div>
+    );
+  }
   return (
     <>
       <a class="skip" href="#main">
         Skip to content
       </a>
       <header>
-        <a class="brand" href={`/${suffix}`}>
+        <a class="brand" href={onSameData("/", models)}>
           imax
         </a>
         <nav aria-label="Pages" ref={nav}>
           {PAGES.filter((known) => !known.isHidden).map((known) => (
-            <a key={known.path} href={`${known.path}${suffix}`} aria-current={known.path === path ? "page" : undefined}>
+            <a key={known.path} href={onSameData(known.path, models)} aria-current={known.path === path ? "page" : undefined}>
               {known.title}
             </a>
           ))}
@@ -86,7 +89,7 @@ function focusSearch(event: KeyboardEvent): void {
   if (event.key !== "/" || isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
   event.preventDefault();
   if (focusField()) return;
-  go("/details");
+  go(onSameData("/details"));
   requestAnimationFrame(focusField);
 }
 

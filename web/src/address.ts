@@ -65,6 +65,17 @@ export function changed(query: URLSearchParams, change: Change): URLSearchParams
   return next;
 }
 
+/** Keys that say which data all pages show. */
+const DATA = ["branch", "as_of"];
+
+/** The address of a page with the branch and the state of the history that are shown now. Pairs without a value are left out. */
+export function onSameData(path: string, pairs: Iterable<readonly [string, string | null | undefined]> = []): string {
+  const { query } = current();
+  const next = new URLSearchParams();
+  for (const [name, value] of [...pairs, ...DATA.map((key) => [key, query.get(key)] as const)]) if (value) next.append(name, value);
+  return href(path, next);
+}
+
 /** Goes to another address of the dashboards. `replace` keeps the browser's history short while somebody types. */
 export function go(target: string, replace = false): void {
   if (replace) history.replaceState(null, "", located(target));

@@ -1,4 +1,5 @@
 /** The dimensions of points: what facets filter by, lines are drawn by and tables group by. */
+import { onSameData } from "./address";
 import type { Point } from "./api";
 import { tokens } from "./format";
 
@@ -54,7 +55,7 @@ export function nameOf(point: Point): string {
 
 /** The address of a point's page. The curve is named by as many digits as make it unique in practice. */
 export function pageOf(point: Point): string {
-  return `/point?run=${point.run}&curve=${(point.curve ?? "").slice(0, 16)}&conc=${point.conc}`;
+  return onSameData("/point", [["run", String(point.run)], ["curve", (point.curve ?? "").slice(0, 16)], ["conc", String(point.conc)]]);
 }
 
 /** The key of a curve, as series, frontiers and comparisons have it. */
@@ -92,8 +93,8 @@ const NAMING = DIMENSIONS.slice(0, 6);
 /** The address of the page of a key's point in a run. */
 export function pageOfKey(key: CurveKey, conc: number, run: number): string {
   const point = pointOfKey(key);
-  const query = new URLSearchParams([["run", String(run)], ...NAMING.map((dimension) => [dimension.key, dimension.of(point)]), ["conc", String(conc)]] as [string, string][]);
-  return `/point?${query}`;
+  const names = NAMING.map((dimension) => [dimension.key, dimension.of(point)] as const);
+  return onSameData("/point", [["run", String(run)], ...names, ["conc", String(conc)]]);
 }
 
 /** Whether a point is the one that an address of a point's page names. */

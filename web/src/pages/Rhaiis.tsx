@@ -1,5 +1,5 @@
 /** Engines on their own by version, accelerator and profile, as the tables of RHAIIS have them. */
-import { set, useAddress } from "../address";
+import { onSameData, set, useAddress } from "../address";
 import { query as queryOf, read, useLoaded, valueOf } from "../api";
 import { Chart } from "../chart/Chart";
 import type { ChartModel } from "../chart/model";
@@ -75,7 +75,7 @@ function Board({ points }: { points: readonly Deployed[] }) {
       <h2>Arguments of the engines</h2>
       <RuntimeArguments points={points} by={lines} />
       <p>
-        What the tokens of these points cost is on <a href="/cost">Cost</a>.
+        What the tokens of these points cost is on <a href={onSameData("/cost")}>Cost</a>.
       </p>
     </>
   );
@@ -382,7 +382,7 @@ function Outcome({ found, metric }: { found: Versions; metric: string }) {
   return (
     <p>
       <strong>{found.head}</strong> against <strong>{found.base}</strong>: {percent(own.ratio - 1)} (geometric mean of {count(own.configurations, "configuration")}), {own.better} better, {own.worse} worse, {own.same} same, {own.unsure} unsure; {number(own.without_loss * 100)} % without a loss. Each is the
-      geometric mean over the concurrencies that both measured; fewer than three are unsure. The interval is over concurrencies of one measurement each: <a href="/compare">Compare</a> judges by the noise between runs.
+      geometric mean over the concurrencies that both measured; fewer than three are unsure. The interval is over concurrencies of one measurement each: <a href={onSameData("/compare")}>Compare</a> judges by the noise between runs.
     </p>
   );
 }
