@@ -1,5 +1,5 @@
 /** What moved, what is best, what failed, how fresh it is: without a choice. */
-import { useAddress } from "../address";
+import { onSameData, useAddress } from "../address";
 import { type Page, query as queryOf, read, useLoaded, valueOf } from "../api";
 import { DataTable } from "../DataTable";
 import { type CurveKey, DIMENSIONS, pageOfKey, pointOfKey } from "../dimensions";
@@ -58,12 +58,12 @@ export function Overview() {
                   <Regressions branch={branch} model={query.get("model")} />
                 </div>
               )}
-              <Card title="Newest run" value={newestRun ? age(newestRun.started) : "–"} note={newestRun ? <a href={`/details?runs=all&run=${newestRun.id}`}>{`run ${newestRun.id}, ${day(newestRun.started)}, ${shortCommit(newestRun.commit)}`}</a> : undefined} />
+              <Card title="Newest run" value={newestRun ? age(newestRun.started) : "–"} note={newestRun ? <a href={runPage(newestRun.id)}>{`run ${newestRun.id}, ${day(newestRun.started)}, ${shortCommit(newestRun.commit)}`}</a> : undefined} />
             </div>
           );
         }}
       </Ready>
-      <Ready of={runs}>{(rows) => <Releases runs={rows} common={common} />}</Ready>
+      <Releases common={common} />
       <Moved common={common} newest={newestRun?.started} isPresent={query.get("as_of") === null} />
       <Best common={common} />
       <h2>Newest runs</h2>
@@ -74,7 +74,7 @@ export function Overview() {
             rows={rows}
             orderKey="runs"
             columns={[
-              { key: "id", title: "Run", isNumber: true, value: (run) => run.id, show: (run) => <a href={`/details?runs=all&run=${run.id}`}>{run.id}</a> },
+              { key: "id", title: "Run", isNumber: true, value: (run) => run.id, show: (run) => <a href={runPage(run.id)}>{run.id}</a> },
               { key: "started", title: "Date", value: (run) => run.started, show: (run) => day(run.started) },
               { key: "kind", title: "Kind", value: (run) => run.kind, show: (run) => (run.kind === "pull-request" ? <strong class="worse-text">not official: pull request {run.pull_request}</strong> : run.kind) },
               { key: "branch", title: "Branch", value: (run) => run.branch },
@@ -94,20 +94,27 @@ function Freshness({ rows, newest }: { rows: readonly ReliabilityRow[]; newest: 
   if (!newest) return null;
   const fresh = rows.filter((row) => row.newest_measured !== null && Date.parse(newest) - Date.parse(row.newest_measured) <= FRESH_DAYS * DAY);
   const oldest = rows.map((row) => row.newest_measured ?? "").sort()[0];
-  return <Card title="Fresh" value={`${fresh.length} of ${rows.length}`} note={<a href="/coverage">{`pairs of hardware and engine measured within ${FRESH_DAYS} days; the oldest ${oldest ? day(oldest) : "never"}`}</a>} tone={fresh.length < rows.length ? "worse" : undefined} />;
+  return <Card title="Fresh" value={`${fresh.length} of ${rows.length}`} note={<a href={onSameData("/coverage")}>{`pairs of hardware and engine measured within ${FRESH_DAYS} days; the oldest ${oldest ? day(oldest) : "never"}`}</a>} tone={fresh.length < rows.length ? "worse" : undefined} />;
 }
 
 function Regressions({ branch, model }: { branch: string | null; model: string | null }) {
   const path = `/api/v1/regressions${queryOf([["branch", branch], ["filter", model ? `model=${model}` : null]])}`;
   const loaded = useLoaded(path, async () => (await read<Page<Regression>>(path)).data);
-  const all = valueOf(loaded) ?? [];
-  const of = (state: string) => all.filter((thread) => thread.state === state).length;
-  return <Card title="Open regressions" value={loaded.state === "ready" ? of("open") : "–"} note={<a href={`/inbox${queryOf([["branch", branch], ["model", model]])}`}>{`${of("acknowledged")} acknowledged, ${of("expected")} expected, ${of("fixed")} fixed`}</a>} tone={of("open") > 0 ? "worse" : undefined} />;
+  const title = "Open regressions";
+  if (loaded.state === "failed") return <Card title={title} value="–" note={<span role="alert">{loaded.message}</span>} />;
+  if (loaded.state === "loading") return <Card title={title} value="–" note={<span aria-busy="true">Loading …</span>} />;
+  const countOf = (state: string) => loaded.value.filter((thread) => thread.state === state).length;
+  const open = countOf("open");
+  return <Card title={title} value={open} note={<a href={onSameData("/inbox", [["model", model]])}>{`${countOf("acknowledged")} acknowledged, ${countOf("expected")} expected, ${countOf("fixed")} fixed`}</a>} tone={open > 0 ? "worse" : undefined} />;
+}
+
+function runPage(run: number): string {
+  return onSameData("/details", [["runs", "all"], ["run", String(run)]]);
 }
 
 function previous(rows: readonly RunRow[], run: RunRow) {
   const before = rows[rows.indexOf(run) + 1];
-  return before ? <a href={`/compare?base=run:${before.id}&head=run:${run.id}`}>compare with {before.id}</a> : "–";
+  return before ? <a href={onSameData("/compare", [["base", `run:${before.id}`], ["head", `run:${run.id}`]])}>compare with {before.id}</a> : "–";
 }
 
 function Moved({ common, newest, isPresent }: { common: [string, string | null][]; newest: string | undefined; isPresent: boolean }) {
@@ -187,7 +194,7 @@ function Threads({ changes }: { changes: readonly Change[] }) {
         { key: "at", title: "Between", value: (thread) => thread.at, show: (thread) => `${day(thread.after)} and ${day(thread.at)}` },
         { key: "hardware", title: "Hardware", value: (thread) => thread.hardware },
         { key: "engine", title: "Engine", value: (thread) => thread.engine },
-        { key: "models", title: "Models", isLong: true, value: (thread) => thread.models.join(", "), show: (thread) => thread.models.map((model, index) => <>{index > 0 && ", "}<a href={`/trends${queryOf([["model", model], ["search", `${thread.hardware} ${thread.engine}`]])}`}>{model}</a></>) },
+        { key: "models", title: "Models", isLong: true, value: (thread) => thread.models.join(", "), show: (thread) => thread.models.map((model, index) => <>{index > 0 && ", "}<a href={onSameData("/trends", [["model", model], ["search", `${thread.hardware} ${thread.engine}`]])}>{model}</a></>) },
         { key: "points", title: "Points", isNumber: true, value: (thread) => thread.points.size },
         { key: "size", title: "Largest change", isNumber: true, value: size, show: (thread) => percent(largest(thread.changes)?.relative) },
         { key: "metrics", title: "Metrics", isLong: true, value: (thread) => thread.metrics.join(", ") },
