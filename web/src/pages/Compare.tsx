@@ -66,8 +66,11 @@ const VERDICTS = ["worse", "better", "unsure", "same", "new", "missing", "failed
 
 export function Compare() {
   const { query } = useAddress();
-  const runs = useLoaded("runs", async () => (await read<Page<RunRow>>("/api/v1/runs?limit=50")).data);
-  const facets = useLoaded("facets", async () => (await read<Page<FacetRow>>("/api/v1/facets")).data);
+  const state = ["as_of", query.get("as_of")] as const;
+  const runsPath = `/api/v1/runs${queryOf([state, ["limit", "50"]])}`;
+  const runs = useLoaded(runsPath, async () => (await read<Page<RunRow>>(runsPath)).data);
+  const facetsPath = `/api/v1/facets${queryOf([state])}`;
+  const facets = useLoaded(facetsPath, async () => (await read<Page<FacetRow>>(facetsPath)).data);
   const known = valueOf(runs) ?? [];
   const base = query.get("base") ?? DESCRIPTION.compared?.base ?? (known[1] ? `run:${known[1].id}` : "");
   const head = query.get("head") ?? DESCRIPTION.compared?.head ?? (known[0] ? `run:${known[0].id}` : "");
