@@ -1,7 +1,7 @@
 /** A metric over time, of points, as a geometric mean over common points, or of curves at equal interactivity: levels with their noise, change points, gaps. */
 import { useMemo } from "preact/hooks";
-import { useAddress } from "../address";
-import { type Page, query as queryOf, read, useLoaded, valueOf } from "../api";
+import { onSameData, useAddress } from "../address";
+import { type Loaded, type Page, query as queryOf, read, useLoaded, valueOf } from "../api";
 import { Chart } from "../chart/Chart";
 import { DataTable } from "../DataTable";
 import { type CurveKey, pageOfKey } from "../dimensions";
@@ -140,7 +140,7 @@ export function Trends() {
         <Ready of={loaded}>
           {(rows) => {
             const found = rows.filter((row) => words.every((word) => row.point.toLowerCase().includes(word)));
-            return <Charts rows={found} metric={metric} changes={valueOf(changes) ?? []} by={by} />;
+            return <Charts rows={found} metric={metric} changes={isPresent ? changes : null} by={by} />;
           }}
         </Ready>
       )}
@@ -148,7 +148,8 @@ export function Trends() {
   );
 }
 
-function Charts({ rows, metric, changes, by }: { rows: SeriesRow[]; metric: Metric; changes: Change[]; by: string }) {
+/** `changes` are `null` for a past state of the history. */
+function Charts({ rows, metric, changes, by }: { rows: SeriesRow[]; metric: Metric; changes: Loaded<Change[]> | null; by: string }) {
   const order = useMemo(() => [...rows].sort((one, other) => other.levels.length - one.levels.length || other.values.length - one.values.length), [rows]);
   return (
     <>
@@ -165,7 +166,11 @@ function Charts({ rows, metric, changes, by }: { rows: SeriesRow[]; metric: Metr
       </div>
       {rows.length > SHOWN && <p class="muted">{rows.length - SHOWN} more points: search for words of their names.</p>}
       <h2>Changes</h2>
-      {changes.length === 0 ? <p class="muted">No change of level is known.</p> : <Changes rows={changes} />}
+      {changes === null ? (
+        <p class="muted">Changes are known for the present only.</p>
+      ) : (
+        <Ready of={changes}>{(known) => (known.length === 0 ? <p class="muted">No change of level is known.</p> : <Changes rows={known} />)}</Ready>
+      )}
     </>
   );
 }
@@ -196,5 +201,5 @@ function scaled(row: Change, value: number): number {
 }
 
 function trendOf(row: Change): string {
-  return `/trends${queryOf([["model", row.point.split(" ")[0]], ["metric", row.metric === DEFAULT_METRIC ? null : row.metric], ["search", row.point]])}`;
+  return onSameData("/trends", [["model", row.point.split(" ")[0]], ["metric", row.metric === DEFAULT_METRIC ? null : row.metric], ["search", row.point]]);
 }
