@@ -3,8 +3,8 @@ import { useAddress } from "../address";
 import { type Page, type Point, query as queryOf, read, useLoaded } from "../api";
 import { DataTable } from "../DataTable";
 import { FRAMEWORK, HARDWARE, MODEL } from "../dimensions";
-import { age, day } from "../format";
-import { newest } from "../newest";
+import { age, count, day } from "../format";
+import { type Newest, newest } from "../newest";
 import { Ready, Select } from "../parts";
 import type { ReliabilityRow } from "./Reliability";
 
@@ -32,7 +32,7 @@ const DEFAULT_AGE = "14";
 export function Coverage() {
   const { query } = useAddress();
   const key = JSON.stringify(["coverage", query.get("branch"), query.get("as_of")]);
-  const loaded = useLoaded(key, async () => ({ ...(await newest(null, [], query)), failures: await failuresOf(query) }));
+  const loaded = useLoaded(key, async () => ({ ...(await newest(null, [], query)), failed: await failuresOf(query) }));
   const most = Number(query.get("old") ?? DEFAULT_AGE);
   return (
     <div class="content alone">
@@ -41,12 +41,13 @@ export function Coverage() {
         <Select label="Old after" name="old" options={AGES} fallback={DEFAULT_AGE} />
       </div>
       <Ready of={loaded}>
-        {({ points, isCut, failures }) => {
-          const { rows, columns } = tableOf(points, failures);
+        {({ points, isCut, failed }) => {
+          const { rows, columns } = tableOf(points, failed.points);
           return (
             <>
               <p class="muted">The age of the newest measured points of each model and engine (and how many there are) by hardware. A dash: neither measured nor tried.</p>
               {isCut && <p class="warning">The history has more curves than are shown.</p>}
+              {failed.isCut && <p class="warning">Only the newest {count(MOST_FAILURES, "failed point")} of each class were read: a failure may have begun earlier than the table says.</p>}
               <div class="heat">
                 <DataTable
                   name="Coverage"
@@ -89,14 +90,17 @@ function Age({ cell, most }: { cell: Cell | undefined; most: number }) {
   );
 }
 
+/** Failed points that are read of each class. */
+const MOST_FAILURES = 1000;
+
 /** The newest failed points of a branch. */
-async function failuresOf(address: URLSearchParams): Promise<Point[]> {
+async function failuresOf(address: URLSearchParams): Promise<Newest> {
   const common: [string, string | null][] = [["branch", address.get("branch") ?? "main"], ["as_of", address.get("as_of")]];
   const reliability = await read<Page<ReliabilityRow>>(`/api/v1/reliability${queryOf(common)}`);
   const classes = [...new Set(reliability.data.flatMap((row) => Object.keys(row.outcomes)))].filter((name) => name !== "measured").sort();
   const fields = "id,started,model_prefix,precision,hardware,framework,spec_decoding,disagg,outcome";
-  const pages = await Promise.all(classes.map((name) => read<Page<Point>>(`/api/v1/points${queryOf([...common, ["outcome", name], ["fields", fields], ["limit", "1000"]])}`)));
-  return pages.flatMap((page) => page.data);
+  const pages = await Promise.all(classes.map((name) => read<Page<Point>>(`/api/v1/points${queryOf([...common, ["outcome", name], ["fields", fields], ["limit", String(MOST_FAILURES)]])}`)));
+  return { points: pages.flatMap((page) => page.data), isCut: pages.some(({ next }) => next !== null) };
 }
 
 function cellOf(rows: Map<string, Row>, columns: Set<string>, point: Point): Cell {

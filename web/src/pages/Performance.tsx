@@ -57,7 +57,8 @@ export function Performance() {
   const key = model === null ? null : JSON.stringify([model, columns, query.get("branch"), query.get("as_of")]);
   const loaded = useLoaded(key, () => newest(model, columns, query));
   const found = valueOf(loaded);
-  const overlaid = query.getAll("unofficial").filter((id) => /^\d+$/.test(id)).slice(0, MOST_OVERLAID);
+  const asked = query.getAll("unofficial").filter((id) => /^\d+$/.test(id));
+  const overlaid = asked.slice(0, MOST_OVERLAID);
   const overlay = useLoaded(model === null || overlaid.length === 0 ? null : JSON.stringify([key, overlaid]), () => unofficialPoints(overlaid, model ?? "", columns, query));
   const notes = useLoaded(model === null ? null : `annotated ${model} ${query.get("branch")} ${query.get("as_of")}`, () => annotated(model ?? "", query));
   const unofficial = useMemo(() => select((valueOf(overlay)?.points ?? []).filter((point) => (point.conc ?? 0) <= most()), choiceOf(query, FILTERED), FILTERED), [valueOf(overlay), query.toString()]);
@@ -92,6 +93,7 @@ export function Performance() {
           <Ready of={loaded}>
             {({ isCut }) => (
               <>
+                {asked.length > overlaid.length && <p class="warning">Only the first {count(MOST_OVERLAID, "run")} of the address are laid over.</p>}
                 {overlaid.length > 0 && <Ready of={overlay}>{(all) => <Overlaid runs={overlaid} shown={unofficial.length} found={all.points.length} isCut={all.isCut} />}</Ready>}
                 <Failure of={notes} what="The annotations" />
                 <Plot points={chosen} unofficial={overlaid.length > 0 ? unofficial : NONE} notes={valueOf(notes) ?? NO_NOTES} x={x} y={y} query={query} model={model} />
