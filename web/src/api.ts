@@ -77,6 +77,11 @@ export function valueOf<T>(loaded: Loaded<T>): T | undefined {
   return loaded.state === "ready" ? loaded.value : loaded.state === "loading" ? loaded.before : undefined;
 }
 
+/** A name in a filter: its wildcards match one character each, such as themselves. */
+export function literal(name: string): string {
+  return name.replaceAll(/[*?[\]{}\\]/g, "?");
+}
+
 /** A query from pairs; empty values are left out. */
 export function query(pairs: Iterable<readonly [string, string | null | undefined]>): string {
   const text = new URLSearchParams();

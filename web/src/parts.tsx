@@ -1,5 +1,6 @@
 /** Small parts that several pages have. */
 import type { ComponentChildren } from "preact";
+import { useState } from "preact/hooks";
 import { changed, href, set, unless, useAddress } from "./address";
 import { type Loaded, valueOf } from "./api";
 import { type Metric, titleWithUnit } from "./metrics";
@@ -106,6 +107,33 @@ export function Card({ title, value, note, tone }: { title: string; value: Compo
       <div class="title">{title}</div>
       <div class="value">{value}</div>
       {note !== undefined && <div class="note">{note}</div>}
+    </div>
+  );
+}
+
+/** A text with a button that copies it. */
+export function Copyable({ text, label }: { text: string; label: string }) {
+  const [said, say] = useState("");
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(text);
+      say(`${label} copied`);
+    } catch {
+      // Browsers give the clipboard to pages of https and localhost alone.
+      say("The browser does not allow copying: select the text");
+    }
+  };
+  return (
+    <div>
+      <pre tabIndex={0} aria-label={label}>
+        {text}
+      </pre>
+      <button type="button" onClick={() => void copy()}>
+        Copy
+      </button>{" "}
+      <span role="status" class="muted">
+        {said}
+      </span>
     </div>
   );
 }

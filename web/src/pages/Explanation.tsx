@@ -7,6 +7,7 @@ type Explained = Pick<Change, "annotations" | "good" | "bad" | "compare_url">;
 export function Explanation({ change }: { change: Explained }) {
   const { annotations, good, bad, compare_url: compareUrl } = change;
   const isKnown = annotations.length > 0 || compareUrl || (good && bad && good.commit !== bad.commit);
+  const added = imagesOf(bad?.images ?? [], good?.images ?? []);
   if (!isKnown) return <span class="muted">nothing known</span>;
   return (
     <>
@@ -32,7 +33,7 @@ export function Explanation({ change }: { change: Explained }) {
               commits {shortCommit(good.commit)} to {shortCommit(bad.commit)}
             </>
           )}
-          {imagesOf(bad.images, good.images)}
+          {added.length > 0 && `; new images: ${added.join(", ")}`}
         </div>
       )}
     </>
@@ -40,7 +41,6 @@ export function Explanation({ change }: { change: Explained }) {
 }
 
 /** Images that only the later run has. */
-function imagesOf(after: readonly string[], before: readonly string[]): string {
-  const added = after.filter((image) => !before.includes(image));
-  return added.length === 0 ? "" : `; new images: ${added.join(", ")}`;
+export function imagesOf(after: readonly string[], before: readonly string[]): string[] {
+  return after.filter((image) => !before.includes(image));
 }

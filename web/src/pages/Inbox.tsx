@@ -1,14 +1,15 @@
 /** The inbox of regressions: losses of level as threads, what was said of them, and how to find their cause. */
-import { useState } from "preact/hooks";
-import { useAddress } from "../address";
-import { type Page, query as queryOf, read, useLoaded } from "../api";
+import { useRef, useState } from "preact/hooks";
+import { onSameData, useAddress } from "../address";
+import { literal, type Page, query as queryOf, read, useLoaded } from "../api";
 import { type CurveKey, pageOfKey } from "../dimensions";
 import { count, day, number, percent, shortCommit } from "../format";
 import { metricById } from "../metrics";
-import { Card, Ready, Select, TextField } from "../parts";
-import { postJson } from "../source/server";
+import { Card, Copyable, Ready, Select, TextField } from "../parts";
+import { postJson, Problem } from "../source/server";
 import { token } from "../source/token";
 import { TokenInput } from "../TokenForm";
+import { imagesOf } from "./Explanation";
 
 export interface RunHead {
   run: number;
@@ -214,7 +215,7 @@ function Changes({ thread }: { thread: Thread }) {
                   <a href={pageOfKey(change.key.curve, change.key.conc, change.run)}>{change.point}</a>
                 </td>
                 <td>
-                  <a href={`/trends${queryOf([["model", change.key.curve["model-prefix"]], ["metric", change.metric], ["search", change.point]])}`}>{metric?.title.split(",")[0] ?? change.metric}</a> ({metric?.unit})
+                  <a href={onSameData("/trends", [["model", change.key.curve["model-prefix"]], ["metric", change.metric], ["search", change.point]])}>{metric?.title.split(",")[0] ?? change.metric}</a> ({metric?.unit})
                 </td>
                 <td class="number">{percent(change.relative)}</td>
                 <td>{change.low === null ? "–" : `${percent(change.low)} to ${percent(change.high)}`}</td>
@@ -250,8 +251,7 @@ function Bisect({ thread }: { thread: Thread }) {
 
 function BisectionView({ bisection }: { bisection: Bisection }) {
   const { good, bad, between, tried, comment, commands, changes } = bisection;
-  const before = new Set(good?.images ?? []);
-  const newImages = (bad?.images ?? []).filter((image) => !before.has(image));
+  const newImages = imagesOf(bad?.images ?? [], good?.images ?? []);
   return (
     <>
       {newImages.length > 0 && <p>Images that the first bad run has and the last good one has not: {newImages.join(", ")}</p>}
@@ -293,19 +293,6 @@ function BisectionView({ bisection }: { bisection: Bisection }) {
   );
 }
 
-export function Copyable({ text, label }: { text: string; label: string }) {
-  return (
-    <div>
-      <pre tabIndex={0} aria-label={label}>
-        {text}
-      </pre>
-      <button type="button" onClick={() => void navigator.clipboard?.writeText(text)}>
-        Copy
-      </button>
-    </div>
-  );
-}
-
 const KINDS = [
   { value: "acknowledged", title: "acknowledged: somebody looks after it" },
   { value: "expected", title: "expected: accepted until a day" },
@@ -314,8 +301,11 @@ const KINDS = [
 /** Writes one annotation for each first bad run of the thread, so that tokens of a project can do it. */
 function Acknowledge({ thread, onWritten }: { thread: Thread; onWritten: () => void }) {
   const [kind, choose] = useState("acknowledged");
-  const [failure, fail] = useState<string | null>(null);
+  const [failure, fail] = useState<{ message: string; isForbidden: boolean } | null>(null);
   const [hasToken, know] = useState(token() !== null);
+  const [isChanging, change] = useState(false);
+  /** Documents that the server has taken, so that none is written twice when a later one fails. */
+  const written = useRef(new Set<string>());
   const [isSending, send] = useState(false);
   const submit = async (form: HTMLFormElement) => {
     const text = (name: string) => {
@@ -333,11 +323,21 @@ function Acknowledge({ thread, onWritten }: { thread: Thread; onWritten: () => v
     };
     send(true);
     try {
-      for (const run of runs) await postJson("/api/v1/annotations", { ...common, run });
+      for (const run of runs) {
+        const document = { ...common, run };
+        const key = JSON.stringify(document);
+        if (written.current.has(key)) continue;
+        await postJson("/api/v1/annotations", document);
+        written.current.add(key);
+      }
+      written.current.clear();
       fail(null);
       onWritten();
     } catch (error) {
-      fail(error instanceof Error ? error.message : String(error));
+      const message = error instanceof Error ? error.message : String(error);
+      const done = runs.filter((run) => written.current.has(JSON.stringify({ ...common, run }))).length;
+      const partly = done === 0 ? "" : `. ${done} of ${count(runs.length, "annotation")} written; Write sends the others.`;
+      fail({ message: `${message}${partly}`, isForbidden: error instanceof Problem && error.status === 403 });
     } finally {
       send(false);
     }
@@ -345,14 +345,21 @@ function Acknowledge({ thread, onWritten }: { thread: Thread; onWritten: () => v
   return (
     <details>
       <summary>Acknowledge or accept</summary>
-      {!hasToken ? (
+      {(!hasToken || isChanging) && (
         <>
           <p class="muted">Writing needs a token with the scope annotate. It stays in this tab, and is in no address.</p>
           <div class="token">
-            <TokenInput onSaved={() => know(token() !== null)} />
+            <TokenInput
+              onSaved={() => {
+                know(token() !== null);
+                change(false);
+                fail(null);
+              }}
+            />
           </div>
         </>
-      ) : (
+      )}
+      {hasToken && (
         <form
           class="form"
           aria-busy={isSending}
@@ -392,14 +399,14 @@ function Acknowledge({ thread, onWritten }: { thread: Thread; onWritten: () => v
       )}
       {failure !== null && (
         <p class="failed" role="alert">
-          {failure}
+          {failure.message}{" "}
+          {failure.isForbidden && (
+            <button type="button" onClick={() => change(true)}>
+              Use another token
+            </button>
+          )}
         </p>
       )}
     </details>
   );
-}
-
-/** A name in a filter, whose wildcards are none. */
-function literal(name: string): string {
-  return name.replaceAll(/[*?[\]{}\\]/g, "?");
 }

@@ -1,7 +1,17 @@
 /** The results API of the page's own origin. */
 import { authorization, refused } from "./token";
 
-/** A problem of the server is thrown as its `detail`. */
+/** An answer of the server that is no success, with its `detail`. */
+export class Problem extends Error {
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** Throws a `Problem` where the server does not succeed. */
 export async function fetchJson<T>(path: string): Promise<T> {
   const response = await fetch(path, { headers: { accept: "application/json", ...authorization() } });
   if (response.ok) return (await response.json()) as T;
@@ -23,8 +33,8 @@ export async function fetchFile(path: string): Promise<Blob> {
   throw await problemOf(response, path);
 }
 
-async function problemOf(response: Response, path: string): Promise<Error> {
+async function problemOf(response: Response, path: string): Promise<Problem> {
   if (response.status === 401) refused();
   const problem = (await response.json().catch(() => null)) as { detail?: string } | null;
-  return new Error(problem?.detail ?? `the server answered ${response.status} to ${path}`);
+  return new Problem(response.status, problem?.detail ?? `the server answered ${response.status} to ${path}`);
 }
