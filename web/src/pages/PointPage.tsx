@@ -1,11 +1,11 @@
 /** One point: all its numbers, where they come from, how to measure it again. */
-import { useAddress } from "../address";
-import { type Loaded, type Page, type Point, query as queryOf, read, useLoaded, valueOf } from "../api";
+import { onSameData, useAddress } from "../address";
+import { type Loaded, literal, type Page, type Point, query as queryOf, read, useLoaded, valueOf } from "../api";
 import { DataTable } from "../DataTable";
 import { isNamed, nameOf, pageOf } from "../dimensions";
-import { minute, number, percent } from "../format";
+import { count, minute, number, percent } from "../format";
 import { METRICS, metricOf, shown } from "../metrics";
-import { Ready } from "../parts";
+import { Copyable, Ready } from "../parts";
 import { commandOf } from "../reproduce";
 import { IS_SERVED } from "../source/source";
 import { PointRecords } from "./PointRecords";
@@ -31,16 +31,37 @@ export function PointPage() {
 /** What other runs of the same point are asked for: their usual numbers, and those that telemetry is compared by. */
 const OF_RUNS = "id,run,started,commit,image,curve,conc,outcome,tput_per_gpu,median_intvty,median_ttft,median_e2el,avg_power_w,avg_total_gpu_power_w,total_gpu_energy_j,avg_temp_c,peak_temp_c,avg_util_pct,avg_mem_used_mb";
 
+/** Points among which those of the same curve are looked for. */
+const MOST_POINTS = 5000;
+
+interface Runs {
+  points: Point[];
+  /** Whether older runs may be missing. */
+  isCut: boolean;
+}
+
 /** The same point in all runs of its branch. */
-function useRuns(point: Point): Loaded<Point[]> {
+function useRuns(point: Point): Loaded<Runs> {
+  const { query } = useAddress();
+  const equal: [string, string | null | undefined][] = [
+    ["model", point.model_prefix],
+    ["hardware", point.hardware],
+    ["framework", point.framework],
+    ["precision", point.precision],
+    ["layout", point.layout],
+  ];
   const path = `/api/v1/points${queryOf([
     ["filter", `conc=${point.conc}`],
-    ["filter", `model=${point.model_prefix}`],
+    ...equal.flatMap(([key, value]) => (value ? [["filter", `${key}=${literal(value)}`] as const] : [])),
     ["branch", point.branch],
+    ["as_of", query.get("as_of")],
     ["fields", OF_RUNS],
-    ["limit", "5000"],
+    ["limit", String(MOST_POINTS)],
   ])}`;
-  return useLoaded(path, async () => (await read<Page<Point>>(path)).data.filter((other) => other.curve === point.curve));
+  return useLoaded(path, async () => {
+    const { data, next } = await read<Page<Point>>(path);
+    return { points: data.filter((other) => other.curve === point.curve), isCut: next !== null };
+  });
 }
 
 function Whole({ point }: { point: Point }) {
@@ -54,7 +75,7 @@ function Whole({ point }: { point: Point }) {
         {point.reason ? `: ${point.reason}` : ""}
       </p>
       <p>
-        <a href={`/performance?model=${encodeURIComponent(point.model_prefix ?? "")}`}>Performance of this model</a> · <a href={`/trends?model=${encodeURIComponent(point.model_prefix ?? "")}&conc=${point.conc}`}>its trend</a> ·{" "}
+        <a href={onSameData("/performance", [["model", point.model_prefix]])}>Performance of this model</a> · <a href={onSameData("/trends", [["model", point.model_prefix], ["conc", String(point.conc)]])}>its trend</a> ·{" "}
         <a href={`/api/v1/runs/${point.run}`}>its run as JSON</a>
       </p>
       {point.kind === "pull-request" && (
@@ -69,8 +90,8 @@ function Whole({ point }: { point: Point }) {
           <Reproduce point={point} />
         </div>
       </div>
-      <Telemetry point={point} others={valueOf(runs) ?? []} />
-      {IS_SERVED && <Ready of={runs}>{(others) => <PointRecords key={`${point.run} ${query.get("as_of")}`} point={point} others={others} />}</Ready>}
+      <Telemetry point={point} others={valueOf(runs)?.points ?? []} />
+      {IS_SERVED && <Ready of={runs}>{({ points: others }) => <PointRecords key={`${point.run} ${query.get("as_of")}`} point={point} others={others} />}</Ready>}
       <Reruns loaded={runs} />
     </>
   );
@@ -146,24 +167,22 @@ function Reproduce({ point }: { point: Point }) {
   return (
     <section aria-label="How to measure it again">
       <h2>Measure it again</h2>
-      <pre tabIndex={0}>{command}</pre>
-      <button type="button" onClick={() => void navigator.clipboard?.writeText(command)}>
-        Copy
-      </button>
+      <Copyable text={command} label="Command" />
       {gaps.length > 0 && <p class="muted">The history does not keep {gaps.join(", ")}: take them from the configuration at the commit.</p>}
     </section>
   );
 }
 
 /** The same point in other runs. */
-function Reruns({ loaded }: { loaded: Loaded<Point[]> }) {
+function Reruns({ loaded }: { loaded: Loaded<Runs> }) {
   const metrics = ["tput_per_gpu", "median_intvty", "median_ttft", "median_e2el"].flatMap((column) => metricOf(column) ?? []);
   return (
     <section aria-label="Other runs">
       <h2>The same point in other runs</h2>
       <Ready of={loaded}>
-        {(points) => (
+        {({ points, isCut }) => (
           <>
+            {isCut && <p class="warning">Only the newest {count(MOST_POINTS, "point")} of equal settings were searched: older runs of this point may be missing.</p>}
             <p>{spreadOf(points)}</p>
             <DataTable
               name="The same point in other runs"
