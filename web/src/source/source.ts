@@ -43,8 +43,3 @@ export const IS_SERVED = DESCRIPTION.kind === "server";
 
 /** Whether addresses of pages are behind `#`, because no server answers to their paths. */
 export const HAS_HASH_ADDRESSES = !IS_SERVED;
-
-/** The address of a file of the API, such as an export; `null` where there is no server that gives it. */
-export function apiAddress(path: string): string | null {
-  return IS_SERVED ? path : null;
-}
