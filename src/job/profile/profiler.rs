@@ -93,3 +93,29 @@ impl ProfilerSettings {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_that_imax_sets_are_refused_in_each_form() {
+        for (argument, is_refused) in [
+            ("-o/tmp/reports", true),
+            ("-o", true),
+            ("-cnone", true),
+            ("-f", true),
+            ("--output=/tmp/reports", true),
+            ("--force-overwrite=false", true),
+            ("--capture-range=none", true),
+            ("--trace=cuda,nvtx", false),
+            ("--output-format=x", false),
+        ] {
+            let document = ProfilerDocument {
+                tool: Some(Profiler::Nsys),
+                arguments: Some(vec![argument.to_owned()]),
+            };
+            assert_eq!(profiler("p", document).is_err(), is_refused, "{argument}");
+        }
+    }
+}

@@ -165,6 +165,7 @@ mod tests {
             (&["dsr1-fp8-h200-vllm*".to_owned()][..], &[16, 64][..], 2)
         );
         for (comment, expected) in [
+            ("/sweep conc=", "unknown option `conc=`"),
             ("/sweep conc=x", "`conc` has \"x\", expected whole numbers above 0"),
             ("/sweep conc=4 conc=8", "`conc=` is given twice; separate values by commas"),
             ("/sweep colour=red", "unknown filter `colour`, expected one of conc, seq-lens"),
