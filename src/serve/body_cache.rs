@@ -155,7 +155,7 @@ mod tests {
         cache.put("2", "b".to_owned(), body(1));
         assert!(cache.get("a").is_none() && cache.get("b").is_some());
         for at in 0..=(ALL / LARGEST) {
-            cache.put("2", at.to_string(), body(LARGEST));
+            cache.put("2", at.to_string(), body(LARGEST - ENTRY));
         }
         assert!(cache.get("b").is_none() && cache.get("0").is_none());
         assert!(cache.get("1").is_some());
