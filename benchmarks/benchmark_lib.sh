@@ -51,7 +51,7 @@ wait_for_server_ready() {
 }
 
 # wait_for_ready --endpoint URL --log FILE --pid PID [--sleep-interval SECONDS] [--timeout SECONDS]: returns when the URL answers with
-# success; ends the recipe where the process dies, or after the timeout. It is for what is no engine: routers, cache servers.
+# success; ends the recipe where the process dies, or after the timeout. It is for servers other than engines: routers, cache servers.
 wait_for_ready() {
   local url="" log="" pid="" pause=5 limit=0 begin=$SECONDS
   while (($#)); do

@@ -26,7 +26,7 @@ if [ "${GITHUB_EVENT_NAME:-}" = pull_request ]; then imax comment "$results/run"
 verdict=0
 imax report "$results/run" "${compared[@]}" --fail-on regression || verdict=$?
 
-# Added after the reports, because a run does not compare with itself. What was measured for a pull request is no baseline.
+# Added after the reports, because a run does not compare with itself. Results of a pull request are not a baseline.
 if [ "${GITHUB_EVENT_NAME:-}" != pull_request ]; then
   imax collect "$results/jobs" --out "$results/run" --history "$history" \
     --commit "${GITHUB_SHA:-$(git rev-parse HEAD)}" --branch "${GITHUB_REF_NAME:-$(git rev-parse --abbrev-ref HEAD)}" >/dev/null

@@ -37,7 +37,7 @@ fn is_same_case(left: &PointKey, right: &PointKey) -> bool {
         (Some(left), Some(right)) => left == right,
         (Some(_), None) | (None, Some(_)) => false,
     };
-    // What a profiler slowed is no measurement of the other.
+    // A profiled result does not measure the unprofiled engine.
     let is_same_way = left.curve.is_profiled() == right.curve.is_profiled();
     is_same_load && is_same_way && are_near(left.curve.workload, right.curve.workload)
 }

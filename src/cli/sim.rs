@@ -181,7 +181,7 @@ pub fn run(arguments: SimArgs) -> Result<Exit, Failure> {
     let address = server.address().map_err(ServerError::System)?;
     say(&format!("simulated engine listening at http://{address}"));
     server.run(|| stop.is_cancelled())?;
-    // Stopping a server is no failure, but its exit code tells the signal.
+    // Stopping a server is not a failure, but its exit code gives the signal.
     Ok(match stop.cause() {
         Some(cause @ (CancelCause::Interrupt | CancelCause::Terminate | CancelCause::Hangup)) => cause.into(),
         Some(CancelCause::Abandoned) | None => Exit::Success,

@@ -27,7 +27,7 @@ impl Drop for LentBinary {
     fn drop(&mut self) {
         let _ = fs::remove_file(self.folder.join(PROGRAM));
         let _ = fs::remove_file(self.folder.join(".gitignore"));
-        // Where somebody else put something into it, it stays.
+        // A folder with other content stays.
         let _ = fs::remove_dir(&self.folder);
     }
 }

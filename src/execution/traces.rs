@@ -151,7 +151,7 @@ fn collect(ctx: &JobContext, loads: &[ProfiledLoad], began: SystemTime) -> Vec<T
     records
 }
 
-/// The traces of the job, by name. Links and other files that are none are not among them.
+/// The traces of the job, by name. Links and other files are left out.
 fn find(ctx: &JobContext, loads: &[ProfiledLoad], began: SystemTime) -> Vec<FoundTrace> {
     let own = traces_in(&ctx.folders.traces(), began).into_iter().map(|file| (file, true));
     let elsewhere = workspaces(ctx)

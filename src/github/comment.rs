@@ -169,7 +169,7 @@ pub async fn commented_run(
     Ok(ours.iter().find_map(|comment| run_of(comment.body.as_deref()?)))
 }
 
-/// A comment as somebody wrote it.
+/// A comment as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct WrittenComment {
     /// The login.

@@ -1,4 +1,4 @@
-//! What in a workflow file lets code in that nobody has approved. The file is read line by line: a workflow that is not valid YAML does not
+//! What in a workflow file runs code without approval. The file is read line by line: a workflow that is not valid YAML does not
 //! run, and a line that only looks like one of these is worth a look.
 
 use base64::Engine as _;

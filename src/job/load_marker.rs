@@ -21,7 +21,7 @@ const MARKERS: [&str; 11] = [
 #[must_use]
 pub fn begins_load(line: &str) -> bool {
     let line = line.to_lowercase();
-    // Installing a generator or looking for one is no load.
+    // Installing a generator or looking for one is not a load.
     let is_preparation = ["pip", "install", "command -v", "git clone"].iter().any(|word| line.contains(word));
     !is_preparation && MARKERS.iter().any(|marker| line.contains(marker))
 }

@@ -48,7 +48,7 @@ struct RequestValues {
 pub(super) struct RequestsByNumber(BTreeMap<u32, RequestValues>);
 
 impl RequestArrays {
-    /// Whether there are none.
+    /// Whether it has no arrays.
     pub(super) fn is_empty(&self) -> bool {
         *self == Self::default()
     }

@@ -26,7 +26,7 @@ pub(crate) struct ApproveRequest {
     pub settings: SettingsFile,
 }
 
-/// Why nobody knows whether a commit is approved.
+/// Why the approval of a commit is unknown.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ApproveError {
     #[error(transparent)]

@@ -63,7 +63,7 @@ pub(super) async fn results_at_merge(commit: &str, branch: &str, policy: &Policy
     }
 }
 
-/// The newest command to reuse results on a pull request that somebody with write access gave.
+/// The newest command to reuse results on a pull request from a person with write access.
 ///
 /// # Errors
 /// [`GithubError`] if GitHub refuses or does not answer.

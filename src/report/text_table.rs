@@ -10,7 +10,7 @@ use super::view::Mark;
 /// How a text for people looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TextStyle {
-    /// Columns of the terminal; `None` is no limit.
+    /// Columns of the terminal; `None` means no limit.
     pub width: Option<usize>,
     /// Whether colours are shown.
     pub has_colors: bool,

@@ -62,7 +62,7 @@ pub(super) async fn authorized(app: &App, headers: &HeaderMap, wanted: Option<Sc
 
 /// The refusal of a token without a scope.
 pub(super) fn lacks(scope: Scope) -> ApiError {
-    ApiError::Forbidden(format!("the token has not the scope {}", scope.as_str()))
+    ApiError::Forbidden(format!("the token lacks the scope {}", scope.as_str()))
 }
 
 async fn own_token(database: &mut Database, text: &str) -> Result<Token, ApiError> {

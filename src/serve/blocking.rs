@@ -35,7 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(super) struct ReadTurns(Arc<Semaphore>);
 
 impl ReadTurns {
-    /// Turns for so many reads at a time.
+    /// Turns for this number of reads at a time.
     pub(super) fn new(reads: usize) -> Self {
         Self(Arc::new(Semaphore::new(reads)))
     }

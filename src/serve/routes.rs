@@ -42,7 +42,7 @@ pub(super) fn router(app: &Arc<App>) -> Result<Router, ServeError> {
         .route("/api/v1/ingest", write("ingest", Scope::Ingest, ingest::ingest))
         .route(
             "/api/v1/submissions",
-            // Not kept, and without a validator: a submission is no change of what was measured.
+            // Not kept, and without a validator: a submission does not change the measured results.
             read(submissions::submissions)
                 .layer(middleware::from_fn_with_state(Arc::clone(app), closed))
                 .merge(write("submit", Scope::Submit, submissions::submit)),

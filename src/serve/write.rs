@@ -165,7 +165,7 @@ where
     )
 }
 
-/// A write that nobody has looked at.
+/// A write that awaits a review.
 struct Asked<P> {
     action: &'static str,
     scope: Scope,

@@ -33,7 +33,7 @@ pub(crate) struct RemoteFile {
     address: BucketAddress,
     /// Of a bucket of the dashboard, which may be one that everybody can read.
     region: Option<String>,
-    /// What is taken where storage cannot be reached and there is no copy.
+    /// Taken if the storage cannot be reached and there is no copy.
     fallback: Option<PathBuf>,
     /// Whether it may not exist: the dashboard has one or both of its tables.
     is_optional: bool,

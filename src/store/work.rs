@@ -21,7 +21,7 @@ impl Work {
         self.done.fetch_add(steps as u64, Ordering::Relaxed);
     }
 
-    /// At least so many steps are done.
+    /// At least this number of steps is done.
     pub(super) fn reach(&self, steps: u64) {
         self.done.fetch_max(steps, Ordering::Relaxed);
     }

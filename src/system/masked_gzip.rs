@@ -17,7 +17,7 @@ const MAX_UNPACKED: u64 = 64 << 30;
 /// Copies an archive, until `has_time` returns false. Without secrets it stays as it is.
 ///
 /// # Errors
-/// The system error; [`io::ErrorKind::InvalidInput`] and [`io::ErrorKind::InvalidData`] for what is no gzip archive,
+/// The system error; [`io::ErrorKind::InvalidInput`] and [`io::ErrorKind::InvalidData`] for input that is not a gzip archive,
 /// [`io::ErrorKind::TimedOut`] without time.
 pub fn copy_gzip(mut source: impl Read, target: &mut dyn Write, secrets: &[Secret], has_time: &dyn Fn() -> bool) -> io::Result<()> {
     let forms: Vec<String> = secrets.iter().flat_map(Secret::forms).collect();

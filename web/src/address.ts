@@ -30,7 +30,7 @@ function located(target: string): string {
   return HAS_HASH_ADDRESSES ? `#${target}` : target;
 }
 
-/** Makes the links of all components lead to where the pages are. What only a server answers is no link elsewhere. */
+/** Makes the links of all components lead to where the pages are. Addresses that only a server answers are links nowhere else. */
 export function locateLinks(): void {
   if (!HAS_HASH_ADDRESSES) return;
   const before = options.vnode;
@@ -76,7 +76,7 @@ export function onSameData(path: string, pairs: Iterable<readonly [string, strin
   return href(path, next);
 }
 
-/** Goes to another address of the dashboards. `replace` keeps the browser's history short while somebody types. */
+/** Goes to another address of the dashboards. `replace` keeps the browser's history short while the user types. */
 export function go(target: string, replace = false): void {
   if (replace) history.replaceState(null, "", located(target));
   else history.pushState(null, "", located(target));

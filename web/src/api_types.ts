@@ -804,7 +804,7 @@ export interface paths {
         };
         /**
          * A submission with its runs
-         * @description For tokens with the scope review: nobody has looked at the runs.
+         * @description For tokens with the scope review. The runs are not reviewed.
          */
         get: operations["submission"];
         put?: never;
@@ -1744,7 +1744,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token has not the scope admin */
+            /** @description The token lacks the scope admin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5771,7 +5771,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token has not the scope review */
+            /** @description The token lacks the scope review */
             403: {
                 headers: {
                     [name: string]: unknown;

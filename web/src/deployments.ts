@@ -99,7 +99,7 @@ export const ROUTED_DIMENSIONS: Dimension[] = [
   PRECISION,
 ];
 
-/** A number of a deployment that is no column of points. */
+/** A number of a deployment that is not a column of points. */
 export interface Measure {
   key: string;
   title: string;

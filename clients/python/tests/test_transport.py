@@ -1,4 +1,4 @@
-"""Retries, bounds and what is no results API, against a server that answers what the test says."""
+"""Retries, bounds and responses of other servers, against a server that answers what the test says."""
 
 from __future__ import annotations
 

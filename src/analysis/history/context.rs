@@ -20,7 +20,7 @@ pub enum RunKind {
     /// Measured elsewhere, by another tool or before there was this history.
     Import,
     Release,
-    /// Sent by somebody of the community, and taken by a reviewer. It says nothing about the level of the project's own points.
+    /// Submitted by the community and accepted by a reviewer. It says nothing about the level of the project's own points.
     Community,
 }
 

@@ -208,7 +208,7 @@ pub(super) fn publish_line(results: &str, history: &str, change: &PublishedChang
     line
 }
 
-/// The command line that tells a repository about the run. The artifacts must be stored by then, so it is no part of the report.
+/// The command line that tells a repository about the run. The artifacts must be stored by then, so it is not part of the report.
 fn dispatch_line(results: &str, ingest: &Ingest, change: &PublishedChange) -> Vec<String> {
     let Ingest {
         repository,

@@ -80,9 +80,9 @@ impl ValueEnum for AnnotationKind {
             Self::KnownIssue => "Something of the software that was measured",
             Self::Environment => "Something of the machine or its surroundings",
             Self::Change => "A change that explains what follows",
-            Self::Acknowledged => "A regression that somebody looks after",
+            Self::Acknowledged => "A regression that is being investigated",
             Self::Expected => "A regression that is accepted, until --to",
-            Self::Invalid => "Measurements that nobody should rely on",
+            Self::Invalid => "Measurements that are not to be relied on",
             Self::Note => "Anything else",
         };
         Some(PossibleValue::new(self.as_str()).help(help))

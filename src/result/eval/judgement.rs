@@ -139,7 +139,7 @@ fn verdict(score: f64, thresholds: &Thresholds, models: &[&str], task: &str) -> 
     match thresholds.least(models, task).or(fallback) {
         None => Verdict::Unjudged,
         Some(threshold) if score >= threshold => Verdict::Pass { threshold },
-        // A score that is no number is below every threshold.
+        // NaN is below every threshold.
         Some(threshold) => Verdict::Fail { threshold },
     }
 }

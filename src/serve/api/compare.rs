@@ -234,7 +234,7 @@ impl SetRequest {
     }
 }
 
-/// A filter for one value, whose wildcards are none.
+/// A filter for exactly one value: wildcards in it are escaped.
 fn literal(key: &str, value: &str) -> Result<Option<Filter>, ApiError> {
     let is_plain = !value.contains(['*', '?', '[', ']', '{', '}', '\\']);
     if !is_plain {

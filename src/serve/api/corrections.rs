@@ -189,7 +189,7 @@ pub(in crate::serve) struct AuditParams {
 /// For tokens with the scope admin that are not bound to a project.
 #[utoipa::path(get, path = "/api/v1/audit", tag = "writes", security(("token" = [])), params(AuditParams),
     responses((status = 200, description = "Writes that were asked for with a valid token, also those that were refused", body = inline(ObjectList)),
-        (status = 403, description = "The token has not the scope admin")))]
+        (status = 403, description = "The token lacks the scope admin")))]
 pub(in crate::serve) async fn audit(
     app: Arc<App>,
     format: Format,

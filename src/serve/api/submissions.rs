@@ -172,11 +172,11 @@ fn place(cursor: &str) -> Result<i64, ApiError> {
 
 /// A submission with its runs
 ///
-/// For tokens with the scope review: nobody has looked at the runs.
+/// For tokens with the scope review. The runs are not reviewed.
 #[utoipa::path(get, path = "/api/v1/submissions/{id}", tag = "writes", security(("token" = [])),
     params(("id" = i64, Path, minimum = 1, description = "The number of the submission")),
     responses((status = 200, description = "The submission, and its runs as they were sent", body = Object),
-        (status = 403, description = "The token has not the scope review"), (status = 404, description = "There is no such submission")))]
+        (status = 403, description = "The token lacks the scope review"), (status = 404, description = "There is no such submission")))]
 pub(in crate::serve) async fn submission(
     app: Arc<App>,
     format: Format,

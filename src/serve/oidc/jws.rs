@@ -9,7 +9,7 @@ use serde_json::Value;
 /// No token is longer, bytes; those of GitHub have about 2,000.
 const LONGEST: usize = 16 << 10;
 
-/// A token whose signature nobody has checked.
+/// A token with an unverified signature.
 #[derive(Debug)]
 pub(super) struct SignedToken<'a> {
     pub key_id: String,

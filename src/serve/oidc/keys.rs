@@ -97,7 +97,7 @@ struct Entry {
     e: Option<String>,
 }
 
-/// Whether what an address answers can be believed: nobody between it and this server can change it.
+/// Whether answers of an address are authentic: TLS, or the same machine.
 pub(super) fn is_trusted(url: &Url) -> bool {
     let is_here = match url.host() {
         Some(Host::Domain(name)) => name == "localhost",

@@ -18,7 +18,7 @@ use crate::serve::history_metrics::ChosenCurves;
 use crate::serve::source::Source;
 use crate::serve::{blocking, body_cache, metrics, rate_limit, routes};
 
-/// How long the queries of one answer may take: nobody waits for a page meanwhile.
+/// How long the queries of one answer may take. No reader waits for them, so it is long.
 pub(super) const QUERY_TIME: Duration = Duration::from_secs(600);
 /// Connections to the history: answers are asked for one after another.
 pub(super) const READERS: usize = 2;
@@ -141,7 +141,7 @@ pub(super) fn whole(row: &Row, name: &str) -> i64 {
     row.get(name).and_then(Value::as_i64).unwrap_or_default()
 }
 
-/// The filter for one model, whose wildcards are none.
+/// The filter for exactly one model: wildcards in its name are escaped.
 pub(super) fn model_filter(model: &str) -> String {
     format!("model={}", globset::escape(model))
 }

@@ -74,7 +74,7 @@ pub(crate) async fn publish_site(request: SiteRequest) -> Result<Site, SnapshotE
     }
     let (rows, _) = asker.page("/api/v1/curves", &[("limit", ROWS)], None).await?;
     files::write(&page, document(&script, &style, &rows)?.as_bytes())?;
-    // A page that is found by nobody else: GitHub Pages would otherwise run a generator over the files.
+    // Without this file GitHub Pages runs a site generator over the files.
     files::write(&folder.join(".nojekyll"), b"")?;
     let current: BTreeSet<&str> = [&script, &style]
         .iter()

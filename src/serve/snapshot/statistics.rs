@@ -153,7 +153,7 @@ async fn costs_of_providers(answers: &mut Answers<'_>) -> Result<(), SnapshotErr
     Ok(())
 }
 
-/// Whether a comparison of the run is no larger than other shards.
+/// Whether a comparison of the run is at most as large as other shards.
 fn is_comparable(run: &Row) -> bool {
     whole(run, "points") <= MOST_COMPARED
 }

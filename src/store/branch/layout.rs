@@ -153,7 +153,7 @@ impl Listing {
         listing
     }
 
-    /// Adds a file; those that imax has no use for are nobody's concern.
+    /// Adds a file; files that imax does not use are ignored.
     fn add(&mut self, entry: &TreeEntry) -> Result<(), String> {
         let class = class_of(&entry.path);
         let is_own = entry.path == RETRACTIONS || entry.path == PRICES;

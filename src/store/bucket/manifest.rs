@@ -13,7 +13,7 @@ pub(super) const MANIFEST: &str = "imax-history.json";
 const SCHEMA: &str = "imax-history-bucket/1";
 /// The largest manifest, bytes. It has a few dozen segments, [`MOST_RECENT`] runs and the retractions of people.
 pub(super) const MAX_MANIFEST: u64 = 16 << 20;
-/// From so many runs on, those of the manifest become a segment.
+/// From this number of runs on, those of the manifest become a segment.
 pub(super) const MOST_RECENT: usize = 256;
 /// The largest file of a run, bytes: a million points have about 200 MB.
 pub(super) const MAX_FILE: u64 = 512 << 20;

@@ -1,5 +1,5 @@
 //! A history in object storage: a Parquet file for each run, which DuckDB, pandas and Spark read, and a manifest that names them, itself or by
-//! segments ([`segment`]). The manifest is replaced only if nobody else has replaced it since it was read (`If-Match`), so that several writers
+//! segments ([`segment`]). The manifest is replaced only if no other writer has replaced it since it was read (`If-Match`), so that several writers
 //! need no lock; files of runs and segments are written before it and never changed.
 
 mod address;

@@ -1,4 +1,4 @@
-//! Adding runs: first their files, then the segments that have become due, then the manifest that names both, if nobody else has replaced it in
+//! Adding runs: first their files, then the segments that have become due, then the manifest that names both, unless another writer has replaced it in
 //! the meantime.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +19,7 @@ use crate::store::database::{Counts, IngestCounts};
 use crate::store::run_files::{EarlierAttempts, NewRun, RetractionChange, RunFileName, addition, race_pause};
 use crate::store::work::Work;
 
-/// How often the manifest may be replaced by others while a run is added. Each time somebody else has succeeded.
+/// How often the manifest may be replaced by others while a run is added. Each time another writer has succeeded.
 const MAX_ATTEMPTS: u32 = 30;
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -34,7 +34,7 @@ struct Placed<'a> {
 struct Placement<'a> {
     placed: Vec<Placed<'a>>,
     /// Damaged files with the content that they had.
-    mended: Vec<(String, Vec<u8>)>,
+    replaced: Vec<(String, Vec<u8>)>,
     counts: IngestCounts,
 }
 
@@ -94,11 +94,11 @@ async fn add_runs(
             // The manifest was replaced, and only the answer was lost: the client asked again and was refused.
             return Ok(*counts);
         }
-        let Placement { placed, mended, counts } = bucket.place_runs(&known, runs, steps).await?;
+        let Placement { placed, replaced, counts } = bucket.place_runs(&known, runs, steps).await?;
         if dry_run {
             return Ok(counts);
         }
-        for (file, bytes) in mended {
+        for (file, bytes) in replaced {
             tracing::warn!(file, "the file was damaged and is written again");
             bucket.put(&file, bytes).await?;
         }
@@ -143,7 +143,7 @@ fn has_entry(known: &BTreeMap<String, Vec<NamedEntry>>, entry: &Entry) -> bool {
 
 impl Bucket {
     /// Makes a segment of the manifest's runs once they are many, and one of segments once they are many of a size. What it writes is named by its
-    /// content, so a writer that is refused afterwards leaves what the next one writes again, or what nobody reads.
+    /// content, so a writer that is refused afterwards leaves what the next one writes again, or what is never read.
     async fn fold_into_segments(&self, manifest: &mut Manifest, written: &mut BTreeSet<String>) -> Result<(), BucketError> {
         if manifest.runs.len() < MOST_RECENT {
             return Ok(());
@@ -257,7 +257,7 @@ impl Bucket {
                 match self.stored(named, run).await? {
                     Stored::Whole(run) => stored.push((named.name.clone(), *run)),
                     Stored::Mended(bytes) => {
-                        placement.mended.push((named.entry.file.clone(), bytes));
+                        placement.replaced.push((named.entry.file.clone(), bytes));
                         stored.push((named.name.clone(), run.run.clone()));
                     }
                     Stored::Damaged => {}
@@ -367,7 +367,7 @@ impl Bucket {
         put.map(drop).map_err(|error| self.error(file, "write", &error))
     }
 
-    /// Replaces the manifest of a version, or creates it; `false` where somebody else was faster.
+    /// Replaces the manifest of a version, or creates it; `false` if another writer was faster.
     async fn replace(&self, manifest: &Manifest, version: Option<UpdateVersion>) -> Result<bool, BucketError> {
         let options = PutOptions {
             mode: version.map_or(PutMode::Create, PutMode::Update),

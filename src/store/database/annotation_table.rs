@@ -18,11 +18,11 @@ pub(crate) enum AnnotationKind {
     Environment,
     /// A change that explains what follows.
     Change,
-    /// A loss that somebody looks after.
+    /// A regression that is being investigated.
     Acknowledged,
     /// A loss that is accepted, until the end of the annotation's period.
     Expected,
-    /// Measurements that nobody should rely on.
+    /// Measurements that are not to be relied on.
     Invalid,
     Note,
 }

@@ -17,7 +17,7 @@ const SELECT: &str = "SELECT hardware, provider, kind, price_date, usd_per_gpu_h
                       WHERE valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1) ORDER BY hardware, price_date, provider, kind";
 
 impl Ingest<'_> {
-    /// Stores prices: what is there already is no change, another amount of the same day is a correction.
+    /// Stores prices: a known price changes nothing, another amount for the same day is a correction.
     ///
     /// # Errors
     /// [`DatabaseError`]; the ingest cannot continue then.

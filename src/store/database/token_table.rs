@@ -274,7 +274,7 @@ impl Database {
         if let Some(id) = known {
             return Ok(id);
         }
-        // It expired in 1970: whatever is sent as a text, this row lets nobody in.
+        // It expired in 1970: this row grants no access, whatever text is sent.
         let id = sqlx::query_scalar(
             "INSERT INTO token (hash, name, scopes, created_ms, expires_ms, issuer) VALUES ($1, $2, '', $3, 0, $4) RETURNING id",
         )

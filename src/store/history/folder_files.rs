@@ -36,7 +36,7 @@ pub(crate) struct FolderFiles {
 }
 
 impl FolderFiles {
-    /// Reads a folder. What `before` knows and nobody has changed since is not read again.
+    /// Reads a folder. Files that are unchanged since `before` are not read again.
     ///
     /// # Errors
     /// [`ArtifactError`].

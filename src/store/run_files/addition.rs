@@ -15,7 +15,7 @@ pub(crate) struct Addition {
     pub is_known: bool,
 }
 
-/// The earlier attempts of a run's workflow run: what they measured is no new measurement.
+/// The earlier attempts of a run's workflow run: their results are not new measurements.
 #[derive(Debug, Default)]
 pub(crate) struct EarlierAttempts(Vec<RunRows>);
 

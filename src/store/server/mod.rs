@@ -41,7 +41,7 @@ pub(crate) enum ServerError {
     Unreachable { server: String, reason: String },
     #[error("{server} answered {status}: {detail}")]
     Refused { server: String, status: u16, detail: String },
-    #[error("{server} is no results API of imax: {reason}")]
+    #[error("{server} is not a results API of imax: {reason}")]
     Answer { server: String, reason: String },
 }
 

@@ -14,7 +14,7 @@ export interface Scale {
   ticks: Tick[];
 }
 
-/** Ticks are at least so many pixels apart. */
+/** The least distance between ticks, pixels. */
 const TICK_DISTANCE = { x: 76, y: 38 };
 const DAY = 86_400_000;
 

@@ -1,4 +1,4 @@
-/** What differs in the settings of pairs, beside what became of their metrics. */
+/** What differs in the settings of pairs, beside the changes of their metrics. */
 import { count, percent } from "../format";
 import { metricById, type Metric } from "../metrics";
 

@@ -274,7 +274,7 @@ function BisectionView({ bisection }: { bisection: Bisection }) {
           Run {run} of <code>{shortCommit(commit)}</code> measured {number(value)}: <strong class={isGood ? "better-text" : "worse-text"}>{isGood ? "good" : "bad"}</strong>
         </p>
       ))}
-      {bisection.is_one_commit && <p>Both runs are of one commit: the cause is no commit, but an image, a machine or its surroundings.</p>}
+      {bisection.is_one_commit && <p>Both runs are of one commit: the cause is not a commit, but an image, a machine or its surroundings.</p>}
       {comment ? (
         <>
           <p>The comment that measures only the affected points, in a pull request whose head is the commit in question:</p>
@@ -294,7 +294,7 @@ function BisectionView({ bisection }: { bisection: Bisection }) {
 }
 
 const KINDS = [
-  { value: "acknowledged", title: "acknowledged: somebody looks after it" },
+  { value: "acknowledged", title: "acknowledged: under investigation" },
   { value: "expected", title: "expected: accepted until a day" },
 ];
 

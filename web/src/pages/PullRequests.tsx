@@ -1,4 +1,4 @@
-/** Runs that are not official: those of pull requests and those that somebody started by hand, each to be laid over the official ones. */
+/** Runs that are not official: those of pull requests and those started by hand, each to be laid over the official ones. */
 import { onSameData, useAddress } from "../address";
 import { query as queryOf, readPages, useLoaded } from "../api";
 import { DataTable } from "../DataTable";
@@ -6,7 +6,7 @@ import { count, day, shortCommit } from "../format";
 import { Ready } from "../parts";
 import type { RunRow } from "./Compare";
 
-/** Runs that say nothing about a branch: those of pull requests, and those that somebody started by hand on another branch. */
+/** Runs that say nothing about a branch: those of pull requests, and those started by hand on another branch. */
 export function isUnofficial(run: { kind: string; branch: string | null }, branch: string | null): boolean {
   return run.kind === "pull-request" || (run.kind === "manual" && run.branch !== (branch ?? "main"));
 }
@@ -27,7 +27,7 @@ export function PullRequests() {
     <div class="content alone">
       <h1>Pull requests</h1>
       <p class="unofficial">
-        <strong>NOT OFFICIAL</strong> Runs of pull requests, and runs that somebody started by hand on other branches. They are in no baseline, no level and no frontier of a branch.
+        <strong>NOT OFFICIAL</strong> Runs of pull requests, and runs started by hand on other branches. They are in no baseline, no level and no frontier of a branch.
       </p>
       <Ready of={loaded}>
         {({ runs, isCut }) => (

@@ -4,7 +4,7 @@ import { minute, number, percent, shortCommit } from "../format";
 import { type Metric, titleWithUnit } from "../metrics";
 import type { Level, Trend, Value } from "./Trends";
 
-/** A pause so many times the usual one between two runs is a gap. */
+/** A pause longer than the usual one by this factor is a gap. */
 const GAP = 3;
 
 export function trendChart(trend: Trend, metric: Metric, by: string): ChartModel {

@@ -1,7 +1,7 @@
 /** The results API of the page's own origin. */
 import { authorization, refused } from "./token";
 
-/** An answer of the server that is no success, with its `detail`. */
+/** An error response of the server, with its `detail`. */
 export class Problem extends Error {
   readonly status: number;
 

@@ -358,7 +358,7 @@ class Routes:
     def submission(self, id: int) -> Document:
         """A submission with its runs.
 
-        For tokens with the scope review: nobody has looked at the runs.
+        For tokens with the scope review. The runs are not reviewed.
         """
         return self._document(f"/api/v1/submissions/{segment(id)}", {})
 
@@ -695,7 +695,7 @@ class AsyncRoutes:
     async def submission(self, id: int) -> AsyncDocument:
         """A submission with its runs.
 
-        For tokens with the scope review: nobody has looked at the runs.
+        For tokens with the scope review. The runs are not reviewed.
         """
         return await self._document(f"/api/v1/submissions/{segment(id)}", {})
 

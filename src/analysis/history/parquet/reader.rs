@@ -29,7 +29,7 @@ struct Group {
 /// Reads a file that [`super::runs_to_parquet`] wrote. Columns that are missing are null: an earlier version had none of them.
 ///
 /// # Errors
-/// [`RunsFileError`] for a file that is cut or of somebody else, a column with values that this version does not know, and one that is too
+/// [`RunsFileError`] for a file that is cut or of another program, a column with values that this version does not know, and one that is too
 /// large.
 pub fn runs_of_parquet(bytes: Bytes) -> Result<Vec<NamedRun>, RunsFileError> {
     // The library panics on some damaged pages.

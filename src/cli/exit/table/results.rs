@@ -486,7 +486,7 @@ impl ExitOf for SnapshotError {
 }
 
 impl ExitOf for ServeError {
-    /// A second server on the same address, or an answer that was cut off, is no fault of the input.
+    /// A second server on the same address, or an answer that was cut off, is not a fault of the input.
     fn exit(&self) -> Exit {
         match self {
             Self::Public(_) | Self::Origin(_) | Self::ReadOnly(_) => Exit::Usage,

@@ -41,7 +41,7 @@ pub(super) fn end_of(job: u64, view: &JobView, canceller: Option<&str>) -> Optio
         SlurmState::Completed => End::Exited(0),
         SlurmState::Failed => failed_exit(job, view.exit.unwrap_or((1, 0)), &nodes),
         SlurmState::Cancelled => {
-            let who = canceller.map_or_else(|| "somebody else".to_owned(), |who| format!("user {who}"));
+            let who = canceller.map_or_else(|| "another user".to_owned(), |who| format!("user {who}"));
             failed_end(
                 FailureClass::Infra,
                 "slurm-cancelled",

@@ -159,7 +159,7 @@ impl<'a> Worker<'a> {
     pub fn run(mut self) -> io::Result<Harvest> {
         let mut events = Events::with_capacity(EVENTS);
         self.next_housekeeping = Instant::now() + HOUSEKEEPING;
-        // Connections opened ahead have waited for the others to open; that is no lack of progress.
+        // Connections opened ahead have waited for the others to open; that is not a lack of progress.
         let now = Instant::now();
         for connection in self.pool.iter_mut() {
             connection.last_progress = now;
