@@ -1,5 +1,6 @@
 /** The frame of all pages. */
 import { useEffect, useRef } from "preact/hooks";
+import { AddressCheck } from "./AddressCheck";
 import { go, onSameData, set, useAddress } from "./address";
 import { minute } from "./format";
 import { TokenForm } from "./TokenForm";
@@ -25,7 +26,12 @@ export function App() {
   // An address keeps its models too when the page changes.
   const models = query.getAll("model").map((value) => ["model", value] as const);
   const Page = page?.component;
-  const content = <main id="main" tabIndex={-1}>{Page ? <Page key={path} /> : <NotFound path={path} />}</main>;
+  const content = (
+    <main id="main" tabIndex={-1}>
+      <AddressCheck path={path} query={query} />
+      {Page ? <Page key={path} /> : <NotFound path={path} />}
+    </main>
+  );
   // In a frame of another page, which has its own navigation.
   if (query.get("embed") === "1") {
     return (

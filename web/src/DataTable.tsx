@@ -37,6 +37,7 @@ export function DataTable<T>({ name, columns, rows, order: usual = "", orderKey 
   const order = useAddress().query.get(orderKey) ?? usual;
   const [shown, show] = useState(page);
   const sorted = sort(rows, columns, order);
+  const isKnown = order === "" || columns.some(({ key }) => order === key || order === `-${key}`);
   const sortBy = (key: string) => {
     const next = order === key ? `-${key}` : key;
     set({ [orderKey]: next === usual ? null : next }, true);
@@ -78,6 +79,7 @@ export function DataTable<T>({ name, columns, rows, order: usual = "", orderKey 
         <span class="muted">
           {Math.min(shown, rows.length)} of {rows.length} rows
         </span>
+        {!isKnown && <span class="unknown">not sorted: unknown column {order.replace(/^-/, "")}</span>}
         {rows.length > shown && (
           <button type="button" onClick={() => show(shown + 5 * PAGE)}>
             More rows

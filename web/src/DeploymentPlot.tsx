@@ -49,9 +49,12 @@ const VIEWS = [
 
 export function DeploymentPlot({ name, points, lines }: Props) {
   const { query } = useAddress();
-  const options = MEASURES.filter((measure) => measure.key === CONCURRENCY.column || points.some((point) => measure.of(point) !== null)).map(({ key, title, unit }) => ({ value: key, title: `${title} (${unit})` }));
-  const x = measureOf(query.get("x") ?? CONCURRENCY.column);
-  const y = measureOf(query.get("y") ?? DEFAULT_Y);
+  const [xKey, yKey] = [query.get("x") ?? CONCURRENCY.column, query.get("y") ?? DEFAULT_Y];
+  // Numbers that some point has; the present axes stay where the filters leave no point.
+  const offered = MEASURES.filter((measure) => [CONCURRENCY.column, xKey, yKey].includes(measure.key) || points.some((point) => measure.of(point) !== null));
+  const options = offered.map(({ key, title, unit }) => ({ value: key, title: `${title} (${unit})` }));
+  const x = measureOf(xKey);
+  const y = measureOf(yKey);
   const upTo = Number(query.get("upto") ?? "");
   const within = upTo > 0 ? points.filter((point) => (point.conc ?? 0) <= upTo) : points;
   const drawn = x && y ? within.filter((point) => x.of(point) !== null && y.of(point) !== null) : [];

@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import { changed, current, go, href, set, useAddress } from "./address";
 import type { Point } from "./api";
 import type { Dimension } from "./dimensions";
-import { type Choice, facet } from "./selection";
+import { type Choice, facet, type FacetValue } from "./selection";
 
 /** Values of a facet that are shown at once. */
 const SHOWN = 8;
@@ -40,6 +40,7 @@ export function Facets({ points, choice, dimensions, single }: Props) {
                 go(href(path, changed(query, { ...none, [single.dimension.key]: event.currentTarget.value })));
               }}
             >
+              {!single.values.some(({ value }) => value === single.chosen) && <option value={single.chosen}>{single.chosen} (unknown)</option>}
               {single.values.map(({ value, count }) => (
                 <option key={value} value={value}>
                   {value} ({count})
@@ -56,7 +57,7 @@ export function Facets({ points, choice, dimensions, single }: Props) {
   );
 }
 
-function Facet({ dimension, values, chosen }: { dimension: Dimension; values: { value: string; count: number }[]; chosen: ReadonlySet<string> }) {
+function Facet({ dimension, values, chosen }: { dimension: Dimension; values: readonly FacetValue[]; chosen: ReadonlySet<string> }) {
   const [isWhole, showAll] = useState(false);
   if (values.length < 2 && chosen.size === 0) return null;
   const shown = isWhole ? values : values.filter(({ value }, index) => index < SHOWN || chosen.has(value));
@@ -68,13 +69,13 @@ function Facet({ dimension, values, chosen }: { dimension: Dimension; values: { 
   return (
     <fieldset>
       <legend>{dimension.title}</legend>
-      {shown.map(({ value, count }) => (
+      {shown.map(({ value, count, isKnown }) => (
         <label key={value} class={count === 0 ? "none" : undefined}>
           <input type="checkbox" checked={chosen.has(value)} disabled={count === 0 && !chosen.has(value)} onChange={() => toggle(value)} />
           <span class="value" title={value}>
             {value}
           </span>
-          <span class="count">{count}</span>
+          <span class={isKnown ? "count" : "count unknown"}>{isKnown ? count : "unknown"}</span>
         </label>
       ))}
       {shown.length < values.length && (

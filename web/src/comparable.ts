@@ -28,6 +28,12 @@ const ALWAYS = () => true;
 
 const CONDITIONS: readonly Condition[] = [
   {
+    name: "tokenizer",
+    concerns: (metric) => !/conc|error_rate/.test(metric.column),
+    of: (point) => point.model_prefix ?? null,
+    warning: (values) => `Points of ${values.length} models (${shortened(values)}) are together. Models have different tokenizers, so a token of one is not a token of another.`,
+  },
+  {
     name: "lengths",
     concerns: ALWAYS,
     of: (point) => (typeof point.isl === "number" ? `${point.isl}/${point.osl}` : (point.scenario ?? null)),
@@ -44,6 +50,12 @@ const CONDITIONS: readonly Condition[] = [
     concerns: (metric) => /_itl$|^itl/.test(metric.column),
     of: (point) => provenanceOf(point).producer ?? null,
     warning: (values) => `ITL comes from different programs (${shortened(values)}), which take the time between tokens or between events of the stream. Their numbers cannot be compared.`,
+  },
+  {
+    name: "clock",
+    concerns: (metric) => /_(ttft|tpot|intvty|e2el)$/.test(metric.column),
+    of: (point) => provenanceOf(point).producer ?? null,
+    warning: (values) => `Latencies were measured by different programs (${shortened(values)}), which start and stop their clocks at different places. A difference may be the program's.`,
   },
   {
     name: "power",
@@ -83,3 +95,8 @@ export function mixtures(points: readonly Point[], ...metrics: Compared[]): stri
   });
 }
 
+
+/** What is known of a measurement that is no row of points, such as a value over time: enough for `mixtures`. */
+export function measuredBy(producer: string | null | undefined, power?: string | null): Point {
+  return { extra: { provenance: { producer: producer ?? undefined, power: power ?? undefined } } } as unknown as Point;
+}

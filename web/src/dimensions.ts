@@ -42,6 +42,11 @@ function sequence(point: Point): string {
   return `${tokens(point.isl)}/${tokens(point.osl)}`;
 }
 
+/** A workload's short name in the form of the other pages: `1k1k` and `256_64` as `1k/1k` and `256/64`. */
+export function lengths(name: string): string {
+  return name.replace(/^(\d+k?)_?(\d+k?)$/, "$1/$2");
+}
+
 /** The values of a point in some dimensions, without those that it lacks. */
 export function lineOf(point: Point, dimensions: readonly Dimension[]): string {
   const values = dimensions.map((dimension) => dimension.of(point));

@@ -43,14 +43,26 @@ export interface Option {
   title: string;
 }
 
+interface SelectProps {
+  label: string;
+  name: string;
+  options: readonly Option[];
+  fallback: string;
+  /** Whether the options are not loaded yet, so that a value may be one of them. */
+  isLoading?: boolean;
+  /** Whether the address may have other values than the options. */
+  isOpen?: boolean;
+}
+
 /** A choice in the address. */
-export function Select({ label, name, options, fallback }: { label: string; name: string; options: readonly Option[]; fallback: string }) {
+export function Select({ label, name, options, fallback, isLoading = false, isOpen = false }: SelectProps) {
   const value = useAddress().query.get(name) ?? fallback;
   const isKnown = options.some((option) => option.value === value);
+  const isUnknown = !isKnown && !isLoading && !isOpen && value !== "";
   return (
     <label class="field">
       <span>{label}</span>
-      <select value={value} onChange={(event) => set({ [name]: unless(fallback, event.currentTarget.value) })}>
+      <select value={value} aria-invalid={isUnknown || undefined} onChange={(event) => set({ [name]: unless(fallback, event.currentTarget.value) })}>
         {!isKnown && <option value={value}>{value}</option>}
         {options.map((option) => (
           <option key={option.value} value={option.value}>
@@ -58,6 +70,7 @@ export function Select({ label, name, options, fallback }: { label: string; name
           </option>
         ))}
       </select>
+      {isUnknown && <span class="unknown">unknown here: {value}</span>}
     </label>
   );
 }
@@ -81,7 +94,7 @@ export function View({ title, x, y, usual }: { title: string; x: string; y: stri
 /** A switch in the address: `1`, or absent. */
 export function Switch({ label, name, isOn = false }: { label: string; name: string; isOn?: boolean }) {
   const value = useAddress().query.get(name);
-  const checked = value === null ? isOn : value === "1";
+  const checked = value === "1" || (value !== "0" && isOn);
   return (
     <label class="switch">
       <input type="checkbox" checked={checked} onChange={(event) => set({ [name]: event.currentTarget.checked === isOn ? null : event.currentTarget.checked ? "1" : "0" })} />

@@ -26,16 +26,19 @@ export interface FacetValue {
   value: string;
   /** Points with this value that the other dimensions leave. */
   count: number;
+  /** Whether any point has it, as not every value of an address is one of the data. */
+  isKnown: boolean;
 }
 
 /** The values of a dimension among all points, those with the most points first. */
 export function facet(points: readonly Point[], choice: Choice, dimensions: readonly Dimension[], dimension: Dimension): FacetValue[] {
   const counts = new Map<string, number>();
+  const known = new Set(points.map(dimension.of));
   for (const value of choice.get(dimension.key) ?? []) counts.set(value, 0);
   for (const point of points) {
     const value = dimension.of(point);
     counts.set(value, (counts.get(value) ?? 0) + Number(isChosen(point, choice, dimensions, dimension.key)));
   }
-  const values = [...counts].map(([value, count]) => ({ value, count }));
+  const values = [...counts].map(([value, count]) => ({ value, count, isKnown: known.has(value) }));
   return values.sort((one, other) => other.count - one.count || one.value.localeCompare(other.value, "en", { numeric: true }));
 }

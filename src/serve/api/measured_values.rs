@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use serde_json::Value;
+use serde::Deserialize;
 
 use crate::analysis::{INTERVAL_COLUMNS, value_columns};
 use crate::model::{Concurrency, CurveKey, Metric, PointKey};
@@ -42,11 +42,27 @@ pub(super) struct MeasuredValue {
     extra: Option<String>,
 }
 
+/// The part of a point's `extra` that values over time need: series have a hundred thousand of them.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Extra {
+    provenance: Origin,
+}
+
+/// What a value was measured with.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Origin {
+    pub engine_version: Option<String>,
+    /// The program that measured, or the table that the number came from.
+    pub producer: Option<String>,
+}
+
 impl MeasuredValue {
-    /// The engine's version, which is in the provenance.
-    pub fn engine_version(&self) -> Option<String> {
-        let extra: Value = serde_json::from_str(self.extra.as_deref()?).ok()?;
-        extra["provenance"]["engine_version"].as_str().map(str::to_owned)
+    /// What its provenance says that decides whether values can be compared.
+    pub fn origin(&self) -> Origin {
+        let extra = self.extra.as_deref().and_then(|extra| serde_json::from_str::<Extra>(extra).ok());
+        extra.unwrap_or_default().provenance
     }
 
     fn of(keys: &HashMap<i64, CurveKey>, row: PointRow, further: usize) -> Option<Self> {

@@ -46,6 +46,8 @@ pub(in crate::serve) struct SeriesValue {
     pub value: f64,
     pub low: Option<f64>,
     pub high: Option<f64>,
+    /// The program that measured; a change of it is no change of what is measured.
+    pub producer: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,12 +162,13 @@ fn values(points: &[MeasuredValue], by: By) -> Vec<SeriesValue> {
     // A change of the statistic would look like a change of the level.
     let has_means = points.iter().all(|point| point.mean.is_some());
     let values = points.iter().filter_map(|point| {
+        let origin = point.origin();
         Some(SeriesValue {
             x: match by {
                 By::Date => Some(point.date.clone()),
                 By::Commit => Some(point.commit.clone()),
                 By::Image => point.image.clone(),
-                By::Version => point.engine_version(),
+                By::Version => origin.engine_version,
             },
             run: point.run,
             value: if has_means { point.mean } else { point.median }?,
@@ -174,6 +177,7 @@ fn values(points: &[MeasuredValue], by: By) -> Vec<SeriesValue> {
             date: point.date.clone(),
             commit: point.commit.clone(),
             image: point.image.clone(),
+            producer: origin.producer,
         })
     });
     values.collect()

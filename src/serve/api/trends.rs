@@ -93,6 +93,7 @@ struct RunFacts {
     commit: String,
     image: Option<String>,
     version: Option<String>,
+    producer: Option<String>,
 }
 
 /// The points of a group by run.
@@ -228,6 +229,7 @@ fn row(facts: &RunFacts, value: &GroupValue) -> Value {
         "commit": facts.commit,
         "image": facts.image,
         "version": facts.version,
+        "producer": facts.producer,
         "value": value,
         "low": low,
         "high": high,
@@ -252,11 +254,13 @@ async fn read(app: &App, selection: PointSelection, as_of: AsOf, metric: Metric)
             .unwrap_or_default();
         let group = groups.entry(FrontierKey::of(&value.key.curve)).or_default();
         let (_, points) = group.entry((started_ms, value.run)).or_insert_with(|| {
+            let origin = value.origin();
             let facts = RunFacts {
                 date: value.date.clone(),
                 commit: value.commit.clone(),
                 image: value.image.clone(),
-                version: value.engine_version(),
+                version: origin.engine_version,
+                producer: origin.producer,
             };
             (facts, BTreeMap::new())
         });

@@ -120,10 +120,15 @@ pub(super) async fn write(
     }
 }
 
-/// A point with its engine's version beside its provenance, which not all keep.
+/// What values over time need of the provenance.
+const ORIGIN: [&str; 2] = ["engine_version", "producer"];
+
+/// A point with the parts of its provenance that values over time need; not all keep the whole.
 fn kept(mut point: Row, extras: &Extras) -> Row {
-    let version = point.get("extra").map(|extra| extra["provenance"]["engine_version"].clone());
-    point.insert("engine_version".to_owned(), version.unwrap_or_default());
+    for name in ORIGIN {
+        let value = point.get("extra").map(|extra| extra["provenance"][name].clone());
+        point.insert(name.to_owned(), value.unwrap_or_default());
+    }
     let keeps = match extras {
         Extras::All => true,
         Extras::Of(curves) => curves.contains(&(text(&point, "curve").to_owned(), whole(&point, "run"))),

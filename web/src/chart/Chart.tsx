@@ -111,7 +111,7 @@ function Legend({ model, hidden, hideKey }: { model: ChartModel; hidden: readonl
   const names = model.series.map(({ name }) => name);
   const hide = (next: readonly string[]) => hideKey !== undefined && set({ [hideKey]: next.length === 0 ? null : next });
   const isAnyHidden = names.some((name) => hidden.includes(name));
-  const canHide = hideKey !== undefined && names.length > 1;
+  const canHide = hideKey !== undefined && (names.length > 1 || isAnyHidden);
   const rest = model.series.length - shown.length;
   return (
     <ul class="legend" aria-label="Lines of the chart">
@@ -136,6 +136,13 @@ function Legend({ model, hidden, hideKey }: { model: ChartModel; hidden: readonl
         </li>
       ))}
       {rest > 0 && <li class="muted">and {rest} more</li>}
+      {hidden
+        .filter((name) => !names.includes(name))
+        .map((name) => (
+          <li key={`hidden ${name}`} class="unknown">
+            no line {name}
+          </li>
+        ))}
       {canHide && isAnyHidden && (
         <li>
           <button type="button" class="more" onClick={() => hide([])}>

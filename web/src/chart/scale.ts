@@ -16,6 +16,7 @@ export interface Scale {
 
 /** The least distance between ticks, pixels. */
 const TICK_DISTANCE = { x: 76, y: 38 };
+const MINUTE = 60_000;
 const DAY = 86_400_000;
 
 /** A scale whose domain holds all values. A log scale leaves values out that are not positive. */
@@ -55,21 +56,28 @@ function cut(name: string): string {
   return name.length > MOST_CHARACTERS ? `…${name.slice(1 - MOST_CHARACTERS)}` : name;
 }
 
+/** Values that differ by less than this part are equal: between them ticks would be closer to each other than numbers can be. */
+const EQUAL = 1e-9;
+
+function areEqual(low: number, high: number): boolean {
+  return high - low <= Math.max(Math.abs(low), Math.abs(high)) * EQUAL;
+}
+
 /** From zero where the values are not far from it, else with a margin. */
 function widened(low: number, high: number): [number, number] {
-  if (low === high) return low === 0 ? [0, 1] : [low - Math.abs(low) * 0.1, high + Math.abs(high) * 0.1];
+  if (areEqual(low, high)) return low === 0 ? [0, 1] : [low - Math.abs(low) * 0.1, high + Math.abs(high) * 0.1];
   const margin = (high - low) * 0.06;
   const isNearZero = low >= 0 && low < high * 0.5;
   return [isNearZero ? 0 : low - margin, high + margin];
 }
 
 function widenedLog(low: number, high: number): [number, number] {
-  const factor = low === high ? 2 : (high / low) ** 0.05;
+  const factor = areEqual(low, high) ? 2 : (high / low) ** 0.05;
   return [low / factor, high * factor];
 }
 
 function widenedTime(low: number, high: number): [number, number] {
-  const margin = low === high ? DAY : (high - low) * 0.03;
+  const margin = high - low < MINUTE ? DAY : (high - low) * 0.03;
   return [low - margin, high + margin];
 }
 
@@ -96,9 +104,10 @@ function logTicks([low, high]: readonly [number, number], most: number): Tick[] 
   return high / low < 10 ? linearTicks([low, high], most) : [];
 }
 
-/** Whole days, or hours where there are few of them, at midnight UTC. */
+/** Whole days, or hours and minutes where there are few of them, at midnight UTC. */
 function timeTicks([low, high]: readonly [number, number], most: number): Tick[] {
-  const steps = [DAY / 24, DAY / 8, DAY / 4, DAY / 2, DAY, 2 * DAY, 3 * DAY, 7 * DAY, 14 * DAY, 30 * DAY, 91 * DAY, 182 * DAY, 365 * DAY, 730 * DAY];
+  const minutes = [1, 2, 5, 10, 15, 30].map((count) => count * MINUTE);
+  const steps = [...minutes, DAY / 24, DAY / 8, DAY / 4, DAY / 2, DAY, 2 * DAY, 3 * DAY, 7 * DAY, 14 * DAY, 30 * DAY, 91 * DAY, 182 * DAY, 365 * DAY, 730 * DAY];
   const step = steps.find((candidate) => (high - low) / candidate <= most) ?? 3650 * DAY;
   const ticks: Tick[] = [];
   for (let at = Math.ceil(low / step) * step; at <= high; at += step) {

@@ -1,14 +1,15 @@
 /** Two or more sets of points side by side: exact pairs with their certainty, what differs in their settings, and what has no pair. */
 import { set, useAddress } from "../address";
 import { type Page, query as queryOf, read, useLoaded, valueOf } from "../api";
+import { measuredBy, mixtures } from "../comparable";
 import { DataTable } from "../DataTable";
 import { type CurveKey, DIMENSIONS, pointOfKey } from "../dimensions";
 import { count, number, percent } from "../format";
 import { COMPARED, type Metric, metricById } from "../metrics";
-import { Card, MetricSelect, Ready, Select, TextField, Verdict } from "../parts";
+import { Card, MetricSelect, Ready, Select, TextField, Verdict, Warnings } from "../parts";
 import type { FacetRow } from "../models";
 import { DESCRIPTION } from "../source/source";
-import { Configuration, type DifferenceGroup } from "./Configuration";
+import { Configuration, type Difference, type DifferenceGroup } from "./Configuration";
 import { ChangeBar, SetBars } from "./SetBars";
 import { type Summary, SummaryView } from "./Summary";
 
@@ -108,6 +109,24 @@ export function Compare() {
   );
 }
 
+/**
+ * Why the numbers of pairs cannot be compared. Pairs have equal models, workloads and loads, because all of that is in their keys; what they were
+ * measured with is among the settings that differ.
+ */
+export function mixturesOf(comparison: Comparison, metric: Metric): string[] {
+  return [...new Set((comparison.configuration ?? []).flatMap(({ differences }) => mixtures(sidesOf(differences), metric)))];
+}
+
+/** Settings of `configuration` in `src/analysis/configuration.rs` that say what a number was measured with. */
+const PRODUCER = "load generator";
+const POWER = "power source";
+
+function sidesOf(differences: readonly Difference[]) {
+  const of = (name: string) => differences.find((difference) => difference.name === name);
+  const [producer, power] = [of(PRODUCER), of(POWER)];
+  return [measuredBy(producer?.base, power?.base), measuredBy(producer?.head, power?.head)];
+}
+
 function Result({ comparison, metric, verdict }: { comparison: Comparison; metric: Metric; verdict: string }) {
   const { points, base, head } = comparison.comparison;
   const rows = points
@@ -126,6 +145,7 @@ function Result({ comparison, metric, verdict }: { comparison: Comparison; metri
       <p>
         <strong>{head}</strong> against <strong>{base}</strong>: {count(paired, "pair")} of equal points, {comparison.counts["worse"] ?? 0} worse, {comparison.counts["better"] ?? 0} better, {comparison.counts["unsure"] ?? 0} unsure. A point is worse if any compared metric is; the bar is the change of the chosen one with its 95 % interval.
       </p>
+      <Warnings texts={mixturesOf(comparison, metric)} />
       {comparison.summary && <SummaryView summary={comparison.summary} />}
       {comparison.configuration && <Configuration groups={comparison.configuration} metric={metric} />}
       <h2>Pairs</h2>
@@ -133,7 +153,7 @@ function Result({ comparison, metric, verdict }: { comparison: Comparison; metri
         name={`${head} against ${base}`}
         rows={rows}
         order={metric.better === "lower" ? "-relative" : "relative"}
-        notes={[`${metric.title}: ${metric.formula}`]}
+        notes={[`${metric.title}: ${metric.formula}`, ...mixturesOf(comparison, metric)]}
         columns={[
           { key: "point", title: "Point", value: (row) => row.verdict, show: (row) => <Verdict verdict={row.verdict} /> },
           { key: "metric", title: metric.title.split(",")[0] ?? metric.title, value: (row) => row.change?.verdict ?? null, show: (row) => row.change && <Verdict verdict={row.change.verdict} /> },

@@ -4,12 +4,13 @@ import { useAddress } from "../address";
 import { type Page, type Point, query as queryOf, read, useLoaded, valueOf } from "../api";
 import { Chart } from "../chart/Chart";
 import type { ChartModel, Mark } from "../chart/model";
+import { measuredBy, mixtures } from "../comparable";
 import { type Column, DataTable } from "../DataTable";
-import { FRAMEWORK, HARDWARE, lineOf, MODEL, nameOf, pageOf, PRECISION, SEQUENCE } from "../dimensions";
+import { FRAMEWORK, HARDWARE, lengths, lineOf, MODEL, nameOf, pageOf, PRECISION, SEQUENCE } from "../dimensions";
 import { count, day, number, percent } from "../format";
 import { webAddress } from "../links";
 import { models } from "../models";
-import { Card, Ready, Select, Switch, TextField } from "../parts";
+import { Card, Ready, Select, Switch, TextField, Warnings } from "../parts";
 import { Slider } from "../Slider";
 
 interface Objective {
@@ -130,7 +131,7 @@ export function Cost() {
   return (
     <div class="content alone">
       <h1>Cost and energy</h1>
-      <Controls prices={valueOf(prices) ?? []} known={(valueOf(known) ?? []).map(({ value }) => value)} />
+      <Controls prices={valueOf(prices)} known={valueOf(known)?.map(({ value }) => value)} />
       <Formula tokens={tokens} />
       <Ready of={loaded}>{(rows) => <Found rows={rows} tokens={tokens} query={query} hasObjectives={objectives.length > 0} />}</Ready>
       <Past selected={selected} tokens={tokens} />
@@ -140,14 +141,15 @@ export function Cost() {
   );
 }
 
-function Controls({ prices, known }: { prices: readonly Price[]; known: readonly string[] }) {
-  const providers = [...new Set(prices.map((price) => price.provider))].sort();
+/** What is not loaded yet is `undefined`. */
+function Controls({ prices, known }: { prices: readonly Price[] | undefined; known: readonly string[] | undefined }) {
+  const providers = [...new Set((prices ?? []).map((price) => price.provider))].sort();
   return (
     <>
       <div class="controls">
-        <Select label="Model" name="model" options={[{ value: "", title: "all" }, ...known.map((value) => ({ value, title: value }))]} fallback="" />
+        <Select label="Model" name="model" options={[{ value: "", title: "all" }, ...(known ?? []).map((value) => ({ value, title: value }))]} fallback="" isLoading={known === undefined} />
         <Select label="Paid for" name="tokens" options={TOKENS} fallback="total" />
-        <Select label="Prices of" name="provider" options={[{ value: "", title: "first of each hardware" }, ...providers.map((value) => ({ value, title: value }))]} fallback="" />
+        <Select label="Prices of" name="provider" options={[{ value: "", title: "first of each hardware" }, ...providers.map((value) => ({ value, title: value }))]} fallback="" isLoading={prices === undefined} />
         <Select label="Kind of price" name="price" options={KINDS} fallback="" />
         <Switch label="All loads" name="loads" />
         <Switch label="Imported results" name="imports" isOn />
@@ -202,14 +204,16 @@ function Found({ rows, tokens, query, hasObjectives }: { rows: readonly CostRow[
   const found = rows.filter((row) => row.usd_per_million !== null);
   const missed = rows.filter((row) => row.usd_per_million === null);
   const first = found[0];
+  const warnings = costMixtures(rows);
   const isFleetAsked = Boolean(query.get("month") || query.get("kw"));
   return (
     <>
       {first && <Answer first={first} second={found.find((row) => row.hardware !== first.hardware)} tokens={tokens} query={query} />}
+      <Warnings texts={warnings} />
       {found.length === 0 ? (
         <p class="empty">{hasObjectives ? "No measured point meets the objectives and has a price." : "No measured point has a price."}</p>
       ) : (
-        <DataTable name={`Cost of a million ${tokens} tokens`} rows={found} order="cost" page={15} columns={columns(tokens, hasObjectives)} />
+        <DataTable name={`Cost of a million ${tokens} tokens`} rows={found} order="cost" page={15} columns={columns(tokens, hasObjectives)} notes={warnings} />
       )}
       {missed.length > 0 && <Missed rows={missed} />}
       {found.some((row) => row.fleet) && <FleetTable rows={found} />}
@@ -217,6 +221,15 @@ function Found({ rows, tokens, query, hasObjectives }: { rows: readonly CostRow[
       {found.some((row) => row.break_even) && <BreakEvenTable rows={found} price={query.get("api") ?? ""} />}
     </>
   );
+}
+
+/** The numbers of the table, as the guard knows them. */
+const THROUGHPUT = { column: "tput_per_gpu" };
+const ENERGY = { column: "joules_per_total_token" };
+
+/** Why costs of rows cannot be compared. */
+function costMixtures(rows: readonly CostRow[]): string[] {
+  return mixtures(rows.map((row) => ({ model_prefix: row.model, scenario: lengths(row.sequence), ...measuredBy(null, row.power_source) }) as Point), THROUGHPUT, ENERGY);
 }
 
 function share(value: number | null): string {
@@ -243,7 +256,7 @@ function Answer({ first, second, tokens, query }: { first: CostRow; second: Cost
       </div>
       <p>
         <strong>
-          {first.model} {first.precision} on {first.gpus} × {first.hardware} with {first.framework} {first.layout}, {first.sequence}, concurrency {first.conc}
+          {first.model} {first.precision} on {first.gpus} × {first.hardware} with {first.framework} {first.layout}, {lengths(first.sequence)}, concurrency {first.conc}
         </strong>{" "}
         at ${first.usd_per_gpu_hour.toFixed(2)} per GPU and hour ({first.price_kind ?? "price"} of {first.provider}, {first.price_date}
         {webAddress(first.price_source) && (
@@ -266,7 +279,7 @@ function describing(): Column<CostRow>[] {
     { key: "hardware", title: "Hardware", value: (row) => row.hardware },
     { key: "framework", title: "Engine", value: (row) => row.framework },
     { key: "precision", title: "Precision", value: (row) => row.precision },
-    { key: "sequence", title: "ISL/OSL", value: (row) => row.sequence },
+    { key: "sequence", title: "ISL/OSL", value: (row) => lengths(row.sequence) },
     { key: "layout", title: "Layout", value: (row) => row.layout },
     { key: "conc", title: "Conc", isNumber: true, value: (row) => row.conc },
   ];

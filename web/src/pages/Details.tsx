@@ -2,6 +2,7 @@
 import { useMemo, useState } from "preact/hooks";
 import { set, useAddress } from "../address";
 import { type Page, type Point, query as queryOf, read, useLoaded, valueOf } from "../api";
+import { conditionColumns } from "../comparable";
 import { type Column, DataTable } from "../DataTable";
 import { DIMENSIONS, MODEL, pageOf } from "../dimensions";
 import { Facets } from "../Facets";
@@ -33,7 +34,8 @@ async function allRuns(columns: readonly string[], address: URLSearchParams): Pr
 export function Details() {
   const { query } = useAddress();
   const metrics = (query.get("columns")?.split(",") ?? USUAL_COLUMNS).flatMap((column) => metricOf(column) ?? []);
-  const columns = columnsOf(...metrics);
+  // Groups are compared by their best and median numbers, rows are not.
+  const columns = [...columnsOf(...metrics), ...(query.get("group") ? conditionColumns(...metrics) : [])];
   const runs = query.get("runs") ?? "newest";
   const key = JSON.stringify([columns, runs, query.get("branch"), query.get("as_of")]);
   const loaded = useLoaded(key, () => (runs === "all" ? allRuns(columns, query) : newest(null, columns, query)));

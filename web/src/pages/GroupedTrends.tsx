@@ -5,9 +5,9 @@ import { Chart } from "../chart/Chart";
 import { DataTable } from "../DataTable";
 import { day, number, percent } from "../format";
 import { type Metric, metricById, titleWithUnit } from "../metrics";
-import { Ready, Verdict } from "../parts";
+import { Ready, Verdict, Warnings } from "../parts";
 import { Explanation } from "./Explanation";
-import { trendChart } from "./trendChart";
+import { mixturesOf, trendChart } from "./trendChart";
 import type { Change, Level, Value } from "./Trends";
 
 type GroupChange = Pick<Change, "verdict" | "relative" | "before" | "now" | "annotations" | "good" | "bad" | "compare_url" | "low" | "high" | "run"> & { after_run: number };
@@ -54,6 +54,7 @@ export function Grouped({ filters, metric: chosen, at, by, words }: Props) {
                 <div key={series.series}>
                   <h2>{series.series}</h2>
                   <Chart model={trendChart({ name: `${series.series}${at === null ? ", geometric mean" : ` at ${at} tok/s/user`}`, values: series.values, levels: series.levels }, metric, by)} height={230} isSmall />
+                  <Warnings texts={mixturesOf(series.values, metric)} />
                   <Gaps values={series.values} />
                 </div>
               ))}

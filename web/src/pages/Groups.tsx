@@ -1,10 +1,12 @@
 /** Points grouped by a dimension: how many there are, and the best and the median of each metric. */
 import { changed, href, useAddress } from "../address";
 import type { Point } from "../api";
+import { mixtures } from "../comparable";
 import { type Column, DataTable } from "../DataTable";
 import type { Dimension } from "../dimensions";
 import { number } from "../format";
 import { type Metric, shown, titleWithUnit } from "../metrics";
+import { Warnings } from "../parts";
 import { median } from "../statistics";
 
 interface Group {
@@ -32,7 +34,13 @@ export function Groups({ points, dimension, metrics }: { points: readonly Point[
       { key: `median ${metric.column}`, title: "median", isNumber: true, value: (group) => median(values(group, metric)), show: (group) => number(median(values(group, metric))) },
     ]),
   ];
-  return <DataTable name={`Points by ${dimension.title}`} rows={rows} columns={columns} order="-points" orderKey="groups" notes={metrics.map((metric) => `${metric.title}: ${metric.formula}`)} />;
+  const warnings = [...new Set(rows.flatMap((group) => mixtures(group.points, ...metrics)))];
+  return (
+    <>
+      <Warnings texts={warnings} />
+      <DataTable name={`Points by ${dimension.title}`} rows={rows} columns={columns} order="-points" orderKey="groups" notes={[...metrics.map((metric) => `${metric.title}: ${metric.formula}`), ...warnings]} />
+    </>
+  );
 }
 
 function values(group: Group, metric: Metric): number[] {

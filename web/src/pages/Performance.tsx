@@ -79,7 +79,7 @@ export function Performance() {
         <div class="controls">
           <MetricSelect label="Y" name="y" metrics={METRICS} fallback={DEFAULT_Y} />
           <MetricSelect label="X" name="x" metrics={METRICS} fallback={DEFAULT_X} />
-          <Select label="Lines by" name="lines" options={LINES} fallback={USUAL_LINES} />
+          <Select label="Lines by" name="lines" options={LINES} fallback={USUAL_LINES} isOpen />
           <TextField label="Concurrency up to" name="conc" placeholder="all" />
           <Switch label="Frontier" name="frontier" isOn />
           <Switch label="Log X" name="logx" />

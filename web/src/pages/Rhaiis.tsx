@@ -6,7 +6,7 @@ import type { ChartModel } from "../chart/model";
 import { DataTable } from "../DataTable";
 import { ALONE_DIMENSIONS, CONFIGURATION, type Deployed, deployments, deploymentsPath, ERROR_RATE, OUTPUT_PER_GPU, PROFILE, profile, TP, VERSION } from "../deployments";
 import { DeploymentPlot } from "../DeploymentPlot";
-import { FRAMEWORK, HARDWARE, lineOf, MODEL, pageOf, PRECISION } from "../dimensions";
+import { FRAMEWORK, HARDWARE, lengths, lineOf, MODEL, pageOf, PRECISION } from "../dimensions";
 import { Facets } from "../Facets";
 import { count, number, percent } from "../format";
 import { Card, Ready, Select } from "../parts";
@@ -327,8 +327,8 @@ function Regressions() {
     <>
       <h2>Regression between versions</h2>
       <div class="controls">
-        <Select label="Base" name="base" options={options} fallback={query.get("base") ? "" : (known?.base ?? "")} />
-        <Select label="Head" name="head" options={options} fallback={query.get("head") ? "" : (known?.head ?? "")} />
+        <Select label="Base" name="base" options={options} fallback={query.get("base") ? "" : (known?.base ?? "")} isLoading={known === undefined} />
+        <Select label="Head" name="head" options={options} fallback={query.get("head") ? "" : (known?.head ?? "")} isLoading={known === undefined} />
         <Select label="Metric" name="metric" options={RATIO_METRICS} fallback="output-throughput-per-gpu" />
       </div>
       <Ready of={loaded}>
@@ -345,7 +345,7 @@ function Regressions() {
                 describing={[
                   { key: "model", title: "Model", value: (row) => row.model },
                   { key: "hardware", title: "Accelerator", value: (row) => row.hardware },
-                  { key: "sequence", title: "ISL/OSL", value: (row) => row.sequence },
+                  { key: "sequence", title: "ISL/OSL", value: (row) => lengths(row.sequence) },
                   { key: "layout", title: "Layout", value: (row) => row.layout },
                   { key: "variant", title: "Variant", value: (row) => row.variant || null },
                 ]}
@@ -360,7 +360,7 @@ function Regressions() {
                     columns={[
                       { key: "model", title: "Model", value: (row) => row.model },
                       { key: "hardware", title: "Accelerator", value: (row) => row.hardware },
-                      { key: "sequence", title: "ISL/OSL", value: (row) => row.sequence },
+                      { key: "sequence", title: "ISL/OSL", value: (row) => lengths(row.sequence) },
                       { key: "layout", title: "Layout", value: (row) => row.layout },
                       { key: "side", title: "Only in", value: (row) => row.only_in },
                       { key: "reason", title: "Reason", isLong: true, value: (row) => row.reason },

@@ -1,7 +1,8 @@
 /** Changes as bars around zero. The numbers stand beside them for those who do not see them. */
 import { number, percent } from "../format";
 import type { Metric } from "../metrics";
-import type { Comparison } from "./Compare";
+import { Warnings } from "../parts";
+import { type Comparison, mixturesOf } from "./Compare";
 
 interface Change {
   relative: number;
@@ -64,6 +65,7 @@ export function SetBars({ comparisons, metric, base }: { comparisons: readonly C
           </tbody>
         </table>
       </div>
+      <Warnings texts={[...new Set(comparisons.flatMap((comparison) => mixturesOf(comparison, metric)))]} />
       <p class="muted">The geometric mean over the pairs that each set has with {base}; sets with other pairs are means of other points.</p>
     </>
   );

@@ -42,8 +42,8 @@ export function SummaryView({ summary }: { summary: Summary }) {
       <SummaryCards summary={summary} />
       {summary.groups.length > 0 && (
         <div class="columns2">
-          <Groups title="By model" groups={summary.groups.filter(({ by }) => by === "model")} />
-          <Groups title="By hardware family" groups={summary.groups.filter(({ by }) => by === "hardware")} />
+          <Groups subject="Model" groups={summary.groups.filter(({ by }) => by === "model")} />
+          <Groups subject="Hardware family" groups={summary.groups.filter(({ by }) => by === "hardware")} />
         </div>
       )}
     </>
@@ -59,7 +59,7 @@ export function SummaryCards({ summary }: { summary: Summary }) {
       <ExtremeCard title="Best gain" extreme={summary.best} tone="better" />
       <ExtremeCard title="Worst regression" extreme={summary.worst} tone="worse" />
       <Card title="Win rate" value={decided === 0 ? "–" : `${Math.round((better / decided) * 100)} %`} note={decided === 0 ? "no point is decidedly better or worse" : `${better} of ${count(decided, "decided point")}`} />
-      <Card title="Verdicts" value={sum((group) => group.pairs)} note={`pairs: ${better} better, ${sum((group) => group.worse)} worse, ${sum((group) => group.undecided)} undecided, ${sum((group) => group.failed)} failed`} />
+      <Card title="Verdicts" value={sum((group) => group.pairs)} note={`pairs: ${better} better, ${sum((group) => group.worse)} worse, ${sum((group) => group.undecided)} same or unsure, ${sum((group) => group.failed)} failed`} />
     </div>
   );
 }
@@ -70,7 +70,8 @@ function ExtremeCard({ title, extreme, tone }: { title: string; extreme: Extreme
   return <Card title={title} value={percent(extreme.relative)} note={`${metric}, ${extreme.point} (${percent(extreme.low)} to ${percent(extreme.high)})`} tone={tone} />;
 }
 
-function Groups({ title, groups }: { title: string; groups: readonly GroupSummary[] }) {
+function Groups({ subject, groups }: { subject: string; groups: readonly GroupSummary[] }) {
+  const title = `By ${subject.toLowerCase()}`;
   return (
     <section aria-label={title}>
       <h2>{title}</h2>
@@ -78,11 +79,11 @@ function Groups({ title, groups }: { title: string; groups: readonly GroupSummar
         <table>
           <thead>
             <tr>
-              <th scope="col">{title.replace("By ", "")}</th>
+              <th scope="col">{subject}</th>
               <th scope="col" class="number">Win rate</th>
               <th scope="col" class="number">Better</th>
               <th scope="col" class="number">Worse</th>
-              <th scope="col" class="number">Undecided</th>
+              <th scope="col" class="number">Same or unsure</th>
               <th scope="col" class="number">Failed</th>
               <th scope="col" class="number">Throughput</th>
             </tr>

@@ -8,12 +8,12 @@ import { type CurveKey, pageOfKey } from "../dimensions";
 import { day, number, percent } from "../format";
 import { COMPARED, type Metric, metricById, titleWithUnit } from "../metrics";
 import { models } from "../models";
-import { MetricSelect, Ready, Select, TextField, Verdict } from "../parts";
+import { MetricSelect, Ready, Select, TextField, Verdict, Warnings } from "../parts";
 import { IS_SERVED } from "../source/source";
 import { Grouped } from "./GroupedTrends";
 import type { RunHead } from "./Inbox";
 import { Explanation } from "./Explanation";
-import { trendChart } from "./trendChart";
+import { mixturesOf, trendChart } from "./trendChart";
 
 /** A value of a run; one without a number is a gap. */
 export interface Value {
@@ -29,6 +29,8 @@ export interface Value {
   reading?: string;
   low: number | null;
   high: number | null;
+  /** The program that measured it. */
+  producer?: string | null;
 }
 
 export interface Level {
@@ -123,7 +125,7 @@ export function Trends() {
       <h1>Trends{model ? `: ${model}` : ""}</h1>
       <div class="controls">
         <TextField label="Search" name="search" placeholder="h200 tp8 conc64" />
-        <Select label="Model" name="model" options={all.map(({ value }) => ({ value, title: value }))} fallback={all[0]?.value ?? ""} />
+        <Select label="Model" name="model" options={all.map(({ value }) => ({ value, title: value }))} fallback={all[0]?.value ?? ""} isLoading={known.state === "loading"} />
         <MetricSelect label="Metric" name="metric" metrics={COMPARED} fallback={DEFAULT_METRIC} by="metric" />
         {IS_SERVED && (
           <div data-served>
@@ -161,6 +163,7 @@ function Charts({ rows, metric, changes, by }: { rows: SeriesRow[]; metric: Metr
           <div key={row.point}>
             <h2>{row.point}</h2>
             <Chart model={trendChart({ name: row.point, values: row.values, levels: row.levels, pageOf: (run) => pageOfKey(row.key.curve, row.key.conc, run) }, metric, by)} height={230} isSmall />
+            <Warnings texts={mixturesOf(row.values, metric)} />
           </div>
         ))}
       </div>

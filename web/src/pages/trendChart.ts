@@ -1,5 +1,6 @@
 /** The chart of a trend: over time and runs a line that ends at gaps, over commits, versions and images the values of each with their mean. */
 import type { Band, ChartModel, Mark, Rule } from "../chart/model";
+import { measuredBy, mixtures } from "../comparable";
 import { minute, number, percent, shortCommit } from "../format";
 import { type Metric, titleWithUnit } from "../metrics";
 import type { Level, Trend, Value } from "./Trends";
@@ -19,8 +20,13 @@ export function trendChart(trend: Trend, metric: Metric, by: string): ChartModel
     series: [{ name: trend.name, style: 0, marks, lines: categories ? [means(marks, trend.name)] : pieces(values, trend, at, metric, by) }],
     bands: categories ? [] : bands(trend.levels, metric, by),
     rules: categories ? [] : rules(trend.levels, metric, by),
-    notes: [`${metric.title}: ${metric.formula}`],
+    notes: [`${metric.title}: ${metric.formula}`, ...mixturesOf(values, metric)],
   };
+}
+
+/** Why values of a trend cannot be compared with each other. A trend has one model, workload and load, so that only their origin differs. */
+export function mixturesOf(values: readonly Value[], metric: Metric): string[] {
+  return mixtures(values.map(({ producer }) => measuredBy(producer)), metric);
 }
 
 function categoryOf(value: Value, by: string): string {
@@ -44,7 +50,7 @@ function markOf(trend: Trend, value: Value, x: number, metric: Metric): Mark | n
     yHigh: end(value.high),
     title: trend.name,
     ...(trend.pageOf ? { href: trend.pageOf(value.run) } : {}),
-    facts: [[metric.title, `${number(value.value * metric.scale)} ${metric.unit}`], ["Date", minute(value.date)], ["Run", String(value.run)], ["Commit", shortCommit(value.commit)], ["Image", value.image ?? "–"], ...made],
+    facts: [[metric.title, `${number(value.value * metric.scale)} ${metric.unit}`], ["Date", minute(value.date)], ["Run", String(value.run)], ["Commit", shortCommit(value.commit)], ["Image", value.image ?? "–"], ...(value.producer ? [["Measured by", value.producer] as const] : []), ...made],
   };
 }
 

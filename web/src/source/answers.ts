@@ -209,6 +209,7 @@ function valuesOf(rows: readonly Row[], { mean, median, interval }: Statistics, 
       value: row[column],
       low: interval ? (row[`ci_low_${interval}`] ?? null) : null,
       high: interval ? (row[`ci_high_${interval}`] ?? null) : null,
+      producer: row["producer"] ?? null,
     }));
 }
 
