@@ -75,6 +75,9 @@ pub(crate) mod scaffold;
 /// A whole sweep on this machine.
 pub(crate) mod sweep;
 
+/// Saved queries over a history, and messages when their state changes.
+pub(crate) mod watch;
+
 /// The results API and the pages.
 pub(crate) mod serve;
 

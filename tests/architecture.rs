@@ -25,7 +25,7 @@ const STEPS: [&str; 12] = [
 ];
 
 /// Each room, and the rooms that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 28] = [
+const MAY_IMPORT: [(&str, &[&str]); 29] = [
     ("model", &[]),
     ("yaml", &["model"]),
     ("settings", &["model", "yaml"]),
@@ -83,7 +83,8 @@ const MAY_IMPORT: [(&str, &[&str]); 28] = [
         "sweep",
         &["model", "system", "matrix", "job", "result", "git", "execution", "store"],
     ),
-    ("serve", &["model", "system", "result", "analysis", "report", "store"]),
+    ("watch", &["model", "system", "analysis", "notify", "store"]),
+    ("serve", &["model", "system", "result", "analysis", "report", "store", "watch"]),
     ("cli", &["*"]),
     // What tests call besides the binary.
     ("testing", &["*"]),

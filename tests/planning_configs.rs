@@ -358,7 +358,7 @@ fn prices_and_thresholds_are_checked() {
 }
 
 /// The subjects of `imax schema`; `dist/schemas` has a file for each.
-const SCHEMAS: [&str; 9] = [
+const SCHEMAS: [&str; 11] = [
     "config",
     "runners",
     "changelog",
@@ -368,6 +368,8 @@ const SCHEMAS: [&str; 9] = [
     "profile",
     "hardware",
     "thresholds",
+    "watches",
+    "event",
 ];
 
 #[test]

@@ -56,6 +56,7 @@ mod sim;
 mod sweep;
 mod terminal;
 mod token;
+mod watch;
 mod watchdog;
 mod work_display;
 
@@ -114,6 +115,7 @@ enum Command {
     History(history::HistoryCommandArgs),
     Serve(Box<serve::ServeArgs>),
     Token(token::TokenCommandArgs),
+    Watch(watch::WatchCommandArgs),
     Compare(compare::CompareArgs),
     Report(report::ReportArgs),
     Comment(comment::CommentArgs),
@@ -148,7 +150,8 @@ impl Command {
             | Self::Import(_)
             | Self::Export(_)
             | Self::History(_)
-            | Self::Serve(_) => true,
+            | Self::Serve(_)
+            | Self::Watch(_) => true,
             Self::Approve(_) => true,
             Self::Action(args) => args.uses_github(),
             Self::Doctor(args) => args.uses_github(),
@@ -266,6 +269,7 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Import(args) => import::run(args).await,
         Command::Export(args) => export::run(args).await,
         Command::Token(args) => token::run(args).await,
+        Command::Watch(args) => watch::run(args).await,
         Command::Serve(args) => serve::run(*args).await,
         Command::History(args) => history::run(args).await,
         Command::Compare(args) => compare::run(args).await,

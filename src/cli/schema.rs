@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 
 use crate::cli::{Exit, Failure, output};
 use crate::fleet::launcher::launch_rules;
-use crate::{analysis, changelog, config, eval, job, matrix, result, serve, settings};
+use crate::{analysis, changelog, config, eval, job, matrix, result, serve, settings, watch};
 
 /// Print a JSON Schema.
 #[derive(Debug, Args)]
@@ -35,6 +35,10 @@ enum Subject {
     Row,
     /// A normalised result
     Result,
+    /// Saved queries of imax serve --watches
+    Watches,
+    /// A message of a saved query
+    Event,
     /// The results API of imax serve, as OpenAPI 3.1
     Openapi,
 }
@@ -54,6 +58,8 @@ pub fn run(args: &SchemaArgs) -> Result<Exit, Failure> {
         Subject::Thresholds => eval::threshold::schema(),
         Subject::Row => matrix::row_schema(),
         Subject::Result => result::schema(),
+        Subject::Watches => watch::schema(),
+        Subject::Event => watch::event_schema(),
         Subject::Openapi => return Ok(output::emit_json(&serve::description()).map(|()| Exit::Success)?),
     };
     output::emit_json(&schema)?;

@@ -15,6 +15,7 @@ use crate::analysis::Filter;
 use crate::serve::{AccessRules, ChosenCurves, Limits, OidcSettings, ServeConfig, ServeError, ServeRequest, TlsFiles, serve};
 use crate::store::history::{HistoryHome, HistoryHomeError};
 use crate::system::cancellation::Cancellation;
+use crate::watch::{WatchFileError, Watches};
 
 /// Serve what was measured: the results API over a history or a folder of artifacts.
 #[derive(Debug, Args)]
@@ -71,7 +72,10 @@ pub struct ServeArgs {
     /// The branch of these values [default: main].
     #[arg(long, value_name = "BRANCH", env = "IMAX_SERVE_METRICS_BRANCH")]
     metrics_branch: Option<String>,
-    /// Seconds between two looks at files of a folder or branch [default: 60].
+    /// Saved queries with their receivers; the history must be a database. `imax schema watches` describes the file.
+    #[arg(long, value_name = "FILE", env = "IMAX_SERVE_WATCHES")]
+    watches: Option<PathBuf>,
+    /// Seconds between two looks at files of a folder or branch, or at a database with --watches [default: 60].
     #[arg(long, value_name = "SECONDS", env = "IMAX_SERVE_REFRESH")]
     refresh: Option<NonZeroU32>,
 }
@@ -115,6 +119,8 @@ pub(super) enum ServeArgsError {
     History(#[from] HistoryHomeError),
     #[error("`metrics-filter` in the file of --config: {0}")]
     Filter(#[from] FilterError),
+    #[error(transparent)]
+    Watches(#[from] WatchFileError),
     #[error("--tls-cert and --tls-key belong together; one of them is missing")]
     Tls,
 }
@@ -137,6 +143,7 @@ impl ServeArgs {
             behind_proxy,
             metrics_filter,
             metrics_branch,
+            watches,
             refresh,
         } = self;
         let home = match (positional.or(history), &file.history) {
@@ -175,6 +182,7 @@ impl ServeArgs {
             oidc: file.oidc.map(OidcSettings::from),
             tls,
             refresh: seconds(refresh.or(file.refresh), 60),
+            watches: watches.or(file.watches).as_deref().map(Watches::read).transpose()?,
         })
     }
 }

@@ -1,14 +1,16 @@
 //! Messages about verdicts to chats and other programs, through webhooks.
 
 pub(crate) mod exporter;
+mod signed;
 mod webhook;
 
 use serde_json::{Value, json};
 
 use crate::model::Secret;
-use crate::report::{Mark, Notification};
+use crate::report::{Mark, Notification, discord_text, slack_text};
 use crate::system::environment;
 use crate::system::retry::RetryPolicy;
+pub(crate) use signed::{Sent, SignedWebhook, SigningKey, post};
 use webhook::Webhook;
 pub(crate) use webhook::WebhookError;
 
@@ -55,6 +57,26 @@ impl MessageFormat {
 /// Characters of a message, Discord's limit.
 const DISCORD_LIMIT: usize = 2000;
 
+/// A text that may have untrusted names, in the form of a receiver: nobody is mentioned by it, and no markup takes effect.
+pub(crate) fn plain_text_body(format: MessageFormat, text: &str) -> Value {
+    match format {
+        MessageFormat::Slack => text_body(format, &slack_text(text)),
+        MessageFormat::Discord => text_body(format, &discord_text(text)),
+        MessageFormat::Event => text_body(format, text),
+    }
+}
+
+/// A text in the form of a receiver.
+fn text_body(format: MessageFormat, text: &str) -> Value {
+    match format {
+        MessageFormat::Slack => json!({ "text": text }),
+        MessageFormat::Discord => {
+            json!({ "content": text.chars().take(DISCORD_LIMIT).collect::<String>(), "allowed_mentions": { "parse": [] } })
+        }
+        MessageFormat::Event => json!({ "text": text }),
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Receiver {
     format: MessageFormat,
@@ -73,8 +95,7 @@ impl Receiver {
     /// [`WebhookError`].
     pub(crate) async fn send_text(&self, text: &str, sent_at: &str) -> Result<(), WebhookError> {
         let body = match self.format {
-            MessageFormat::Slack => json!({ "text": text }),
-            MessageFormat::Discord => json!({ "content": text.chars().take(DISCORD_LIMIT).collect::<String>() }),
+            format @ (MessageFormat::Slack | MessageFormat::Discord) => text_body(format, text),
             MessageFormat::Event => json!({ "event": "imax.fleet", "text": text, "sent_at": sent_at }),
         };
         webhook::send(&self.webhook, &body, &RetryPolicy::default()).await

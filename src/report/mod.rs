@@ -39,7 +39,7 @@ pub use json::{json, json_of_several};
 pub use junit::junit;
 pub use links::{JobLink, Links};
 pub use markdown::{Budget, comment, summary};
-pub use notification::Notification;
+pub use notification::{Notification, discord_text, slack_text};
 pub use parquet::parquet;
 pub use progress::{JobProgress, Progress, progress};
 pub use sarif::{CHANGELOG, sarif, sarif_of_diagnostics};

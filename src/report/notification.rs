@@ -140,7 +140,8 @@ fn cut(text: &str, longest: usize) -> String {
 }
 
 /// Escapes the three characters by which Slack marks links and mentions. A zero-width space keeps other markup from taking effect.
-fn slack_text(text: &str) -> String {
+#[must_use]
+pub fn slack_text(text: &str) -> String {
     let escaped = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let mut plain = String::with_capacity(escaped.len());
     for character in escaped.chars() {
@@ -153,7 +154,8 @@ fn slack_text(text: &str) -> String {
 }
 
 /// Escapes Discord's markdown by backslashes, and keeps URLs from becoming links.
-fn discord_text(text: &str) -> String {
+#[must_use]
+pub fn discord_text(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for character in text.chars() {
         if matches!(

@@ -65,6 +65,8 @@ pub(super) struct App {
     pub turn: tokio::sync::Mutex<()>,
     /// The turn of the one who unpacks an archive.
     pub unpacking: tokio::sync::Mutex<()>,
+    /// Told of each write, for those who watch the history.
+    pub written: tokio::sync::Notify,
 }
 
 /// The address of the client's end of the connection.

@@ -25,6 +25,7 @@ pub(crate) struct ServeConfig {
     pub behind_proxy: Option<bool>,
     pub metrics_filter: Option<Vec<String>>,
     pub metrics_branch: Option<String>,
+    pub watches: Option<PathBuf>,
     pub refresh: Option<NonZeroU32>,
     pub connections: Option<NonZeroUsize>,
     pub readers: Option<NonZeroUsize>,

@@ -41,6 +41,7 @@ pub(super) async fn of_history(app: Arc<App>) -> Result<String, ApiError> {
     for project in &reader.projects(AsOf::Now).await? {
         let _ = writeln!(text, "imax_runs{{project=\"{}\"}} {}", label(&project.project), project.runs);
     }
+    deliveries(&mut text, &mut reader).await?;
     let mut branches = reader.branch_ages().await?;
     branches.sort_by_key(|branch| std::cmp::Reverse(branch.newest_ms));
     ages(&mut text, &branches);
@@ -51,6 +52,21 @@ pub(super) async fn of_history(app: Arc<App>) -> Result<String, ApiError> {
     }
     reader.give_back();
     Ok(text)
+}
+
+/// Messages of saved queries.
+async fn deliveries(text: &mut String, reader: &mut Reader) -> Result<(), ApiError> {
+    head(text, "imax_deliveries", "gauge", "Messages of saved queries by receiver and state.");
+    for count in &reader.delivery_counts().await? {
+        let _ = writeln!(
+            text,
+            "imax_deliveries{{receiver=\"{}\",state=\"{}\"}} {}",
+            label(&count.receiver),
+            count.state,
+            count.deliveries
+        );
+    }
+    Ok(())
 }
 
 fn ages(text: &mut String, branches: &[BranchAge]) {

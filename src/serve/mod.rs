@@ -62,6 +62,7 @@ use crate::store::artifacts::ArtifactError;
 use crate::store::database::{Access, Database, DatabaseError};
 use crate::store::history::{HistoryFolderError, HistoryHome, OpenArtifactsError, OpenError};
 use crate::system::cancellation::Cancellation;
+use crate::watch::{self, Watches};
 
 /// How a history is served.
 #[derive(Debug)]
@@ -77,8 +78,10 @@ pub(crate) struct ServeRequest {
     pub oidc: Option<OidcSettings>,
     /// `None` for plain HTTP.
     pub tls: Option<TlsFiles>,
-    /// How often files are looked at again.
+    /// How often files are looked at again, and the history for saved queries.
     pub refresh: Duration,
+    /// Saved queries.
+    pub watches: Option<Watches>,
 }
 
 /// Why the server cannot start, or stopped.
@@ -90,6 +93,8 @@ pub(crate) enum ServeError {
     Listen { address: SocketAddr, source: std::io::Error },
     #[error("invalid origin {0:?}; expected one such as https://dashboard.example.org, or *")]
     Origin(String),
+    #[error("{0} is kept in files, and saved queries need a database that keeps what they told; imax import copies it into one")]
+    WatchesNeedDatabase(String),
     #[error("{0} is kept in files, which imax publish and imax collect write; serve a database for writes")]
     ReadOnly(String),
     #[error(transparent)]
@@ -131,11 +136,15 @@ pub(crate) async fn serve(request: ServeRequest, cancellation: &Cancellation, re
         oidc,
         tls,
         refresh,
+        watches,
     } = request;
     if !is_public && !listen.ip().to_canonical().is_loopback() {
         return Err(ServeError::Public(listen));
     }
-    match (rules.is_writable, &home) {
+    if watches.is_some() && !matches!(home, HistoryHome::Database(_)) {
+        return Err(ServeError::WatchesNeedDatabase(home.to_string()));
+    }
+    match (rules.is_writable || watches.is_some(), &home) {
         // A history that is to be written may be new, or of an older version.
         (true, HistoryHome::Database(address)) => Database::open(address, Access::Write).await?.close().await?,
         (true, HistoryHome::Folder(_) | HistoryHome::Branch(_) | HistoryHome::Bucket(_)) => {
@@ -162,12 +171,26 @@ pub(crate) async fn serve(request: ServeRequest, cancellation: &Cancellation, re
         reads,
         turn: tokio::sync::Mutex::default(),
         unpacking: tokio::sync::Mutex::default(),
+        written: tokio::sync::Notify::new(),
     });
     let router = routes::router(&app)?;
     let failed = |source| ServeError::Listen { address: listen, source };
     let listener = TcpListener::bind(listen).await.map_err(failed)?;
     ready(listener.local_addr().map_err(failed)?);
     let answering = listener::answer(listener, router, transport, cancellation);
-    let (all_ended, ()) = tokio::join!(answering, app.source.refresh(refresh, cancellation));
+    let watching = watch_history(Arc::clone(&app), watches, refresh, cancellation.clone());
+    let (all_ended, (), ()) = tokio::join!(answering, app.source.refresh(refresh, cancellation), watching);
     if all_ended { Ok(()) } else { Err(ServeError::Unfinished) }
+}
+
+/// Runs saved queries over a database, on a thread of their own: what they compute delays no answer.
+async fn watch_history(app: Arc<app::App>, watches: Option<Watches>, period: Duration, cancellation: Cancellation) {
+    let (Some(watches), Some(address)) = (watches, app.served().writes_to.clone()) else {
+        return;
+    };
+    let runtime = tokio::runtime::Handle::current();
+    let work = move || runtime.block_on(watch::run(&address, &watches, period, &app.written, &cancellation));
+    if let Err(error) = tokio::task::spawn_blocking(work).await {
+        tracing::error!(%error, "saved queries ended");
+    }
 }

@@ -15,9 +15,9 @@ use utoipa::openapi::{Content, OpenApi as Description, Ref, RefOr, ResponseBuild
 use utoipa::{Modify, OpenApi, PartialSchema, ToSchema};
 
 use super::api::{
-    accuracy, annotated, annotations, changelog, changes, cheapest, compare, corrections, costs, deployments, evals, facets, files,
-    frontier, hardware, ingest, operations, pictures, point, points, projects, published, quarantine, records, regressions, reliability,
-    runs, series, submissions, trends,
+    accuracy, annotated, annotations, changelog, changes, cheapest, compare, corrections, costs, deliveries, deployments, evals, facets,
+    files, frontier, hardware, ingest, operations, pictures, point, points, projects, published, quarantine, records, regressions,
+    reliability, runs, series, submissions, trends,
 };
 use super::error::{PROBLEM_TYPE, Problem};
 use super::format::Format;
@@ -44,7 +44,7 @@ use crate::store::database::{ColumnType, point_columns};
         files::file, files::content, published::mlperf, published::derived, published::data_sets, quarantine::quarantine, pictures::badge,
         pictures::card, pictures::chart, ingest::ingest,
         submissions::submissions, submissions::submission, submissions::submit, submissions::accept, submissions::refuse,
-        corrections::annotate, corrections::withdraw, corrections::retract, corrections::restore, corrections::audit, health::healthz, health::readyz,
+        corrections::annotate, corrections::withdraw, corrections::retract, corrections::restore, corrections::audit, deliveries::deliveries, health::healthz, health::readyz,
         metrics::metrics,
     ),
     components(schemas(Problem)),

@@ -14,9 +14,9 @@ use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetReques
 use tower_http::trace::TraceLayer;
 
 use super::api::{
-    accuracy, annotated, annotations, changelog, changes, cheapest, compare, corrections, costs, deployments, evals, facets, files,
-    frontier, hardware, ingest, operations, pictures, point, points, projects, published, quarantine, records, regressions, reliability,
-    runs, series, submissions, trends,
+    accuracy, annotated, annotations, changelog, changes, cheapest, compare, corrections, costs, deliveries, deployments, evals, facets,
+    files, frontier, hardware, ingest, operations, pictures, point, points, projects, published, quarantine, records, regressions,
+    reliability, runs, series, submissions, trends,
 };
 use super::app::{App, Shared};
 use super::authorization::closed;
@@ -63,7 +63,8 @@ pub(super) fn router(app: &Arc<App>) -> Result<Router, ServeError> {
         )
         .route("/api/v1/runs/{run}/retract", write("retract", Scope::Review, corrections::retract))
         .route("/api/v1/runs/{run}/restore", write("restore", Scope::Review, corrections::restore))
-        .route("/api/v1/audit", read(corrections::audit));
+        .route("/api/v1/audit", read(corrections::audit))
+        .route("/api/v1/deliveries", read(deliveries::deliveries));
     let probed = Router::new()
         .route("/metrics", get(metrics::metrics))
         .merge(plain_page::routes())

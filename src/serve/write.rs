@@ -311,5 +311,8 @@ where
     let mut database = Database::open(address, Access::Write).await?;
     database.log_write(entry).await?;
     database.close().await?;
+    if done.is_ok() {
+        app.written.notify_one();
+    }
     Ok(done)
 }

@@ -11,6 +11,7 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use rustls::{ClientConfig, RootCertStore};
 
 use crate::model::Proxy;
+use crate::system::public_address::PublicResolver;
 use crate::system::runtime::block_on;
 use crate::system::tls::{TlsClient, TlsError};
 
@@ -39,6 +40,17 @@ pub(crate) fn install_tls_provider() {
         // An error means that a provider is installed already, which is fine.
         drop(rustls::crypto::ring::default_provider().install_default());
     });
+}
+
+/// Creates a client that connects to addresses of the internet alone. It uses no proxy, which would resolve names by itself. Addresses in URLs are
+/// not resolved, so the caller checks them by [`is_public`](super::public_address::is_public).
+///
+/// # Errors
+/// If TLS cannot be set up.
+pub(crate) fn public_http_client() -> Result<reqwest::Client, reqwest::Error> {
+    install_tls_provider();
+    let client = builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(SILENCE);
+    client.no_proxy().dns_resolver(PublicResolver).build()
 }
 
 fn builder() -> reqwest::ClientBuilder {

@@ -12,6 +12,7 @@ pub mod optional_files;
 pub mod ports;
 pub mod process;
 pub mod proxy;
+pub(crate) mod public_address;
 pub mod redaction;
 pub mod retry;
 pub mod runtime;

@@ -145,7 +145,7 @@ fn what_is_not_a_history_is_refused_and_not_changed() {
         refused(
             &fixture.imax(&command, &[]),
             3,
-            "history.db has schema version 99, this imax knows up to 9",
+            "history.db has schema version 99, this imax knows up to 10",
         );
     }
 }
@@ -164,7 +164,7 @@ fn history_of_an_older_version_is_upgraded_by_a_writer() {
     refused(
         &fixture.imax(&["history", "list", "--history", "history.db"], &[]),
         3,
-        "history.db has schema version 1, expected 9; a command that writes, such as imax publish, upgrades it",
+        "history.db has schema version 1, expected 10; a command that writes, such as imax publish, upgrades it",
     );
     assert_eq!(fs::read(fixture.path("history.db")).unwrap(), before, "a reader changes nothing");
     let nights = ten_nights();

@@ -38,4 +38,5 @@ mod submissions;
 mod transport;
 mod view_pages;
 mod views;
+mod watching;
 mod writes;

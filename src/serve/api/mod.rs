@@ -9,6 +9,7 @@ pub(super) mod cheapest;
 pub(super) mod compare;
 pub(super) mod corrections;
 pub(super) mod costs;
+pub(super) mod deliveries;
 pub(super) mod deployments;
 pub(super) mod evals;
 pub(super) mod facets;

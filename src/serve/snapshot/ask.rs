@@ -70,6 +70,7 @@ impl Asker {
             reads: blocking::ReadTurns::new(READERS),
             turn: tokio::sync::Mutex::default(),
             unpacking: tokio::sync::Mutex::default(),
+            written: tokio::sync::Notify::new(),
             chosen_curves: ChosenCurves::default(),
         });
         let router = routes::reads().with_state(Arc::clone(&app));

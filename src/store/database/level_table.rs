@@ -193,6 +193,9 @@ impl Database {
     }
 
     /// The kept levels of the points of a selection on a branch (`""` for runs without one).
+    ///
+    /// # Errors
+    /// [`DatabaseError`].
     pub(crate) async fn kept_levels(&mut self, selection: &PointSelection, branch: &str) -> Result<Vec<PointLevels>, DatabaseError> {
         let (mut curves, list) = self.selected_curves(selection).await?;
         let sql = format!(

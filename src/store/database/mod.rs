@@ -12,6 +12,7 @@ mod facts;
 mod ingest;
 mod latest;
 mod level_table;
+mod newest_outcomes;
 mod point_counts;
 mod point_history;
 mod point_rows;
@@ -30,6 +31,7 @@ mod series;
 mod submission_table;
 mod token_table;
 mod verify;
+mod watch_table;
 
 use std::time::{Duration, Instant};
 
@@ -55,6 +57,7 @@ pub(crate) use series::{NewestCurve, PointSeries, SeriesFilter};
 pub(crate) use submission_table::{Decision, NewSubmission, Submission, SubmissionFilter, SubmissionState};
 pub(crate) use token_table::{KeptAnswer, NewAuditEntry, NewIdentity, NewToken, Scope, Token};
 pub(crate) use verify::verify;
+pub(crate) use watch_table::{AttemptResult, ClaimedDelivery, DeliveryEntry, NewDelivery, NewestOutcome, WatchState, WatchStateEntry};
 
 use crate::analysis::RowError;
 

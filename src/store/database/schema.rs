@@ -12,7 +12,7 @@ const TABLE: &str = "_sqlx_migrations";
 const APPLICATION_ID: i64 = 0x696d_6178;
 
 /// The migrations of each engine, oldest first; a published one never changes, sqlx compares its checksum.
-const SQLITE: [(&str, &str); 9] = [
+const SQLITE: [(&str, &str); 10] = [
     ("history", include_str!("migrations/sqlite/0001_history.sql")),
     ("published result", include_str!("migrations/sqlite/0002_published_result.sql")),
     (
@@ -28,6 +28,7 @@ const SQLITE: [(&str, &str); 9] = [
         include_str!("migrations/sqlite/0008_changelog_and_prices.sql"),
     ),
     ("submissions", include_str!("migrations/sqlite/0009_submissions.sql")),
+    ("watches", include_str!("migrations/sqlite/0010_watches.sql")),
 ];
 const POSTGRES: [(&str, &str); SQLITE.len()] = [
     ("history", include_str!("migrations/postgres/0001_history.sql")),
@@ -45,6 +46,7 @@ const POSTGRES: [(&str, &str); SQLITE.len()] = [
         include_str!("migrations/postgres/0008_changelog_and_prices.sql"),
     ),
     ("submissions", include_str!("migrations/postgres/0009_submissions.sql")),
+    ("watches", include_str!("migrations/postgres/0010_watches.sql")),
 ];
 
 /// The newest version.

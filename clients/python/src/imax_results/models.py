@@ -373,6 +373,12 @@ class CurvesQuery(Dimensions, total=False):
     page_size: int
 
 
+class DeliveriesQuery(TypedDict, total=False):
+    """Parameters of /api/v1/deliveries."""
+
+    limit: int
+
+
 class DeploymentsQuery(Dimensions, total=False):
     """Parameters of /api/v1/deployments."""
 

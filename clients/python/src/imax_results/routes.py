@@ -26,6 +26,7 @@ from .models import (
     CostsQuery,
     Curve,
     CurvesQuery,
+    DeliveriesQuery,
     DeploymentsQuery,
     DerivedQuery,
     EvalsQuery,
@@ -181,6 +182,14 @@ class Routes:
         `main`.
         """
         return self._rows("/api/v1/curves", query, nested="points", page_size=1000)
+
+    def deliveries(self, **query: Unpack[DeliveriesQuery]) -> Rows[Row]:
+        """Messages of saved queries, the newest first.
+
+        Those that wait, with the time of the next attempt, and those that were delivered or given up, with
+        the last answer of their receiver. For tokens with the scope admin that are not bound to a project.
+        """
+        return self._rows("/api/v1/deliveries", query)
 
     def deployments(self, **query: Unpack[DeploymentsQuery]) -> Rows[Row]:
         """Measured points as deployments.
@@ -518,6 +527,14 @@ class AsyncRoutes:
         `main`.
         """
         return self._rows("/api/v1/curves", query, nested="points", page_size=1000)
+
+    def deliveries(self, **query: Unpack[DeliveriesQuery]) -> AsyncRows[Row]:
+        """Messages of saved queries, the newest first.
+
+        Those that wait, with the time of the next attempt, and those that were delivered or given up, with
+        the last answer of their receiver. For tokens with the scope admin that are not bound to a project.
+        """
+        return self._rows("/api/v1/deliveries", query)
 
     def deployments(self, **query: Unpack[DeploymentsQuery]) -> AsyncRows[Row]:
         """Measured points as deployments.

@@ -40,7 +40,7 @@ impl ExitOf for ServeArgsError {
     fn exit(&self) -> Exit {
         match self {
             Self::NoHistory | Self::Tls => Exit::Usage,
-            Self::History(_) | Self::Filter(_) => Exit::InvalidInput,
+            Self::History(_) | Self::Filter(_) | Self::Watches(_) => Exit::InvalidInput,
         }
     }
 }

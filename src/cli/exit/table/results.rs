@@ -27,6 +27,7 @@ use crate::store::remote_files::RemoteFileError;
 use crate::store::run_files::ScratchError;
 use crate::store::server::{CredentialError, ServerError};
 use crate::store::{GatherError, PlanError};
+use crate::watch::WatchFileError;
 
 impl ExitOf for GithubError {
     /// A missing token or permission has to be corrected by the caller; all other errors are those of the network or of GitHub.
@@ -489,7 +490,7 @@ impl ExitOf for ServeError {
     /// A second server on the same address, or an answer that was cut off, is not a fault of the input.
     fn exit(&self) -> Exit {
         match self {
-            Self::Public(_) | Self::Origin(_) | Self::ReadOnly(_) => Exit::Usage,
+            Self::Public(_) | Self::Origin(_) | Self::ReadOnly(_) | Self::WatchesNeedDatabase(_) => Exit::Usage,
             Self::Config(_) | Self::Tls(_) | Self::Oidc(_) => Exit::InvalidInput,
             Self::Listen { .. } | Self::Unfinished | Self::Description(_) | Self::Page(_) => Exit::Infrastructure,
             Self::Database(error) => error.exit(),
@@ -508,6 +509,14 @@ impl ExitOf for ExporterError {
             Self::Refused { status: 500.., .. } => Exit::Infrastructure,
             Self::NoAddress { .. } | Self::Address { .. } | Self::Variable { .. } | Self::Refused { .. } => Exit::Usage,
             Self::Setup { .. } | Self::Unreachable { .. } | Self::Busy { .. } | Self::Answer { .. } => Exit::Infrastructure,
+        }
+    }
+}
+
+impl ExitOf for WatchFileError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::File(_) | Self::Syntax { .. } | Self::Value { .. } => Exit::InvalidInput,
         }
     }
 }
