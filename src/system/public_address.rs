@@ -42,7 +42,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     match address.segments() {
         // An IPv4 address as such (RFC 4291, section 2.5.5.2), and behind a translator (RFC 6052).
         [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
-            is_public_v4(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)))
+            is_public_v4(Ipv4Addr::from_bits((u32::from(high) << 16) | u32::from(low)))
         }
         // Protocols such as Teredo, which carry an IPv4 address; documentation.
         [0x2001, ..0x200 | 0xdb8, ..] | [0x3fff, ..0x1000, ..] => false,
