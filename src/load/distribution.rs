@@ -5,6 +5,7 @@
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
+use super::exact_values::ExactValues;
 use super::statistics::Summary;
 use crate::model::{count, saturating};
 
@@ -20,7 +21,7 @@ const NANOS_PER_MS: f64 = 1e6;
 /// [`EXACT_VALUES`] values; beyond, each is within 0.05 % and half a nanosecond of the exact one.
 #[derive(Debug, Clone, Default)]
 pub struct Distribution {
-    exact: Vec<f64>,
+    exact: ExactValues,
     sketch: Option<Box<Sketch>>,
 }
 
@@ -34,7 +35,7 @@ impl Distribution {
     pub fn push_n(&mut self, ms: f64, times: u32) {
         let room = EXACT_VALUES - self.exact.len();
         if self.sketch.is_none() && usize::try_from(times).is_ok_and(|times| times <= room) {
-            self.exact.extend((0..times).map(|_| ms));
+            self.exact.push_n(ms, times);
         } else {
             self.sketch().push_n(ms, u64::from(times));
         }
@@ -45,8 +46,8 @@ impl Distribution {
         if let Some(sketch) = &other.sketch {
             self.sketch().merge(sketch);
         }
-        for ms in &other.exact {
-            self.push(*ms);
+        for ms in other.exact.iter() {
+            self.push(ms);
         }
     }
 
@@ -64,16 +65,16 @@ impl Distribution {
     }
 
     /// The values in the order of insertion; `None` if they are no longer kept.
-    #[must_use]
-    pub fn values(&self) -> Option<&[f64]> {
-        self.sketch.is_none().then_some(self.exact.as_slice())
+    #[cfg(test)]
+    pub(super) fn values(&self) -> Option<Vec<f64>> {
+        self.sketch.is_none().then(|| self.exact.iter().collect())
     }
 
     /// The summary; every field is 0 without values.
     #[must_use]
     pub fn summary(&self, percentiles: &[f64]) -> Summary {
         match &self.sketch {
-            None => Summary::of(&mut self.exact.clone(), percentiles),
+            None => self.exact.summary(percentiles),
             Some(sketch) => sketch.summary(percentiles),
         }
     }
@@ -90,7 +91,7 @@ impl Distribution {
     pub fn share_above(&self, ms: f64) -> f64 {
         let (above, all) = match &self.sketch {
             None => {
-                let above = self.exact.iter().filter(|value| **value > ms).count();
+                let above = self.exact.iter().filter(|value| *value > ms).count();
                 (above, self.exact.len())
             }
             Some(sketch) => {
@@ -115,7 +116,10 @@ impl Distribution {
     #[must_use]
     pub fn of_document(document: &DistributionDocument) -> Self {
         let sketch = (!document.buckets.is_empty()).then(|| Box::new(Sketch::of_document(document)));
-        Self { exact: Vec::new(), sketch }
+        Self {
+            exact: ExactValues::default(),
+            sketch,
+        }
     }
 
     /// The sketch. The first call converts the exact values and drops them.
@@ -123,7 +127,7 @@ impl Distribution {
         let Self { exact, sketch } = self;
         sketch.get_or_insert_with(|| {
             let mut sketch = Box::<Sketch>::default();
-            for ms in std::mem::take(exact) {
+            for ms in std::mem::take(exact).iter() {
                 sketch.push_n(ms, 1);
             }
             sketch
@@ -386,7 +390,7 @@ mod tests {
         let mut distribution = Distribution::default();
         distribution.push_n(3.0, u32::try_from(EXACT_VALUES).unwrap() - 1);
         distribution.push(1.0);
-        assert_eq!(distribution.values().map(<[f64]>::len), Some(EXACT_VALUES));
+        assert_eq!(distribution.values().map(|values| values.len()), Some(EXACT_VALUES));
         distribution.push_n(2.0, 2);
         assert_eq!((distribution.values(), distribution.len()), (None, 1_000_002));
         assert_eq!((distribution.share_above(4.0), distribution.share_above(0.5)), (0.0, 1.0));

@@ -46,6 +46,19 @@ pub struct EngineSample {
     pub preemptions: Option<f64>,
 }
 
+impl EngineSample {
+    /// A sample from after the load: its counters are those of the load, its gauges are not.
+    #[must_use]
+    pub fn without_gauges(self) -> Self {
+        Self {
+            running: None,
+            waiting: None,
+            kv_cache_use: None,
+            ..self
+        }
+    }
+}
+
 /// A label and its required value.
 type Label = Option<(&'static str, &'static str)>;
 
@@ -174,8 +187,11 @@ fn grown_at_server(samples: &[EngineSample], figure: fn(&EngineSample) -> Option
     Some(figure(last)? - figure(first)?).filter(|grown| *grown >= 0.0)
 }
 
+/// Highest value of a gauge. The first sample does not count: it is taken when the load begins, and its zero would be the figure of a
+/// load that ends before the second one.
 fn highest(servers: &[Vec<EngineSample>], figure: fn(&EngineSample) -> Option<f64>) -> Option<f64> {
-    servers.iter().flatten().filter_map(figure).reduce(f64::max)
+    let during = servers.iter().flat_map(|samples| samples.iter().skip(1));
+    during.filter_map(figure).reduce(f64::max)
 }
 
 fn share(part: Option<f64>, whole: Option<f64>) -> Option<f64> {
@@ -250,6 +266,9 @@ mod tests {
         let both = json(&[one.clone(), vec![sample(0.0, 0.0), sample(50.0, 50.0)]]);
         assert_eq!((&both["prefix_hit_rate"], &both["max_waiting"]), (&json!(0.4), &json!(3.0)));
         assert_eq!(both.get("samples"), None);
+        // A load that is shorter than the interval: its counters are known, what was in flight is not.
+        let short = json(&[vec![sample(100.0, 90.0), sample(300.0, 140.0).without_gauges()]]);
+        assert_eq!((&short["prefix_hit_rate"], &short["max_waiting"]), (&json!(0.25), &Value::Null));
         // Growth of which a server says nothing is not known.
         assert_eq!(json(&[one, Vec::new()])["prefix_hit_rate"], Value::Null);
     }

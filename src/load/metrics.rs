@@ -53,8 +53,8 @@ pub struct Metrics {
     pub wrong_input_lengths: u32,
     /// Requests whose prompt count differs by more than what a server adds to a plain prompt.
     pub far_input_lengths: u32,
-    /// Requests with tokens that were counted but not streamed. Their TPOT and ITL are those of the streamed tokens alone: it is
-    /// unknown when the others were generated.
+    /// Requests with tokens that were counted but not streamed. Their TPOT is of the tokens after the first chunk, and they have no ITL
+    /// if only the counts of chunks say how many those are: it is unknown when the others were generated.
     pub unstreamed: u32,
     /// Requests whose answer was not streamed. They have no TTFT, TPOT or ITL.
     pub not_streamed: u32,
@@ -195,13 +195,15 @@ const UNSTREAMED_PART: u32 = 3;
 const UNSTREAMED_TOKENS: u32 = 16;
 
 impl TokenCounts {
-    /// Tokens that were streamed. With usage, each chunk counts as one token, because its count may include tokens that were not
-    /// streamed.
-    fn streamed(&self, record: &Record) -> u32 {
-        match self.source {
-            ItlSource::Tokenizer | ItlSource::Chunk => self.first + self.further.iter().sum::<u32>(),
-            ItlSource::Usage => saturating::to_u32(record.chunks()),
-        }
+    /// The first token and those that were generated after it; TPOT is of them. With usage, the first chunk counts as one token, because
+    /// its count includes tokens before it that were not streamed: vLLM's tool calls begin with the name of the function, 20 tokens
+    /// after the first.
+    fn streamed(&self) -> u32 {
+        let first = match self.source {
+            ItlSource::Tokenizer | ItlSource::Chunk => self.first,
+            ItlSource::Usage => 1,
+        };
+        first + self.further.iter().sum::<u32>()
     }
 
     /// The summary that a record keeps when its chunks are folded.
@@ -209,7 +211,7 @@ impl TokenCounts {
         let mut digest = Digest {
             chunks: saturating::to_u32(record.chunks()),
             total_tokens: self.total,
-            streamed_tokens: self.streamed(record),
+            streamed_tokens: self.streamed(),
             source: self.source,
             has_unstreamed: record.unstreamed_tokens > 0 || self.has_unstreamed,
             longest_itl_ms: None,
@@ -396,6 +398,20 @@ mod tests {
         };
         let metrics = Metrics::of(&[whole], None);
         assert_eq!((metrics.ttft_ms.len(), metrics.e2el_ms.len(), metrics.not_streamed), (0, 1, 1));
+    }
+
+    #[test]
+    fn tokens_before_the_first_chunk_do_not_slow_down_the_others() {
+        let call = Record {
+            unstreamed_tokens: 24,
+            ..record(Some(25), &[Some(4), Some(1)], Some(30))
+        };
+        // 40 ms for the five tokens after the first chunk; how they were spread is unknown.
+        let metrics = Metrics::of(&[call], None);
+        assert_eq!(
+            (metrics.tpot_ms.as_slice(), metrics.itl_ms.len(), metrics.unstreamed),
+            ([8.0].as_slice(), 0, 1)
+        );
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub mod detailed_parquet;
 pub mod dialogue;
 pub mod distribution;
 pub mod engine_metrics;
+mod exact_values;
 pub mod exchange;
 pub mod folded;
 pub mod gguf;
@@ -32,6 +33,8 @@ pub mod prompt;
 pub mod raw_result;
 pub mod reason;
 pub mod record;
+#[cfg(test)]
+mod recorded_streams;
 pub mod request;
 pub mod response;
 pub mod search;

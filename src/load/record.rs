@@ -29,10 +29,16 @@ impl ChunkMark {
         }
     }
 
+    /// A number of [`ChunkMark::UNIT`] in milliseconds.
+    #[must_use]
+    pub fn millis_of(units: u32) -> f64 {
+        f64::from(units) * 1e-4
+    }
+
     /// Time since the previous chunk, milliseconds.
     #[must_use]
     pub fn gap_ms(self) -> f64 {
-        f64::from(self.gap) * 1e-4
+        Self::millis_of(self.gap)
     }
 
     /// Time since the previous chunk.

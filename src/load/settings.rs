@@ -125,7 +125,17 @@ pub struct BenchmarkSettings {
     pub max_error_share: f64,
 }
 
+/// Keys of a chat request that the server's chat template writes into the prompt.
+const PROMPT_KEYS: [&str; 3] = ["tools", "functions", "documents"];
+
 impl BenchmarkSettings {
+    /// Whether requests have keys that the server adds to their prompts, so that only the server can count these.
+    #[must_use]
+    pub fn server_extends_prompts(&self) -> bool {
+        let keys = PROMPT_KEYS.iter().filter_map(|key| self.extra_body.get(*key)?.as_array());
+        keys.into_iter().any(|values| !values.is_empty())
+    }
+
     /// Settings for a server and a model, with the defaults of benchmark_serving.py for everything else.
     #[must_use]
     pub fn new(target: Target, model: &str, dataset: Dataset, num_prompts: NonZeroU32) -> Self {

@@ -27,15 +27,23 @@ impl Summary {
     #[must_use]
     pub fn of(values: &mut [f64], percentiles: &[f64]) -> Self {
         values.sort_unstable_by(f64::total_cmp);
-        let mean = mean(values);
+        Self::of_ranks(values.len(), |rank| values[rank], percentiles)
+    }
+
+    /// Summarises `number` values by the value of each rank: 0 is the smallest. The values may so be stored in another type.
+    pub(super) fn of_ranks(number: usize, value_at: impl Fn(usize) -> f64, percentiles: &[f64]) -> Self {
+        let mean = mean_of((0..number).map(&value_at), number);
         Self {
-            count: values.len(),
+            count: number,
             mean,
-            median: percentile_of_sorted(values, 50.0),
-            std: population_std(values, mean),
-            min: values.first().copied().unwrap_or(0.0),
-            max: values.last().copied().unwrap_or(0.0),
-            percentiles: percentiles.iter().map(|p| (*p, percentile_of_sorted(values, *p))).collect(),
+            median: percentile_of_ranks(number, &value_at, 50.0),
+            std: mean_of((0..number).map(|rank| (value_at(rank) - mean).powi(2)), number).sqrt(),
+            min: percentile_of_ranks(number, &value_at, 0.0),
+            max: percentile_of_ranks(number, &value_at, 100.0),
+            percentiles: percentiles
+                .iter()
+                .map(|p| (*p, percentile_of_ranks(number, &value_at, *p)))
+                .collect(),
         }
     }
 }
@@ -50,24 +58,24 @@ pub fn values_needed(p: f64) -> f64 {
 /// The arithmetic mean; 0 for an empty series.
 #[must_use]
 pub fn mean(values: &[f64]) -> f64 {
-    if values.is_empty() {
-        return 0.0;
-    }
-    values.iter().sum::<f64>() / count(values.len())
+    mean_of(values.iter().copied(), values.len())
 }
 
-fn population_std(values: &[f64], mean: f64) -> f64 {
-    if values.is_empty() {
+fn mean_of(values: impl Iterator<Item = f64>, number: usize) -> f64 {
+    if number == 0 {
         return 0.0;
     }
-    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    (squares / count(values.len())).sqrt()
+    values.sum::<f64>() / count(number)
 }
 
 /// The `p`-th percentile (0 to 100) of ascending values, with numpy's default method `linear`; 0 for an empty series.
 #[must_use]
 pub fn percentile_of_sorted(sorted: &[f64], p: f64) -> f64 {
-    let Some(last) = sorted.len().checked_sub(1) else {
+    percentile_of_ranks(sorted.len(), |rank| sorted[rank], p)
+}
+
+fn percentile_of_ranks(number: usize, value_at: impl Fn(usize) -> f64, p: f64) -> f64 {
+    let Some(last) = number.checked_sub(1) else {
         return 0.0;
     };
     let rank = (p / 100.0).clamp(0.0, 1.0) * count(last);
@@ -78,8 +86,8 @@ pub fn percentile_of_sorted(sorted: &[f64], p: f64) -> f64 {
         reason = "a rank within the slice is a small whole number"
     )]
     let index = (below as usize).min(last);
-    let low = sorted[index];
-    let high = sorted[(index + 1).min(last)];
+    let low = value_at(index);
+    let high = value_at((index + 1).min(last));
     low + (high - low) * (rank - below)
 }
 

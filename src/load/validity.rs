@@ -83,12 +83,12 @@ impl Doubt {
                  use a server that honours ignore_eos, or omit --ignore-eos if the model may end its answers"
             }
             Self::WrongInputLengths => {
-                "the server counts other prompt lengths than were made: it has another tokenizer; \
+                "the server counts other prompt lengths than were made: it has another tokenizer, or a chat template that adds much; \
                  set --tokenizer to the server's, or send --prompt-token-ids"
             }
             Self::UnstreamedTokens => {
-                "the server counts tokens that it does not stream, such as hidden reasoning: TTFT includes their time, \
-                 and TPOT and ITL are of the streamed tokens alone; have the server stream its reasoning"
+                "the server counts tokens that it does not stream, such as hidden reasoning or the beginning of a tool call: \
+                 TTFT includes their time, TPOT is of the tokens after the first chunk; have the server stream its reasoning"
             }
             Self::NotStreamed => {
                 "answers came as a whole, so there is no TTFT, TPOT or ITL; \

@@ -45,20 +45,27 @@ pub(super) fn sample_during<T>(
     })
 }
 
-/// Samples one server until the other end of the channel is dropped.
+/// Samples one server until the other end of the channel is dropped, and once more after it: without that sample the counters of a load
+/// that is shorter than the interval would not be known.
 fn sample(server: &ServerUnderTest, interval: Duration, is_running: &Receiver<()>, stop: &Cancellation) -> Vec<EngineSample> {
     let start = Instant::now();
     let mut samples = Vec::new();
     loop {
-        let seconds = start.elapsed().as_secs_f64();
-        let page = server.metrics_page(stop);
-        samples.extend(page.as_deref().and_then(|page| engine_metrics::read(page, seconds)));
+        samples.extend(sample_once(server, start, stop));
         if samples.len() > MOST_SAMPLES {
             samples = samples.into_iter().step_by(2).collect();
         }
         match is_running.recv_timeout(interval) {
             Err(RecvTimeoutError::Timeout) => {}
-            Ok(()) | Err(RecvTimeoutError::Disconnected) => return samples,
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => {
+                samples.extend(sample_once(server, start, stop).map(EngineSample::without_gauges));
+                return samples;
+            }
         }
     }
+}
+
+fn sample_once(server: &ServerUnderTest, start: Instant, stop: &Cancellation) -> Option<EngineSample> {
+    let seconds = start.elapsed().as_secs_f64();
+    engine_metrics::read(&server.metrics_page(stop)?, seconds)
 }

@@ -85,6 +85,11 @@ impl Measured {
     #[must_use]
     pub fn new(settings: BenchmarkSettings, mut run: Run, tokenizer: Option<&Tokenizer>, inexact_prompts: u32) -> Self {
         run.records.sort_unstable_by_key(|record| record.index);
+        if settings.server_extends_prompts() {
+            for record in &mut run.records {
+                record.prompt_tokens = record.reported_prompt_tokens.unwrap_or(record.prompt_tokens);
+            }
+        }
         let metrics = Metrics::with_folded(&run.records, run.folded.as_deref(), tokenizer);
         let doubts = validity::doubts(&settings, &run, &metrics);
         Self {
