@@ -41,11 +41,11 @@ fn is_word(key: &str) -> bool {
 
 /// The short names of all workloads; `None` where one has no short name and so cannot be asked for.
 fn lengths(points: &[&PointKey]) -> Option<BTreeSet<&'static str>> {
-    let of = |point: &&PointKey| match &point.curve.workload {
+    let names = points.iter().map(|point| match &point.curve.workload {
         Workload::FixedSeqLen(lengths) => lengths.short_name(),
         Workload::AgenticCoding => None,
-    };
-    points.iter().map(of).collect()
+    });
+    names.collect()
 }
 
 fn joined<T: ToString>(values: &BTreeSet<T>) -> String {

@@ -51,21 +51,20 @@ impl LevelChange {
     /// The changes of a point, metric by metric, oldest first.
     #[must_use]
     pub fn of(key: &PointKey, levels: &[MetricLevels]) -> Vec<Self> {
-        let of_metric = |found: &MetricLevels| {
-            let metric = found.metric;
+        let mut changes = Vec::new();
+        for found in levels {
             let newest = found.levels.last().copied();
-            let pairs = found.levels.windows(2).filter_map(move |pair| {
+            changes.extend(found.levels.windows(2).filter_map(|pair| {
                 Some(Self {
                     key: key.clone(),
-                    metric,
+                    metric: found.metric,
                     before: *pair.first()?,
                     after: *pair.last()?,
                     newest: newest?,
                 })
-            });
-            pairs.collect::<Vec<_>>()
-        };
-        levels.iter().flat_map(of_metric).collect()
+            }));
+        }
+        changes
     }
 
     #[must_use]
@@ -169,8 +168,8 @@ impl ChangeThread {
 #[must_use]
 pub fn change_threads(mut changes: Vec<LevelChange>) -> Vec<ChangeThread> {
     changes.sort_by(|left, right| {
-        let place = |change: &LevelChange| (change.after.from_ms, change.before.to_ms);
-        place(left).cmp(&place(right)).then_with(|| left.key.cmp(&right.key))
+        let interval = |change: &LevelChange| (change.after.from_ms, change.before.to_ms);
+        interval(left).cmp(&interval(right)).then_with(|| left.key.cmp(&right.key))
     });
     let mut threads: Vec<ChangeThread> = Vec::new();
     for change in changes {

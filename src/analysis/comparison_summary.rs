@@ -127,8 +127,12 @@ fn groups(comparison: &Comparison) -> Vec<GroupSummary> {
 }
 
 fn group(by: &'static str, name: String, points: &[&PointComparison]) -> GroupSummary {
-    let of = |verdict: Verdict| points.iter().filter(|point| point.verdict == verdict).count();
-    let (better, worse, failed) = (of(Verdict::Better), of(Verdict::Worse), of(Verdict::Failed));
+    let with_verdict = |verdict: Verdict| points.iter().filter(|point| point.verdict == verdict).count();
+    let (better, worse, failed) = (
+        with_verdict(Verdict::Better),
+        with_verdict(Verdict::Worse),
+        with_verdict(Verdict::Failed),
+    );
     let decided = better + worse + failed;
     let changes = points.iter().filter_map(|point| point.change(Metric::ThroughputPerGpu));
     let logarithms: Vec<f64> = changes
@@ -141,7 +145,7 @@ fn group(by: &'static str, name: String, points: &[&PointComparison]) -> GroupSu
         pairs: points.iter().filter(|point| !point.changes.is_empty()).count(),
         better,
         worse,
-        undecided: of(Verdict::Same) + of(Verdict::Unsure),
+        undecided: with_verdict(Verdict::Same) + with_verdict(Verdict::Unsure),
         failed,
         win_rate: (decided > 0).then(|| count(better) / count(decided)),
         throughput: (!logarithms.is_empty()).then(|| (logarithms.iter().sum::<f64>() / count(logarithms.len())).exp_m1()),
@@ -150,7 +154,6 @@ fn group(by: &'static str, name: String, points: &[&PointComparison]) -> GroupSu
 
 fn sentences(comparison: &Comparison, metrics: &[MetricSummary]) -> Vec<String> {
     let (base, head) = (short_name(&comparison.base), short_name(&comparison.head));
-    let of = |verdict: Verdict| comparison.count(verdict);
     let pairs = comparison.points.iter().filter(|point| !point.changes.is_empty()).count();
     let mut sentences = vec![if pairs == 0 {
         format!("{head} and {base} have no point in common.")
@@ -158,17 +161,17 @@ fn sentences(comparison: &Comparison, metrics: &[MetricSummary]) -> Vec<String> 
         format!(
             "Of {} that {head} and {base} have in common, {} are better, {} are worse, {} are uncertain and {} are the same.",
             counted(pairs, "point"),
-            of(Verdict::Better),
-            of(Verdict::Worse),
-            of(Verdict::Unsure),
-            of(Verdict::Same)
+            comparison.count(Verdict::Better),
+            comparison.count(Verdict::Worse),
+            comparison.count(Verdict::Unsure),
+            comparison.count(Verdict::Same)
         )
     }];
     sentences.extend(metrics.iter().map(sentence));
-    if of(Verdict::Failed) > 0 {
+    if comparison.count(Verdict::Failed) > 0 {
         sentences.push(format!(
             "{} that {base} measured failed in {head}.",
-            counted(of(Verdict::Failed), "point")
+            counted(comparison.count(Verdict::Failed), "point")
         ));
     }
     sentences

@@ -30,15 +30,15 @@ pub struct DifferenceGroup {
 #[must_use]
 pub fn configuration(point: &Point) -> BTreeMap<String, String> {
     let mut settings = BTreeMap::new();
-    let mut put = |name: &str, value: Option<&str>| {
+    let mut set = |name: &str, value: Option<&str>| {
         if let Some(value) = value.filter(|value| !value.is_empty()) {
             settings.insert(name.to_owned(), value.to_owned());
         }
     };
     let gpus = point.gpus.to_string();
-    put("image", point.image.as_deref());
-    put("model", point.model.as_deref());
-    put("gpus", Some(&gpus));
+    set("image", point.image.as_deref());
+    set("model", point.model.as_deref());
+    set("gpus", Some(&gpus));
     let Some(provenance) = &point.provenance else {
         flatten("layout", &serde_json::json!(point.layout), &mut settings);
         return settings;
@@ -53,7 +53,7 @@ pub fn configuration(point: &Point) -> BTreeMap<String, String> {
         ("load generator", &provenance.producer),
         ("load generator version", &provenance.producer_version),
     ] {
-        put(name, value.as_deref());
+        set(name, value.as_deref());
     }
     for (name, value) in arguments(provenance.runtime_args.as_deref().unwrap_or_default()) {
         settings.insert(format!("argument {name}"), value);

@@ -41,12 +41,13 @@ impl State {
     /// An old entry was changed or removed, nothing was added, or the added text is not a valid entry.
     pub fn additions_since(&self, base: &Self) -> Result<Vec<LocatedEntry>, ChangelogError> {
         let mut added = or_none(diff::additions(&base.log, &self.log))?;
-        let of = |state: &Self, path: &str| state.fragments.iter().find(|fragment| fragment.path == path).cloned();
-        for fragment in base.fragments.iter().filter(|fragment| of(self, &fragment.path).is_none()) {
+        for fragment in base.fragments.iter().filter(|fragment| self.fragment(&fragment.path).is_none()) {
             take_folded(&mut added, fragment)?;
         }
         for fragment in &self.fragments {
-            let before = of(base, &fragment.path).map_or_else(|| SourceFile::new("", ""), |before| before.source);
+            let before = base
+                .fragment(&fragment.path)
+                .map_or_else(|| SourceFile::new("", ""), |before| Arc::clone(&before.source));
             added.extend(or_none(diff::additions(&before, &fragment.source))?);
         }
         if added.is_empty() {
@@ -55,6 +56,10 @@ impl State {
             });
         }
         Ok(added)
+    }
+
+    fn fragment(&self, path: &str) -> Option<&Fragment> {
+        self.fragments.iter().find(|fragment| fragment.path == path)
     }
 }
 

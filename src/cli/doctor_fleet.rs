@@ -69,13 +69,13 @@ fn table(fleet: &RunnerFleet) -> String {
 }
 
 fn summary(fleet: &RunnerFleet) -> String {
-    let of = |state| fleet.runners.iter().filter(|runner| runner.state == state).count();
+    let count = |state| fleet.runners.iter().filter(|runner| runner.state == state).count();
     format!(
         "{} runners: {} idle, {} busy, {} offline; {} labels of configs without an online runner",
         fleet.runners.len(),
-        of("idle"),
-        of("busy"),
-        of("offline"),
+        count("idle"),
+        count("busy"),
+        count("offline"),
         fleet.without_runner.len()
     )
 }

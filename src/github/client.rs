@@ -68,10 +68,12 @@ impl ClientSettings {
     /// # Errors
     /// [`GithubError::NoToken`].
     pub fn from_environment(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, GithubError> {
-        let set = |name| lookup(name).filter(|value| !value.is_empty());
-        let token = set("GITHUB_TOKEN").or_else(|| set("GH_TOKEN")).ok_or(GithubError::NoToken)?;
+        let variable = |name| lookup(name).filter(|value| !value.is_empty());
+        let token = variable("GITHUB_TOKEN")
+            .or_else(|| variable("GH_TOKEN"))
+            .ok_or(GithubError::NoToken)?;
         Ok(Self {
-            api_url: set("GITHUB_API_URL").unwrap_or_else(|| "https://api.github.com".to_owned()),
+            api_url: variable("GITHUB_API_URL").unwrap_or_else(|| "https://api.github.com".to_owned()),
             token: Secret::new(token),
             retry: RetryPolicy::default(),
         })

@@ -28,8 +28,8 @@ pub(super) fn pull_request_of_event(text: &str) -> Result<Option<u64>, EventErro
     ];
     let of_event = pointers.into_iter().flatten().find_map(Value::as_u64);
     // workflow_dispatch of a fork's approved commit: only who has write access sets inputs.
-    let of_input = || event.pointer("/inputs/pull-request")?.as_str()?.parse().ok();
-    Ok(of_event.or_else(of_input))
+    let dispatched = || event.pointer("/inputs/pull-request")?.as_str()?.parse().ok();
+    Ok(of_event.or_else(dispatched))
 }
 
 /// The head commit of an event's pull request, for which `GITHUB_SHA` names a merge; `None` for events with the right commit in

@@ -108,13 +108,13 @@ fn sparkline(picture: &mut Pixmap, line: &[(f64, f64)]) {
     let [left, top, right, bottom] = CHART;
     let (from, to) = range(line.iter().map(|(time, _)| *time));
     let (low, high) = range(line.iter().map(|(_, value)| *value));
-    let place = |(time, value): &(f64, f64)| {
+    let pixel = |(time, value): &(f64, f64)| {
         let x = left + part(*time, from, to) * (right - left);
         (x, bottom - part(*value, low, high) * (bottom - top))
     };
     let mut builder = PathBuilder::new();
     for (at, value) in line.iter().enumerate() {
-        let (x, y) = place(value);
+        let (x, y) = pixel(value);
         if at == 0 { builder.move_to(x, y) } else { builder.line_to(x, y) }
     }
     let stroke = Stroke {
@@ -126,7 +126,7 @@ fn sparkline(picture: &mut Pixmap, line: &[(f64, f64)]) {
     if let Some(path) = builder.finish() {
         picture.stroke_path(&path, &paint(LINE), &stroke, Transform::identity(), None);
     }
-    let (x, y) = place(last);
+    let (x, y) = pixel(last);
     if let Some(dot) = PathBuilder::from_circle(x, y, 9.0) {
         picture.fill_path(&dot, &paint(LINE), FillRule::Winding, Transform::identity(), None);
     }

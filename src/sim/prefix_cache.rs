@@ -18,14 +18,14 @@ pub fn blocks(prompts: &[Value]) -> Vec<u64> {
     let mut hasher = DefaultHasher::new();
     let mut tokens = 0_u32;
     let mut found = Vec::new();
-    let mut take = |hasher: &mut DefaultHasher| {
+    let mut end_token = |hasher: &mut DefaultHasher| {
         tokens += 1;
         if tokens.is_multiple_of(BLOCK) {
             found.push(hasher.finish());
         }
     };
     for prompt in prompts {
-        hash(prompt, &mut hasher, &mut take);
+        hash(prompt, &mut hasher, &mut end_token);
     }
     found
 }

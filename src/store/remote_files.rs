@@ -216,8 +216,8 @@ impl RemoteFile {
 
 /// `$XDG_CACHE_HOME/imax/objects/DIGEST/NAME`, else in `~/.cache`. The endpoint is part of the digest: the same bucket elsewhere is another.
 fn copy_of(name: &str) -> Option<PathBuf> {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let cache = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")))?;
+    let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let cache = folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")))?;
     let endpoint = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"].iter().find_map(|name| variable(name));
     let digest = Digest::of(format!("{}\n{name}", endpoint.unwrap_or_default()).as_bytes()).to_string();
     let file = name.rsplit('/').next()?;

@@ -251,15 +251,15 @@ fn comparisons_with_a_verdict(statistic: fn(&[f64]) -> f64, factor: f64) -> usiz
 fn mean_of_a_distribution_with_two_modes_has_no_modes() {
     let mut random = Random::seeded(3);
     let runs: Vec<Vec<f64>> = (0..400).map(|_| bimodal_run(1.0, &mut random)).collect();
-    let between = |value: &f64| (0.25..0.75).contains(&((value.exp() - 5.7) / (8.0 - 5.7)));
-    let of = |statistic: fn(&[f64]) -> f64| -> Vec<f64> { runs.iter().map(|run| statistic(run)).collect() };
-    let (means, medians) = (of(mean), of(median));
+    let is_between_modes = |value: &f64| (0.25..0.75).contains(&((value.exp() - 5.7) / (8.0 - 5.7)));
+    let of_runs = |statistic: fn(&[f64]) -> f64| -> Vec<f64> { runs.iter().map(|run| statistic(run)).collect() };
+    let (means, medians) = (of_runs(mean), of_runs(median));
     assert!(
-        means.iter().filter(|value| between(value)).count() > 380,
+        means.iter().filter(|value| is_between_modes(value)).count() > 380,
         "means lie between the modes"
     );
     assert!(
-        medians.iter().filter(|value| between(value)).count() < 120,
+        medians.iter().filter(|value| is_between_modes(value)).count() < 120,
         "medians lie in either mode"
     );
     let alarms = comparisons_with_a_verdict(mean, 1.0);

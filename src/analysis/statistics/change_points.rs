@@ -42,13 +42,13 @@ pub fn change_points(values: &[f64], penalty: Penalty) -> Vec<usize> {
     }];
     for end in SHORTEST..=values.len() {
         starts.retain(|start| start.dropped_from > end);
-        let before = |start: &Start| best[start.at].0 + costs.segment(start.at, end);
-        let totals = starts.iter().map(|start| (before(start) + penalty.0, start.at));
+        let cost = |start: &Start| best[start.at].0 + costs.segment(start.at, end);
+        let totals = starts.iter().map(|start| (cost(start) + penalty.0, start.at));
         let Some(found) = totals.min_by(|left, right| left.0.total_cmp(&right.0)) else {
             continue;
         };
         for start in &mut starts {
-            if before(start) >= found.0 {
+            if cost(start) >= found.0 {
                 start.dropped_from = start.dropped_from.min(end + SHORTEST);
             }
         }
@@ -90,7 +90,7 @@ impl Costs {
     fn of(values: &[f64]) -> Self {
         // Relative to the first value: squares of large numbers would lose the differences to rounding.
         let origin = values.first().copied().unwrap_or(0.0);
-        let running = |value: &dyn Fn(f64) -> f64| {
+        let running_sums = |value: &dyn Fn(f64) -> f64| {
             let mut sum = 0.0;
             let sums = values.iter().map(|each| {
                 sum += value(each - origin);
@@ -99,8 +99,8 @@ impl Costs {
             std::iter::once(0.0).chain(sums).collect::<Vec<f64>>()
         };
         Self {
-            sums: running(&|value| value),
-            squares: running(&|value| value * value),
+            sums: running_sums(&|value| value),
+            squares: running_sums(&|value| value * value),
         }
     }
 

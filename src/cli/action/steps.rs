@@ -487,7 +487,7 @@ pub(super) mod tests {
 
     #[test]
     fn baseline_defaults_to_the_branch_of_the_event() {
-        let of = |given: &str, environment: &[(&str, &str)]| {
+        let arguments = |given: &str, environment: &[(&str, &str)]| {
             baseline(given, None, |name: &str| {
                 environment
                     .iter()
@@ -501,16 +501,16 @@ pub(super) mod tests {
             ("GITHUB_REF_NAME", "7/merge"),
             ("GITHUB_REF_TYPE", "branch"),
         ];
-        assert_eq!(of("", &pull_request), "--baseline branch:main --baseline-optional");
+        assert_eq!(arguments("", &pull_request), "--baseline branch:main --baseline-optional");
         let push = [
             ("GITHUB_BASE_REF", ""),
             ("GITHUB_REF_NAME", "release"),
             ("GITHUB_REF_TYPE", "branch"),
         ];
-        assert_eq!(of("", &push), "--baseline branch:release --baseline-optional");
-        assert_eq!(of("", &[("GITHUB_REF_NAME", "v1"), ("GITHUB_REF_TYPE", "tag")]), "");
-        assert_eq!(of("none", &push), "");
-        assert_eq!(of("history:h", &push), "--baseline history:h");
+        assert_eq!(arguments("", &push), "--baseline branch:release --baseline-optional");
+        assert_eq!(arguments("", &[("GITHUB_REF_NAME", "v1"), ("GITHUB_REF_TYPE", "tag")]), "");
+        assert_eq!(arguments("none", &push), "");
+        assert_eq!(arguments("history:h", &push), "--baseline history:h");
         let with_history = |given| baseline(given, Some("branch"), |_| None).join(" ");
         assert_eq!(with_history(""), "--baseline history:branch --baseline-optional");
         assert_eq!(with_history("branch:main"), "--baseline branch:main --history branch");

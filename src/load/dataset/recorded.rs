@@ -135,19 +135,19 @@ fn turns_of(messages: Vec<Said>) -> Result<Vec<RecordedTurn>, String> {
     let mut turns: Vec<RecordedTurn> = Vec::new();
     let (mut said, mut pause) = (Vec::new(), Duration::ZERO);
     for (message, number) in messages.into_iter().zip(1_usize..) {
-        let place = |problem: String| format!("message {number}: {problem}");
-        let text = message.text().map_err(place)?;
+        let with_place = |problem: String| format!("message {number}: {problem}");
+        let text = message.text().map_err(with_place)?;
         match (message.role.listener(), turns.last_mut()) {
             (Some(role), last) => {
                 hear(&mut said, role, text, last.is_none());
                 pause += Duration::from_millis(message.pause_ms.unwrap_or(0));
             }
-            (None, None) if said.is_empty() => return Err(place("the session begins with an answer".to_owned())),
+            (None, None) if said.is_empty() => return Err(with_place("the session begins with an answer".to_owned())),
             // Two assistant messages in a row: some recorders split an answer.
             (None, Some(turn)) if said.is_empty() => turn.goes_on(&text, message.output_tokens),
             (None, _) => {
                 if said.iter().all(|message| message.text.trim().is_empty()) {
-                    return Err(place("no message before this answer".to_owned()));
+                    return Err(with_place("no message before this answer".to_owned()));
                 }
                 turns.push(RecordedTurn {
                     said: std::mem::take(&mut said),

@@ -24,11 +24,13 @@ struct Readings([(Vec<Reading>, Vec<Reading>); Metric::COMPARED.len()]);
 impl Readings {
     /// The means, unless some runs have only a median: a change of the statistic would look like a change of the level.
     fn levels(&self, series: usize) -> Vec<MetricLevels> {
-        let of_metric = |(metric, (means, medians)): (Metric, &(Vec<Reading>, Vec<Reading>))| MetricLevels {
-            metric,
-            levels: levels(if means.len() < medians.len() { medians } else { means }, series),
-        };
-        let all = Metric::COMPARED.into_iter().zip(&self.0).map(of_metric);
+        let all = Metric::COMPARED
+            .into_iter()
+            .zip(&self.0)
+            .map(|(metric, (means, medians))| MetricLevels {
+                metric,
+                levels: levels(if means.len() < medians.len() { medians } else { means }, series),
+            });
         all.filter(|found| !found.levels.is_empty()).collect()
     }
 }

@@ -100,9 +100,9 @@ impl NvmlProcess {
 
     /// Includes nvidia-smi's samples if that has taken over.
     pub(in crate::fleet::telemetry) fn sampled_until(&self) -> Option<f64> {
-        let said = |lines| crate::system::untrusted::read_text(&self.out.join(lines)).unwrap_or_default();
-        let mut seen = samples(&said(LINES));
-        seen.extend(nvidia_smi::samples(&said(nvidia_smi::LINES)));
+        let lines = |file| crate::system::untrusted::read_text(&self.out.join(file)).unwrap_or_default();
+        let mut seen = samples(&lines(LINES));
+        seen.extend(nvidia_smi::samples(&lines(nvidia_smi::LINES)));
         sampled_until(&seen)
     }
 
