@@ -17,7 +17,22 @@ pub struct Home<'a> {
     pub environment: Vec<(&'static str, String)>,
 }
 
-impl Home<'_> {
+impl<'a> Home<'a> {
+    /// An empty history beside this one; itself for 0.
+    pub fn another(&self, number: u64) -> Home<'a> {
+        let address = match (number, self.address.strip_suffix(".db")) {
+            (0, _) => self.address.clone(),
+            (_, Some(name)) => format!("{name}{number}.db"),
+            (_, None) if self.address.starts_with("postgres://") => crate::postgres::another_database(&self.address, number),
+            (_, None) => format!("{}-{number}", self.address),
+        };
+        Home {
+            fixture: self.fixture,
+            address,
+            environment: self.environment.clone(),
+        }
+    }
+
     pub fn imax(&self, arguments: &[&str]) -> Ended {
         let environment: Vec<(&str, &str)> = self.environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
         self.fixture.imax(arguments, &environment)
@@ -94,6 +109,7 @@ macro_rules! behaviours {
 
 behaviours!(
     behaviour::same_content_is_no_change_and_other_content_a_revision,
+    behaviour::table_of_a_run_says_how_power_was_measured,
     behaviour::earlier_state_is_read_byte_for_byte,
     behaviour::attempts_of_a_workflow_run_are_runs_of_their_own,
     behaviour::jobs_and_distributions_are_kept,

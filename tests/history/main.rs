@@ -21,6 +21,7 @@ mod behaviour;
 mod branch;
 mod branch_damage;
 mod bucket;
+mod cloud_storage;
 mod damage;
 mod engines;
 mod foreign;

@@ -81,16 +81,27 @@ impl Server {
 
     /// An empty database; its address.
     pub fn database(&self, name: &str) -> String {
-        // PostgreSQL cuts longer names.
-        let name: String = name.chars().take(60).collect();
-        let created = command(&self.programs, "createdb")
-            .args(["--username=imax", "--host"])
-            .arg(self.folder.path())
-            .arg(&name)
-            .finish();
-        assert!(created.status.success(), "{}", String::from_utf8_lossy(&created.stderr));
-        format!("postgres://imax@localhost/{name}?host={}", self.folder.path().display())
+        database_at(&self.programs, self.folder.path(), name)
     }
+}
+
+/// An empty database of the server of another one.
+pub fn another_database(address: &str, number: u64) -> String {
+    let (url, folder) = address.split_once("?host=").unwrap();
+    let (_, name) = url.rsplit_once('/').unwrap();
+    database_at(&programs(), Path::new(folder), &format!("n{number}_{name}"))
+}
+
+fn database_at(programs: &Path, folder: &Path, name: &str) -> String {
+    // PostgreSQL cuts longer names.
+    let name: String = name.chars().take(60).collect();
+    let created = command(programs, "createdb")
+        .args(["--username=imax", "--host"])
+        .arg(folder)
+        .arg(&name)
+        .finish();
+    assert!(created.status.success(), "{}", String::from_utf8_lossy(&created.stderr));
+    format!("postgres://imax@localhost/{name}?host={}", folder.display())
 }
 
 impl Drop for Server {
