@@ -75,19 +75,43 @@ impl Address {
     pub(super) fn error(&self, source: sqlx::Error) -> DatabaseError {
         let place = self.to_string();
         let code = source.as_database_error().and_then(|error| error.code());
+        if matches!(self, Self::Postgres(_)) {
+            return postgres_error(place, source);
+        }
         // SQLite's result codes: https://sqlite.org/rescode.html; the low byte of an extended code is the primary one.
-        let primary = match self {
-            Self::Sqlite(_) => code.as_deref().and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff),
-            Self::Postgres(_) => None,
-        };
+        let primary = code.as_deref().and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff);
         match primary {
             Some(5 | 6) => DatabaseError::Locked(place),
+            Some(8) => DatabaseError::ReadOnly(place),
+            // A full disk is this error where the file beside the database that readers share has no room.
+            Some(10) => DatabaseError::Disk {
+                place,
+                reason: source.to_string(),
+            },
             Some(11) => DatabaseError::Damaged(place),
             Some(13) => DatabaseError::Full(place),
+            Some(14) => DatabaseError::Unopened(place),
             Some(26) => DatabaseError::NotSqlite(place),
             Some(_) | None => DatabaseError::Sql { place, source },
         }
     }
+}
+
+/// By its SQLSTATE (<https://www.postgresql.org/docs/current/errcodes-appendix.html>), or because the connection broke.
+fn postgres_error(place: String, source: sqlx::Error) -> DatabaseError {
+    let code = source.as_database_error().and_then(|error| error.code()).unwrap_or_default();
+    let is_broken = matches!(source, sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::WorkerCrashed);
+    let remedy = match code.as_ref() {
+        "53100" => return DatabaseError::Full(place),
+        "55P03" => return DatabaseError::Locked(place),
+        "3D000" => "create it with createdb, or name another database",
+        code if code.starts_with("28") => "PGUSER, PGPASSWORD and ~/.pgpass say who connects",
+        code if is_broken || code.starts_with("08") || code.starts_with("57P") => {
+            "check that the server runs, and that host and port are its own, then try again; a change is stored as a whole or not at all"
+        }
+        _ => return DatabaseError::Sql { place, source },
+    };
+    DatabaseError::Server { place, source, remedy }
 }
 
 impl fmt::Display for Address {

@@ -258,7 +258,14 @@ impl ExitOf for DatabaseError {
             | Self::Newer { .. }
             | Self::Older { .. }
             | Self::Row { .. } => Exit::InvalidInput,
-            Self::Locked(_) | Self::Full(_) | Self::Migrate { .. } | Self::Sql { .. } => Exit::Infrastructure,
+            Self::Locked(_)
+            | Self::Full(_)
+            | Self::Unopened(_)
+            | Self::ReadOnly(_)
+            | Self::Disk { .. }
+            | Self::Server { .. }
+            | Self::Migrate { .. }
+            | Self::Sql { .. } => Exit::Infrastructure,
         }
     }
 }
