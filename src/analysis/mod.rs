@@ -48,15 +48,16 @@ pub use evals::{EvalChange, EvalKey, EvalScore, eval_changes};
 pub use group_series::{GroupPoint, GroupRun, GroupValue, Reading as GroupReading, at_interactivity, geometric_means};
 pub use history::{
     COMMUNITY, Cell, ColumnKind, DEFAULT_PROJECT, EvalRow, GivenVerdict, History, HistoryError, HistoryRun, INTERVAL_COLUMNS, JobSummary,
-    METRIC_COLUMNS, NamedRun, PhaseTime, PointColumns, PointDistributions, PointRow, Quarantined, RecordRow, ReportedVerdicts, RowError,
-    RunContext, RunHeader, RunIdentity, RunKind, RunRecord, RunRows, RunsFileError, Sketch, TableWriter, TimeSlice, merge_revisions,
-    read_history, read_prices, read_run, run_of_rows, runs_of_parquet, runs_to_parquet, slices, value_columns, verdicts_of_report,
+    METRIC_COLUMNS, NamedRun, PhaseTime, PlannedRow, PointColumns, PointDistributions, PointRow, Quarantined, RecordRow, ReportedVerdicts,
+    RowError, RunContext, RunHeader, RunIdentity, RunKind, RunPlan, RunRecord, RunRows, RunsFileError, Sketch, TableWriter, TimeSlice,
+    merge_revisions, read_history, read_prices, read_run, run_of_rows, runs_of_parquet, runs_to_parquet, slices, value_columns,
+    verdicts_of_report,
 };
 pub use levels::{LEVEL_METHOD, Level, MetricLevels, Reading, levels};
 pub use mlperf::{DerivedResult, derived_results};
 pub use operations::{JobGroup, JobOfRun, by_day as jobs_by_day, by_machine as jobs_by_machine, by_run as jobs_by_run};
 pub use raw_pairs::pair_raw_points;
-pub use run::{Assembly, Found, Origin, Problem, Run, assemble};
+pub use run::{Assembly, Found, HardwareStats, Origin, Problem, Run, assemble};
 pub use run_document::{RunDocument, RunDocumentError};
 pub use run_point::RunPoint;
 pub use selection::{FieldFilter, Filter, Grouping, PointField, is_selected, select};

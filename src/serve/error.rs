@@ -85,6 +85,10 @@ impl From<DatabaseError> for ApiError {
             | DatabaseError::Older { .. }
             | DatabaseError::Full(_)
             | DatabaseError::Damaged(_)
+            | DatabaseError::Unopened(_)
+            | DatabaseError::ReadOnly(_)
+            | DatabaseError::Disk { .. }
+            | DatabaseError::Server { .. }
             | DatabaseError::Migrate { .. }
             | DatabaseError::Sql { .. }
             | DatabaseError::Row { .. }) => Self::Database(error),

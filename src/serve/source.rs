@@ -22,6 +22,8 @@ pub(super) struct Served {
     pub generation: Option<Generation>,
     /// The files of a history that is a folder.
     pub files: FolderFiles,
+    /// The history itself where its runs are in files that are fetched by their names.
+    pub remote: Option<HistoryHome>,
     /// The database that writes go to; `None` for files.
     pub writes_to: Option<Address>,
     /// The files of a database of this process; removed with it.
@@ -63,6 +65,7 @@ impl Source {
             tag: String::new(),
             generation: None,
             files: FolderFiles::default(),
+            remote: None,
             writes_to: None,
             _scratch: Some(folder),
         };
@@ -106,6 +109,7 @@ async fn open(home: &HistoryHome, connections: usize, query_time: Duration, befo
             tag: String::new(),
             generation: Some(Generation::new(address.clone(), query_time)),
             files: FolderFiles::default(),
+            remote: None,
             writes_to: Some(address.clone()),
             _scratch: None,
         });
@@ -131,6 +135,7 @@ async fn open(home: &HistoryHome, connections: usize, query_time: Duration, befo
         tag: tag.chars().take(16).collect(),
         generation: None,
         files,
+        remote: home.has_run_files().then(|| home.clone()),
         writes_to: None,
         _scratch: scratch,
     })

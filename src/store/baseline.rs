@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
-use super::collect::PLAN;
+use super::gather::PLAN_FILE;
 use super::gather::{GatherError, RUN_FILE, gather, load_run};
 use super::history::{HistoryHome, HistoryHomeError, HistoryReadError};
 use crate::analysis::{History, HistoryError, HistoryRun, Run};
@@ -193,7 +193,7 @@ async fn measures_branch(
         .await?
         .with_all()?;
     // A workflow without a plan measures the commit that it runs on.
-    let Ok(plan) = untrusted::read_text(&folder.join(PLAN)) else {
+    let Ok(plan) = untrusted::read_text(&folder.join(PLAN_FILE)) else {
         return Ok(true);
     };
     let planned = serde_json::from_str::<PlanHead>(&plan)

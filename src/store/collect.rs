@@ -7,16 +7,13 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
-use super::gather::{Gathered, RESULTS_FILE, RUN_FILE, Unreadable, compat_eval_sets};
+use super::gather::{Gathered, PLAN_FILE, RESULTS_FILE, RUN_FILE, Unreadable, compat_eval_sets};
 use super::history::{self, HistoryFolderError};
 use crate::analysis::{HistoryError, HistoryRun, Run, RunDocument};
 use crate::github::{Client, DownloadError, Downloaded, RepositoryName, download_run};
 use crate::result::{self, Dialect, EvalSort, Json, JsonError, Object};
 use crate::store::artifacts::{self, ArtifactError};
 use crate::system::files::{self, FileError};
-
-/// The plan as `imax action` uploads it.
-pub(super) const PLAN: &str = "imax-plan/plan.json";
 
 /// Which artifacts of a workflow run are downloaded.
 #[derive(Debug)]
@@ -62,7 +59,7 @@ pub(crate) async fn download(
         globs.is_empty() || globs.is_match(name)
     })
     .await?;
-    let plan = Some(folder.join(PLAN)).filter(|plan| plan.is_file());
+    let plan = Some(folder.join(PLAN_FILE)).filter(|plan| plan.is_file());
     // The plan names the points of an artifact that was refused; without it they would be missing from every count.
     let downloaded = if plan.is_some() || request.has_plan {
         downloaded

@@ -59,6 +59,31 @@ pub fn same_content_is_no_change_and_other_content_a_revision(home: &Home) {
     home.verify();
 }
 
+pub fn table_of_a_run_says_how_power_was_measured(home: &Home) {
+    for conc in [4, 8, 16] {
+        home.fixture.measured(&format!("run/{conc}"), &row(conc), 4000.0);
+    }
+    for (conc, power) in [
+        (4, json!({ "source": "imax", "kind": "sampled-and-counted", "scope": "gpus" })),
+        (8, json!({ "source": "recipe", "kind": "sampled", "scope": "gpus" })),
+    ] {
+        let mut document = home.fixture.json(&format!("run/{conc}/agg_raw.json"));
+        document["avg_power_w"] = json!(600.0);
+        document["imax"]["provenance"] = json!({ "imax_version": "1.0.0", "power": power });
+        home.fixture.write(&format!("run/{conc}/agg_raw.json"), &document.to_string());
+    }
+    publish(home, "run", "77", "1", DAY);
+    let table = home.output(&["history", "show", "1", "--history", &home.address]);
+    let cells = |words: &str| {
+        let line = table.lines().find(|line| line.contains(words)).unwrap_or_else(|| panic!("{table}"));
+        let cells = line.split(['│', '┆']).map(str::trim).filter(|cell| !cell.is_empty());
+        cells.take(4).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(cells("power measured by"), ["power measured by", "kind", "scope", "points"]);
+    assert_eq!(cells("sampled-and-counted"), ["imax", "sampled-and-counted", "gpus", "1"]);
+    assert_eq!(cells("recipe"), ["recipe", "sampled", "gpus", "1"]);
+}
+
 pub fn earlier_state_is_read_byte_for_byte(home: &Home) {
     home.fixture.measured("run/4", &row(4), 4000.0);
     publish(home, "run", "77", "1", DAY);

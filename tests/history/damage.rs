@@ -40,6 +40,25 @@ fn verify(fixture: &Fixture) -> (i32, Vec<String>) {
     )
 }
 
+/// SQLite says of a folder what it says of a file that may not be opened.
+#[test]
+fn file_that_cannot_be_opened_is_told_what_it_lacks() {
+    let fixture = Fixture::new();
+    fs::create_dir(fixture.path("history.db")).unwrap();
+    for line in [
+        &["history", "list", "--history", "history.db"][..],
+        &["import", ten_nights().to_str().unwrap(), "--to", "history.db"],
+    ] {
+        let ended = fixture.imax(line, &[]);
+        assert_eq!(ended.code, 4, "{line:?}: {}", ended.stderr);
+        assert!(
+            ended.stderr.contains("history.db: cannot open the file") && ended.stderr.contains("change its permissions"),
+            "{}",
+            ended.stderr
+        );
+    }
+}
+
 #[test]
 fn verify_names_what_was_changed() {
     for (change, words) in [
@@ -145,7 +164,7 @@ fn what_is_not_a_history_is_refused_and_not_changed() {
         refused(
             &fixture.imax(&command, &[]),
             3,
-            "history.db has schema version 99, this imax knows up to 10",
+            "history.db has schema version 99, this imax knows up to 11",
         );
     }
 }
@@ -157,14 +176,14 @@ fn history_of_an_older_version_is_upgraded_by_a_writer() {
     sql(
         &fixture,
         "history.db",
-        "DROP TABLE submission; DROP TABLE changelog_curve; DROP TABLE price; DROP TABLE run_record; DROP TABLE idempotency; DROP TABLE audit; DROP TABLE token; DROP TABLE level; DROP TABLE annotation; DROP TABLE published_result; DROP INDEX curve_model; DROP INDEX curve_latest_run; DROP INDEX point_of_run; \
+        "DROP INDEX point_source; DROP TABLE delivery; DROP TABLE watch_state; DROP TABLE submission; DROP TABLE changelog_curve; DROP TABLE price; DROP TABLE run_record; DROP TABLE idempotency; DROP TABLE audit; DROP TABLE token; DROP TABLE level; DROP TABLE annotation; DROP TABLE published_result; DROP INDEX curve_model; DROP INDEX curve_latest_run; DROP INDEX point_of_run; \
          DELETE FROM _sqlx_migrations WHERE version > 1",
     );
     let before = fs::read(fixture.path("history.db")).unwrap();
     refused(
         &fixture.imax(&["history", "list", "--history", "history.db"], &[]),
         3,
-        "history.db has schema version 1, expected 10; a command that writes, such as imax publish, upgrades it",
+        "history.db has schema version 1, expected 11; a command that writes, such as imax publish, upgrades it",
     );
     assert_eq!(fs::read(fixture.path("history.db")).unwrap(), before, "a reader changes nothing");
     let nights = ten_nights();

@@ -94,6 +94,16 @@ fn branch_answers_as_its_runs_in_a_database() {
         assert_eq!(branch.json(&path), database.json(&path), "{path}");
     }
     assert_eq!(branch.json("/api/v1/points?fields=conc")["data"].as_array().unwrap().len(), 2);
+    let digest = branch.json("/api/v1/runs/2")["files"][0].as_str().unwrap().to_owned();
+    let file = branch.json(&format!("/api/v1/files/{digest}"));
+    let path = file["content"].as_str().unwrap();
+    let content = branch.get(path);
+    assert_eq!(content.status, 200, "{file}");
+    assert!(content.json()["schema"].as_str().unwrap().starts_with("imax-history/"), "{file}");
+    assert_eq!(
+        github.state().git.bytes("imax-history", file["name"].as_str().unwrap()),
+        content.body
+    );
     let refused = branch.send("POST", "/api/v1/ingest", &[], b"{}");
     assert_eq!(refused.status, 403, "{}", refused.text());
 }

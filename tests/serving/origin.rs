@@ -46,6 +46,56 @@ fn run_has_plan_jobs_verdicts_and_files() {
     assert!(run["sources"][0]["content"].is_null(), "a database keeps no contents");
 }
 
+/// What was planned and left no trace among the artifacts is in no point.
+#[test]
+fn plan_that_was_published_with_a_run_is_served() {
+    let fixture = Fixture::new();
+    let mut several = row(4);
+    several["conc"] = json!([4, 8, 16]);
+    several["run-eval"] = json!(true);
+    let mut evaluated = row(32);
+    evaluated["eval-only"] = json!(true);
+    evaluated["run-eval"] = json!(true);
+    let plan = json!({ "search-space": { "single_node": { "1k1k": [several, evaluated] } } });
+    fixture.write("raw/imax-plan/plan.json", &plan.to_string());
+    fixture.measured("raw/4", &row(4), 4000.0);
+    let collected = fixture.imax(&["collect", "raw", "--plan", "raw/imax-plan/plan.json", "--out", "collected"], &[]);
+    assert_eq!(collected.code, 0, "{}", collected.stderr);
+    for (folder, date) in [("raw", "2026-10-01T05:00:00Z"), ("collected", "2026-10-02T05:00:00Z")] {
+        publish(&fixture, folder, date, &[]);
+    }
+    let served = Served::start(fixture.path("history.db").to_str().unwrap(), &[]);
+    for number in [1, 2] {
+        let run = served.json(&format!("/api/v1/runs/{number}"));
+        let curve = &run["plan"][0];
+        assert_eq!(
+            (run["plan"].as_array().unwrap().len(), &curve["concurrencies"], &curve["measured"]),
+            (1, &json!([4, 8, 16]), &json!([4])),
+            "{run}"
+        );
+        let planned: Vec<(&Value, &Value, &Value)> = run["planned"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| (&row["name"], &row["concurrencies"], &row["evaluated"]))
+            .collect();
+        let name = json!("demo_1k1k");
+        let expected = [(&name, &json!([4, 8, 16]), &json!([16])), (&name, &json!([]), &json!([32]))];
+        assert_eq!(planned, expected, "{run}");
+    }
+    let failures = |run: &str| served.json(run)["failures"].as_array().unwrap().len();
+    assert_eq!(
+        (failures("/api/v1/runs/1"), failures("/api/v1/runs/2")),
+        (0, 2),
+        "collect names what is missing"
+    );
+
+    // A plan of another form keeps no run out.
+    fixture.write("raw/imax-plan/plan.json", "{");
+    publish(&fixture, "raw", "2026-10-03T05:00:00Z", &[]);
+    assert!(served.json("/api/v1/runs/3")["planned"].is_null());
+}
+
 #[test]
 fn point_tells_its_revisions_and_who_stored_them() {
     let fixture = Fixture::new();
@@ -151,7 +201,9 @@ fn content_of_a_database_is_not_kept() {
     let refused = served.get(&format!("/api/v1/files/{source}/content"));
     assert_eq!(refused.status, 404);
     assert!(
-        refused.text().contains("histories in folders keep their files"),
+        refused
+            .text()
+            .contains("histories in folders, branches and object storage keep their files"),
         "{}",
         refused.text()
     );

@@ -365,8 +365,8 @@ export interface paths {
         };
         /**
          * A file that rows were read from
-         * @description Points name it as their `source`. `content` is the path of its content where the history is a folder, else null: other histories keep name,
-         *     size and digest alone.
+         * @description Points name it as their `source`. `content` is the path of its content where the history is a folder, a branch or object storage, else null:
+         *     databases keep name, size and digest alone.
          */
         get: operations["file"];
         put?: never;
@@ -386,7 +386,8 @@ export interface paths {
         };
         /**
          * The content of a file
-         * @description Of histories that are folders: their files, and the files of a folder of artifacts.
+         * @description Of histories that are folders: their files, and the files of a folder of artifacts. Of a branch or object storage: the files that runs are in,
+         *     fetched from there.
          */
         get: operations["content"];
         put?: never;
@@ -723,7 +724,8 @@ export interface paths {
         };
         /**
          * A run with its plan, jobs, verdicts and files
-         * @description `plan` is what was to be measured: of each curve the concurrencies, those that were measured, and the jobs. `jobs` tell where their time went,
+         * @description `plan` is what was to be measured: of each curve the concurrencies, those that were measured, and the jobs. `planned` has the rows of the plan
+         *     that was published with the run, and is null without one; `plan` is of the run's points then. `jobs` tell where their time went,
          *     `verdicts` are those that were given when the run was compared. `problems` has the contradictions between plan and results, `failures` the
          *     points without numbers, `files` the digests of what was read and `sources` what is known of these files. Other formats than JSON have the
          *     failures. With `as_of`, plan, results and failures are those of that time.

@@ -19,7 +19,8 @@ pub use context::{COMMUNITY, RunContext, RunKind};
 pub use documents::{Quarantined, read_history, read_prices, read_run};
 pub use parquet::{Cell, ColumnKind, NamedRun, RunsFileError, TableWriter, runs_of_parquet, runs_to_parquet};
 pub use records::{
-    GivenVerdict, JobSummary, PhaseTime, PointDistributions, ReportedVerdicts, RunRecord, TimeSlice, slices, verdicts_of_report,
+    GivenVerdict, JobSummary, PhaseTime, PlannedRow, PointDistributions, ReportedVerdicts, RunPlan, RunRecord, TimeSlice, slices,
+    verdicts_of_report,
 };
 pub use revisions::merge_revisions;
 pub use rows::{

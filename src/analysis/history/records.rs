@@ -17,6 +17,29 @@ pub enum RunRecord {
     Verdict(GivenVerdict),
     /// An entry of the changelog that the run measured.
     Changelog(MeasuredChange),
+    /// What it was to measure.
+    Plan(RunPlan),
+}
+
+/// What a run was to measure, as the plan file says that it followed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunPlan {
+    /// In the order of the file.
+    pub rows: Vec<PlannedRow>,
+}
+
+/// A row of a plan, which one job carries out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedRow {
+    /// Of the experiment.
+    pub name: String,
+    pub curve: CurveKey,
+    /// To be measured, in this order; none for a row that is evaluated alone.
+    pub concurrencies: Vec<u32>,
+    /// At which the answers are evaluated.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evaluated: Vec<u32>,
+    pub image: String,
 }
 
 /// A job, as far as its `job.json` says.
@@ -113,7 +136,7 @@ pub struct TimeSlice {
 
 impl RunRecord {
     /// The words for kinds of records, as tables and files have them.
-    pub const KINDS: [&str; 4] = ["job", "distributions", "verdict", "changelog"];
+    pub const KINDS: [&str; 5] = ["job", "distributions", "verdict", "changelog", "plan"];
 
     #[must_use]
     pub fn kind(&self) -> &'static str {
@@ -122,6 +145,7 @@ impl RunRecord {
             Self::Distributions(_) => "distributions",
             Self::Verdict(_) => "verdict",
             Self::Changelog(_) => "changelog",
+            Self::Plan(_) => "plan",
         }
     }
 
@@ -135,6 +159,8 @@ impl RunRecord {
             Self::Changelog(change) => json!({
                 "changelog": change.config_keys, "description": change.description, "pr_link": change.pr_link,
             }),
+            // A run has one.
+            Self::Plan(_) => json!({ "plan": null }),
         };
         Digest::of_json(key)
     }
@@ -149,7 +175,7 @@ impl RunRecord {
     #[must_use]
     pub fn point(&self) -> Option<&PointKey> {
         match self {
-            Self::Job(_) | Self::Changelog(_) => None,
+            Self::Job(_) | Self::Changelog(_) | Self::Plan(_) => None,
             Self::Distributions(found) => Some(&found.point),
             Self::Verdict(given) => Some(&given.comparison.point),
         }

@@ -47,12 +47,14 @@ pub(super) async fn run(args: RecordsArgs) -> Result<Exit, Failure> {
     let mut distributions = Vec::new();
     let mut verdicts = Vec::new();
     let mut changelog = Vec::new();
+    let mut plan = None;
     for record in &run.run.records {
         match record {
             RunRecord::Job(job) => jobs.push(job),
             RunRecord::Distributions(found) if is_selected(&found.point, &filters) => distributions.push(found),
             RunRecord::Verdict(given) if is_selected(&given.comparison.point, &filters) => verdicts.push(given),
             RunRecord::Changelog(change) => changelog.push(change),
+            RunRecord::Plan(planned) => plan = Some(planned),
             RunRecord::Distributions(_) | RunRecord::Verdict(_) => {}
         }
     }
@@ -61,7 +63,7 @@ pub(super) async fn run(args: RecordsArgs) -> Result<Exit, Failure> {
     if json {
         let distributions: Vec<Value> = distributions.into_iter().map(json_of).collect();
         output::emit_json(&json!({
-            "jobs": jobs, "distributions": distributions, "verdicts": verdicts, "changelog": changelog,
+            "jobs": jobs, "distributions": distributions, "verdicts": verdicts, "changelog": changelog, "plan": plan,
         }))?;
     } else if jobs.is_empty() && distributions.is_empty() && verdicts.is_empty() {
         output::emit("no records\n")?;

@@ -143,9 +143,9 @@ async fn point_of(app: &App, run: i64, key: &PointKey, as_of: AsOf) -> Result<Po
     let mut reader = app.reader().await?;
     let summary = reader.runs(&filter).await?.into_iter().next();
     let summary = summary.ok_or_else(|| ApiError::NotFound(format!("there is no run {run}")))?;
-    let points = reader.points_of_run(&summary).await?;
+    let point = reader.point_of_run(&summary, key).await?;
     reader.give_back();
-    points.into_iter().find(|point| point.key == *key).ok_or_else(missing)
+    point.ok_or_else(missing)
 }
 
 fn distributions(found: &PointDistributions) -> Vec<Value> {

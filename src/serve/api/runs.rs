@@ -1,6 +1,6 @@
 //! `/runs` and one of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::extract::Path;
@@ -9,11 +9,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::IntoParams;
 
-use super::files::{content_path, digest_of, files_of_folder};
+use super::files::{digest_of, files_of_folder, source_row};
 use super::projects::StateParams;
-use crate::analysis::{JobSummary, Run};
-use crate::model::{Concurrency, CurveKey};
-use crate::result::Point;
+use crate::analysis::{JobSummary, RunPlan};
+use crate::model::CurveKey;
 use crate::serve::answer;
 use crate::serve::app::App;
 use crate::serve::error::ApiError;
@@ -21,7 +20,7 @@ use crate::serve::form::{Form, Nothing, flag, number};
 use crate::serve::format::Format;
 use crate::serve::openapi::ObjectList;
 use crate::serve::selection_params::{run_number, state, time};
-use crate::store::database::RunFilter;
+use crate::store::database::{FailedPoint, RunFilter, RunOutline};
 
 /// Which runs.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -107,7 +106,8 @@ fn place(cursor: &str) -> Result<(i64, i64), ApiError> {
 
 /// A run with its plan, jobs, verdicts and files
 ///
-/// `plan` is what was to be measured: of each curve the concurrencies, those that were measured, and the jobs. `jobs` tell where their time went,
+/// `plan` is what was to be measured: of each curve the concurrencies, those that were measured, and the jobs. `planned` has the rows of the plan
+/// that was published with the run, and is null without one; `plan` is of the run's points then. `jobs` tell where their time went,
 /// `verdicts` are those that were given when the run was compared. `problems` has the contradictions between plan and results, `failures` the
 /// points without numbers, `files` the digests of what was read and `sources` what is known of these files. Other formats than JSON have the
 /// failures. With `as_of`, plan, results and failures are those of that time.
@@ -133,7 +133,8 @@ pub(in crate::serve) async fn run(
         reader.give_back();
         return Err(ApiError::NotFound(format!("there is no run {id}")));
     };
-    let run = reader.run_results(&summary).await?;
+    let outline = reader.run_outline(&summary).await?;
+    let planned = reader.run_plan(&summary).await?;
     let (jobs, verdicts) = (reader.run_jobs(id).await?, reader.run_verdicts(id).await?);
     let files = reader.files_of_run(id).await?;
     let mut sources = files_of_folder(&served);
@@ -145,26 +146,21 @@ pub(in crate::serve) async fn run(
     {
         let digest = digest_of(&digest)?;
         if let Some(file) = reader.source_file(&digest).await? {
-            let mut file = json!(file);
-            file["content"] = json!(content_path(&served, &digest));
-            sources.push(file);
+            sources.push(source_row(&served, &digest, json!(file)));
         }
     }
     reader.give_back();
-    let failures: Vec<Value> = run
-        .run
-        .failures()
-        .map(|(point, failure)| json!({ "point": point.key.to_string(), "key": point.key, "class": failure.class, "reason": failure.reason }))
-        .collect();
+    let failures: Vec<Value> = outline.failures.iter().map(failure).collect();
     let document = json!({
         "run": summary,
-        "context": run.context,
-        "plan": plan(&run.run, &jobs),
+        "context": outline.run.context,
+        "plan": plan(&outline, planned.as_ref(), &jobs),
+        "planned": planned.map(|planned| planned.rows),
         "jobs": jobs,
         "verdicts": verdicts,
-        "problems": run.run.problems,
-        "evals": run.run.evals,
-        "stats": run.run.stats(),
+        "problems": outline.run.run.problems,
+        "evals": outline.run.run.evals,
+        "stats": outline.stats(),
         "failures": failures,
         "files": files,
         "sources": sources,
@@ -172,24 +168,46 @@ pub(in crate::serve) async fn run(
     answer::document(format, &document, "failures")
 }
 
-/// What was to be measured. A planned point without a result is a failed one, so that the points of a run are its plan.
-fn plan(run: &Run, jobs: &[JobSummary]) -> Vec<Value> {
-    let mut curves: BTreeMap<&CurveKey, Vec<&Point>> = BTreeMap::new();
-    for point in &run.points {
-        curves.entry(&point.key.curve).or_default().push(point);
+fn failure(failed: &FailedPoint) -> Value {
+    let FailedPoint { key, class, reason } = failed;
+    json!({ "point": key.to_string(), "key": key, "class": class, "reason": reason })
+}
+
+/// What was to be measured of a curve.
+#[derive(Default)]
+struct PlannedCurve {
+    concurrencies: BTreeSet<u32>,
+    measured: Vec<u32>,
+    jobs: Vec<String>,
+}
+
+/// What was to be measured: by the plan that was kept, and by the points: a planned point without a result is a failed one, and a part of the run
+/// may have been measured by another plan.
+fn plan(outline: &RunOutline, planned: Option<&RunPlan>, jobs: &[JobSummary]) -> Vec<Value> {
+    let mut curves: BTreeMap<&CurveKey, PlannedCurve> = BTreeMap::new();
+    for (curve, points) in &outline.curves {
+        let of_curve = curves.entry(curve).or_default();
+        of_curve.concurrencies.extend(points.iter().map(|(conc, _)| conc.get()));
+        let measured = points.iter().filter(|(_, is_measured)| *is_measured);
+        of_curve.measured.extend(measured.map(|(conc, _)| conc.get()));
     }
-    let row = |(curve, points): (&CurveKey, Vec<&Point>)| {
-        let concurrencies: Vec<Concurrency> = points.iter().map(|point| point.key.conc).collect();
-        let measured = points.iter().filter(|point| point.measurement().is_some());
-        let measured: Vec<Concurrency> = measured.map(|point| point.key.conc).collect();
-        let jobs = jobs.iter().filter(|job| job.curve == *curve);
-        json!({
-            "curve": curve.to_string(),
-            "key": curve,
-            "concurrencies": concurrencies,
-            "measured": measured,
-            "jobs": jobs.map(|job| &job.job_id).collect::<Vec<_>>(),
-        })
+    for row in planned.iter().flat_map(|planned| &planned.rows) {
+        if !row.concurrencies.is_empty() {
+            curves.entry(&row.curve).or_default().concurrencies.extend(&row.concurrencies);
+        }
+    }
+    for job in jobs {
+        if let Some(of_curve) = curves.get_mut(&job.curve) {
+            of_curve.jobs.push(job.job_id.clone());
+        }
+    }
+    let row = |(curve, of_curve): (&CurveKey, PlannedCurve)| {
+        let PlannedCurve {
+            concurrencies,
+            measured,
+            jobs,
+        } = of_curve;
+        json!({ "curve": curve.to_string(), "key": curve, "concurrencies": concurrencies, "measured": measured, "jobs": jobs })
     };
     curves.into_iter().map(row).collect()
 }

@@ -102,6 +102,7 @@ impl StoredRun {
         Self {
             name: placed.name.clone(),
             run: placed.run.run.clone(),
+            source: None,
         }
     }
 }

@@ -9,6 +9,7 @@ use super::layout::{BranchFile, Class, MonthFiles, RunFile};
 use super::{Branch, BranchError};
 use crate::analysis::{History, HistoryRun, NamedRun, merge_revisions, runs_of_parquet};
 use crate::github::{self, Tip};
+use crate::store::database::Source;
 use crate::store::run_files::{KeptPrices, Retractions, RunFileName, ScratchDatabase, ScratchError};
 use crate::store::work::Work;
 
@@ -20,6 +21,8 @@ const CONCURRENT: usize = 8;
 pub(super) struct StoredRun {
     pub name: RunFileName,
     pub run: HistoryRun,
+    /// The file that it is in; `None` for a run that is to be written.
+    pub source: Option<Source>,
 }
 
 /// Why a branch cannot be read as a database.
@@ -90,11 +93,8 @@ impl Branch {
         for files in listing.months.values() {
             let mut found = self.all_of(files).await?;
             sort(&mut found);
-            let named = found.into_iter().map(|stored| NamedRun {
-                name: stored.name.to_string(),
-                run: stored.run,
-            });
-            database.add(named.collect()).await?;
+            let with_source = found.into_iter().filter_map(|stored| Some((stored.run, stored.source?)));
+            database.add_files(with_source.collect()).await?;
         }
         // The tree is that of the time, and so is its file.
         database.retract(self.retractions(&listing).await?.at(i64::MAX)).await?;
@@ -200,7 +200,9 @@ impl Branch {
 
     pub(super) async fn read_run(&self, run: &RunFile) -> Result<StoredRun, BranchError> {
         let path = &run.file.path;
-        let text = String::from_utf8(self.bytes(&run.file).await?).map_err(|_| BranchError::Text { path: path.clone() })?;
+        let bytes = self.bytes(&run.file).await?;
+        let source = Source::of(path, &bytes);
+        let text = String::from_utf8(bytes).map_err(|_| BranchError::Text { path: path.clone() })?;
         let parsed = HistoryRun::parse(&text).map_err(|source| BranchError::Run {
             path: path.clone(),
             source,
@@ -208,21 +210,42 @@ impl Branch {
         Ok(StoredRun {
             name: run.name.clone(),
             run: parsed,
+            source: Some(source),
         })
     }
 
     pub(super) async fn read_pack(&self, pack: &BranchFile) -> Result<Vec<StoredRun>, BranchError> {
         let path = &pack.path;
         let bytes = self.bytes(pack).await?;
+        let source = Source::of(path, &bytes);
         let runs = runs_of_parquet(bytes.into()).map_err(|source| BranchError::Pack {
             path: path.clone(),
             source,
         })?;
         let named = runs.into_iter().map(|NamedRun { name, run }| match name.parse() {
-            Ok(name) => Ok(StoredRun { name, run }),
+            Ok(name) => Ok(StoredRun {
+                name,
+                run,
+                source: Some(source.clone()),
+            }),
             Err(_) => Err(BranchError::PackedName { path: path.clone(), name }),
         });
         named.collect()
+    }
+
+    /// The content of a file of runs; `None` where the branch does not have it any more, because its runs were packed.
+    ///
+    /// # Errors
+    /// [`BranchError`].
+    pub(crate) async fn run_file(&self, path: &str) -> Result<Option<Vec<u8>>, BranchError> {
+        let tip = self.tip().await?;
+        let listing = self.listing(tip.as_ref()).await?;
+        let loose = listing.loose().map(|run| &run.file);
+        let packs = listing.months.values().flat_map(|files| &files.packs);
+        match loose.chain(packs).find(|file| file.path == path) {
+            Some(file) => Ok(Some(self.bytes(file).await?)),
+            None => Ok(None),
+        }
     }
 
     async fn bytes(&self, file: &BranchFile) -> Result<Vec<u8>, BranchError> {

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::segment::{FOLDER, Segment};
 use crate::analysis::RunKind;
+use crate::model::Digest;
+use crate::store::database::Source;
 use crate::store::run_files::{KeptPrices, Retractions, RunFileName};
 
 /// The manifest's file.
@@ -134,6 +136,16 @@ pub(super) fn named(entries: &[Entry]) -> Vec<NamedEntry> {
 }
 
 impl Entry {
+    /// The file as the source of the run's rows. What was read has the digest that the manifest names.
+    pub(super) fn source(&self) -> Source {
+        let named = hex::decode(&self.sha256).ok().and_then(|bytes| Digest::from_slice(&bytes));
+        Source {
+            name: self.file.clone(),
+            bytes: self.bytes,
+            digest: named.unwrap_or_else(|| Digest::of(self.sha256.as_bytes())),
+        }
+    }
+
     /// The name of the run; `None` for a path that imax does not give.
     pub(super) fn name(&self) -> Option<RunFileName> {
         let (path, extension) = self.file.rsplit_once('.')?;

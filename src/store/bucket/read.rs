@@ -11,7 +11,7 @@ use object_store::{ObjectStore as _, UpdateVersion};
 use super::manifest::{Entry, FOLDERS, MANIFEST, MAX_FILE, MAX_MANIFEST, Manifest, NamedEntry, named};
 use super::segment::{self, MAX_SEGMENT, Segment};
 use super::{Bucket, BucketError};
-use crate::analysis::{History, HistoryRun, NamedRun, RunKind, merge_revisions, runs_of_parquet};
+use crate::analysis::{History, HistoryRun, RunKind, merge_revisions, runs_of_parquet};
 use crate::model::Digest;
 use crate::store::run_files::{NewRun, RunFileName, ScratchDatabase};
 use crate::store::work::Work;
@@ -132,11 +132,9 @@ impl Bucket {
         named.retain(|named| named.entry.added_ms <= until);
         let mut database = ScratchDatabase::create().await?;
         for chunk in named.chunks(CHUNK) {
-            let runs = self.runs(chunk).await?.into_iter().map(|(name, run)| NamedRun {
-                name: name.to_string(),
-                run,
-            });
-            database.add(runs.collect()).await?;
+            let runs = self.runs(chunk).await?.into_iter().map(|(_, run)| run);
+            let sources = chunk.iter().map(|named| named.entry.source());
+            database.add_files(runs.zip(sources).collect()).await?;
         }
         database.retract(manifest.retractions.at(until)).await?;
         database.add_prices(&manifest.prices.at(until)).await?;
@@ -191,6 +189,14 @@ impl Bucket {
             found,
             expected: name.to_string(),
         })
+    }
+
+    /// The content of a file of runs; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`BucketError`], for a larger file as well.
+    pub(crate) async fn run_file(&self, file: &str, limit: u64) -> Result<Option<Bytes>, BucketError> {
+        Ok(self.object(file, limit).await?.map(|(bytes, _)| bytes))
     }
 
     async fn bytes(&self, entry: &Entry) -> Result<Bytes, BucketError> {

@@ -28,6 +28,16 @@ pub(crate) struct Source {
     pub digest: Digest,
 }
 
+impl Source {
+    pub(crate) fn of(name: &str, content: &[u8]) -> Self {
+        Self {
+            name: name.to_owned(),
+            bytes: content.len() as u64,
+            digest: Digest::of(content),
+        }
+    }
+}
+
 /// An uncommitted ingest. Dropping it stores nothing.
 pub(crate) struct Ingest<'a> {
     pub(super) transaction: Transaction<'a, Any>,

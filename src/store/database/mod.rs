@@ -25,6 +25,7 @@ mod read;
 mod record_table;
 mod retract;
 mod run_facts;
+mod run_outline;
 mod run_table;
 mod schema;
 mod series;
@@ -53,6 +54,7 @@ pub(crate) use published_table::StoredPublished;
 pub(crate) use read::{AsOf, RunFilter, RunSummary};
 pub(crate) use retract::Retraction;
 pub(crate) use run_facts::RunHead;
+pub(crate) use run_outline::{FailedPoint, RunOutline};
 pub(crate) use series::{NewestCurve, PointSeries, SeriesFilter};
 pub(crate) use submission_table::{Decision, NewSubmission, Submission, SubmissionFilter, SubmissionState};
 pub(crate) use token_table::{KeptAnswer, NewAuditEntry, NewIdentity, NewToken, Scope, Token};
@@ -85,6 +87,21 @@ pub(crate) enum DatabaseError {
     Full(String),
     #[error("{0} is damaged; {RESTORE}")]
     Damaged(String),
+    #[error(
+        "{0}: cannot open the file, or {0}-wal and {0}-shm beside it, which readers need too; expected a folder that this user may write: change its \
+         permissions, or copy the file elsewhere"
+    )]
+    Unopened(String),
+    #[error("{0}: the file may not be written; make it and its folder writable for this user, or name another history")]
+    ReadOnly(String),
+    #[error("{place}: cannot read or write the file ({reason}); the disk is full or fails: free space, then try again")]
+    Disk { place: String, reason: String },
+    #[error("{place}: {source}; {remedy}")]
+    Server {
+        place: String,
+        source: sqlx::Error,
+        remedy: &'static str,
+    },
     #[error("{place} cannot be upgraded: {source}")]
     Migrate {
         place: String,

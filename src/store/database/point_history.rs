@@ -5,10 +5,11 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
 use super::point_selection::curve_key;
+use super::read::RunSummary;
 use super::record_table;
 use super::series::date;
 use super::{Database, DatabaseError};
-use crate::analysis::{GivenVerdict, JobSummary, PointDistributions, RunRecord};
+use crate::analysis::{GivenVerdict, JobSummary, PointDistributions, RunPlan, RunRecord};
 use crate::model::{Concurrency, Digest, PointKey};
 
 /// A point of a run, by the number of one of its revisions.
@@ -95,7 +96,7 @@ impl Database {
             .into_iter()
             .filter_map(|record| match record {
                 RunRecord::Job(job) => Some(job),
-                RunRecord::Distributions(_) | RunRecord::Verdict(_) | RunRecord::Changelog(_) => None,
+                RunRecord::Distributions(_) | RunRecord::Verdict(_) | RunRecord::Changelog(_) | RunRecord::Plan(_) => None,
             })
             .collect();
         jobs.sort_by(|left, right| (&left.started, &left.job_id).cmp(&(&right.started, &right.job_id)));
@@ -112,11 +113,32 @@ impl Database {
             .into_iter()
             .filter_map(|record| match record {
                 RunRecord::Verdict(given) => Some(given),
-                RunRecord::Job(_) | RunRecord::Distributions(_) | RunRecord::Changelog(_) => None,
+                RunRecord::Job(_) | RunRecord::Distributions(_) | RunRecord::Changelog(_) | RunRecord::Plan(_) => None,
             })
             .collect();
         verdicts.sort_by(|left, right| (&left.comparison.point, &left.base).cmp(&(&right.comparison.point, &right.base)));
         Ok(verdicts)
+    }
+
+    /// The plan that was kept with a run.
+    ///
+    /// # Errors
+    /// [`DatabaseError`].
+    pub(crate) async fn run_plan(&mut self, summary: &RunSummary) -> Result<Option<RunPlan>, DatabaseError> {
+        let statement = "SELECT document FROM run_record WHERE run_id = $1 AND kind = 'plan' AND valid_from <= $2 \
+             AND (valid_to IS NULL OR valid_to > $2)";
+        let row = sqlx::query(statement)
+            .bind(summary.id)
+            .bind(summary.change())
+            .fetch_optional(&mut self.connection)
+            .await;
+        let Some(row) = row.map_err(self.address.sql())? else {
+            return Ok(None);
+        };
+        match record_table::read(&row).map_err(|error| error.at(&self.address))? {
+            RunRecord::Plan(plan) => Ok(Some(plan)),
+            RunRecord::Job(_) | RunRecord::Distributions(_) | RunRecord::Verdict(_) | RunRecord::Changelog(_) => Ok(None),
+        }
     }
 
     async fn distributions(&mut self, run: i64, key: &PointKey) -> Result<Option<PointDistributions>, DatabaseError> {
@@ -131,7 +153,7 @@ impl Database {
         };
         match record_table::read(&row).map_err(|error| error.at(&self.address))? {
             RunRecord::Distributions(found) => Ok(Some(found)),
-            RunRecord::Job(_) | RunRecord::Verdict(_) | RunRecord::Changelog(_) => Ok(None),
+            RunRecord::Job(_) | RunRecord::Verdict(_) | RunRecord::Changelog(_) | RunRecord::Plan(_) => Ok(None),
         }
     }
 

@@ -257,7 +257,22 @@ pub(super) fn select_of_run() -> String {
 
 /// The points of a run with all their revisions. Argument: the run.
 pub(super) fn select_all_of_run() -> String {
-    format!("SELECT {} WHERE p.run_id = $1", columns_and_tables())
+    format!("SELECT {} FROM {TABLES_OF_RUN} AND p.run_id = $1", columns())
+}
+
+/// Points with their keys and curves, from the points on. SQLite keeps the order of a cross join; with statistics of a history of a million points
+/// it would begin with every curve, and read 1,800 points in 31 ms instead of 13.
+pub(super) const TABLES_OF_RUN: &str =
+    "point p CROSS JOIN point_key k CROSS JOIN curve c WHERE k.id = p.point_key_id AND c.id = k.curve_id";
+
+/// One point of a run as of a change. Arguments: the run, the change, the digest of the curve's key, the concurrency.
+pub(super) fn select_point_of_run() -> String {
+    format!(
+        "SELECT {} FROM curve c CROSS JOIN point_key k CROSS JOIN point p WHERE c.project_id = (SELECT r.project_id FROM run r WHERE r.id = $1) \
+         AND c.key_hash = $3 AND k.curve_id = c.id AND k.load = $4 AND p.run_id = $1 AND p.point_key_id = k.id \
+         AND p.valid_from <= $2 AND (p.valid_to IS NULL OR p.valid_to > $2)",
+        columns()
+    )
 }
 
 /// The points of a curve that hold and meet a condition. Argument: the curve, then those of the condition.
@@ -378,14 +393,18 @@ fn read_on_curve(row: &AnyRow, curve: CurveKey) -> Result<StoredPoint, PointRowE
 
 /// The key of a point on a curve.
 fn key(curve: CurveKey, load: i64) -> Result<PointKey, RowError> {
-    let conc = u32::try_from(load).ok().and_then(Concurrency::new);
     Ok(PointKey {
         curve,
-        conc: conc.ok_or_else(|| RowError::Value {
-            what: "the concurrency",
-            found: load.to_string(),
-            expected: "a number from 1 to 2^32 - 1",
-        })?,
+        conc: concurrency(load)?,
+    })
+}
+
+pub(super) fn concurrency(load: i64) -> Result<Concurrency, RowError> {
+    let conc = u32::try_from(load).ok().and_then(Concurrency::new);
+    conc.ok_or_else(|| RowError::Value {
+        what: "the concurrency",
+        found: load.to_string(),
+        expected: "a number from 1 to 2^32 - 1",
     })
 }
 

@@ -10,6 +10,7 @@ use super::point_table::{self, PointReader, PointRowError};
 use super::run_facts::{pull_request, run_url};
 use super::{Database, DatabaseError, eval_table, record_table};
 use crate::analysis::{History, HistoryRun, RunRecord, run_of_rows};
+use crate::model::PointKey;
 use crate::result::Point;
 
 /// Which state is read.
@@ -81,6 +82,18 @@ pub(crate) struct RunSummary {
     /// The change as of which the run is read.
     #[serde(skip)]
     change: i64,
+}
+
+impl RunSummary {
+    /// The run as JSON, without points and scores.
+    pub(super) fn document(&self) -> &str {
+        &self.document
+    }
+
+    /// The change as of which the run is read.
+    pub(super) fn change(&self) -> i64 {
+        self.change
+    }
 }
 
 /// A row or file that could not be interpreted.
@@ -197,22 +210,24 @@ impl Database {
         read.map_err(|error| error.at(&self.address))
     }
 
-    /// A run with its points and scores alone.
+    /// A point of a run, measured or failed.
     ///
     /// # Errors
     /// [`DatabaseError`].
-    pub(crate) async fn run_results(&mut self, summary: &RunSummary) -> Result<HistoryRun, DatabaseError> {
-        let read = self.read_run(summary, false).await;
-        read.map_err(|error| error.at(&self.address))
-    }
-
-    /// The points of a run, measured or failed.
-    ///
-    /// # Errors
-    /// [`DatabaseError`].
-    pub(crate) async fn points_of_run(&mut self, summary: &RunSummary) -> Result<Vec<Point>, DatabaseError> {
-        let read = self.read_run(summary, false).await;
-        Ok(read.map_err(|error| error.at(&self.address))?.run.points)
+    pub(crate) async fn point_of_run(&mut self, summary: &RunSummary, key: &PointKey) -> Result<Option<Point>, DatabaseError> {
+        // The text consists of constants.
+        let row = sqlx::query(sqlx::AssertSqlSafe(point_table::select_point_of_run()))
+            .bind(summary.id)
+            .bind(summary.change)
+            .bind(key.curve.identity().as_slice().to_vec())
+            .bind(i64::from(key.conc.get()))
+            .fetch_optional(&mut self.connection)
+            .await;
+        let Some(row) = row.map_err(self.address.sql())? else {
+            return Ok(None);
+        };
+        let read = point_table::read(&row);
+        Ok(Some(read.map_err(|error| error.at(&self.address))?.point))
     }
 
     async fn records(&mut self, summary: &RunSummary) -> Result<Vec<RunRecord>, PointRowError> {

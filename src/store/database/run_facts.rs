@@ -208,7 +208,7 @@ impl Database {
                 RunRecord::Distributions(distributions) => found.distributions = Some(distributions),
                 RunRecord::Job(job) if job.curve == point.curve && job.concurrencies.contains(&point.conc.get()) => found.jobs.push(job),
                 RunRecord::Verdict(given) if given.comparison.point == *point => found.verdicts.push(given),
-                RunRecord::Job(_) | RunRecord::Verdict(_) | RunRecord::Changelog(_) => {}
+                RunRecord::Job(_) | RunRecord::Verdict(_) | RunRecord::Changelog(_) | RunRecord::Plan(_) => {}
             }
         }
         Ok(found)

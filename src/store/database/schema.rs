@@ -12,7 +12,7 @@ const TABLE: &str = "_sqlx_migrations";
 const APPLICATION_ID: i64 = 0x696d_6178;
 
 /// The migrations of each engine, oldest first; a published one never changes, sqlx compares its checksum.
-const SQLITE: [(&str, &str); 10] = [
+const SQLITE: [(&str, &str); 11] = [
     ("history", include_str!("migrations/sqlite/0001_history.sql")),
     ("published result", include_str!("migrations/sqlite/0002_published_result.sql")),
     (
@@ -29,6 +29,7 @@ const SQLITE: [(&str, &str); 10] = [
     ),
     ("submissions", include_str!("migrations/sqlite/0009_submissions.sql")),
     ("watches", include_str!("migrations/sqlite/0010_watches.sql")),
+    ("point source", include_str!("migrations/sqlite/0011_point_source.sql")),
 ];
 const POSTGRES: [(&str, &str); SQLITE.len()] = [
     ("history", include_str!("migrations/postgres/0001_history.sql")),
@@ -47,6 +48,7 @@ const POSTGRES: [(&str, &str); SQLITE.len()] = [
     ),
     ("submissions", include_str!("migrations/postgres/0009_submissions.sql")),
     ("watches", include_str!("migrations/postgres/0010_watches.sql")),
+    ("point source", include_str!("migrations/postgres/0011_point_source.sql")),
 ];
 
 /// The newest version.

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::analysis::{self, Assembly, EvalScore, Problem, Run, RunDocument, RunDocumentError, RunRecord};
-use crate::model::{CurveKey, MeasuredChange, PointKey};
+use crate::model::{CurveKey, MeasuredChange, PointKey, with_causes};
 use crate::result::{AggError, Json, JsonError, Object, POINT_PART, RawPointError};
 use crate::store::artifacts::{self, ArtifactError};
 
@@ -25,6 +25,8 @@ pub(crate) use raw::run_of_measured;
 
 /// The file of a collected folder that contains the whole run.
 pub(crate) const RUN_FILE: &str = "run.json";
+/// The plan among downloaded artifacts, as `imax action` uploads it.
+pub(super) const PLAN_FILE: &str = "imax-plan/plan.json";
 /// The array of normalised documents.
 pub(crate) const RESULTS_FILE: &str = "agg_bmk.json";
 
@@ -87,7 +89,7 @@ pub(crate) enum GatherError {
 /// # Errors
 /// [`GatherError`] if the folder cannot be listed or the plan is invalid.
 pub(crate) fn gather(folder: &Path, plan: Option<&Path>) -> Result<Gathered, GatherError> {
-    let Planned { points, changes } = plan.map(read_plan).transpose()?.unwrap_or_default();
+    let Planned { points, changes, kept } = plan.map(read_plan).transpose()?.unwrap_or_default();
     let planned = plan.map(|_| points);
     let files = artifacts::json_files(folder).map_err(GatherError::Folder)?;
     let PointsIn {
@@ -109,6 +111,7 @@ pub(crate) fn gather(folder: &Path, plan: Option<&Path>) -> Result<Gathered, Gat
     assembly.run.problems.extend(problems);
     assembly.run.conditions = conditions;
     assembly.run.records = records;
+    assembly.run.records.extend(kept.map(RunRecord::Plan));
     let changes = changes.into_iter().filter_map(|change| measured_change(change, &assembly.run));
     let changes: Vec<RunRecord> = changes.collect();
     assembly.run.records.extend(changes);
@@ -151,11 +154,27 @@ fn load_folder(folder: &Path) -> Result<Run, GatherError> {
             return load_file(&path);
         }
     }
-    let run = gather(folder, None)?.assembly.run;
+    let mut run = gather(folder, None)?.assembly.run;
     if run.points.is_empty() && run.evals.is_empty() {
         return raw::run_of_folder(folder, run.problems);
     }
+    run.records.extend(plan_among(folder));
     Ok(run)
+}
+
+/// The plan among the artifacts of a workflow run, as a record: which points lack a result is for `imax collect --plan` to say.
+fn plan_among(folder: &Path) -> Option<RunRecord> {
+    let path = folder.join(PLAN_FILE);
+    if !path.is_file() {
+        return None;
+    }
+    match read_plan(&path) {
+        Ok(planned) => planned.kept.map(RunRecord::Plan),
+        Err(error) => {
+            tracing::warn!(error = with_causes(&error), "the plan is not kept with the run");
+            None
+        }
+    }
 }
 
 fn load_file(path: &Path) -> Result<Run, GatherError> {

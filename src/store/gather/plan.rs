@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::analysis::{PlannedRow, RunPlan};
 use crate::matrix::Row;
 use crate::model::{FailureClass, MeasuredChange};
 use crate::result::{Point, PointFailure};
@@ -50,6 +51,8 @@ pub(super) struct Planned {
     pub points: Vec<Point>,
     /// The entries of the changelog that it measures.
     pub changes: Vec<MeasuredChange>,
+    /// What a history keeps of it.
+    pub kept: Option<RunPlan>,
 }
 
 /// Reads a plan.
@@ -70,6 +73,7 @@ pub(super) fn read_plan(path: &Path) -> Result<Planned, PlanError> {
     Ok(Planned {
         points: to_measure.flat_map(missing_points).collect(),
         changes: changes_of(&plan),
+        kept: kept_plan(&rows),
     })
 }
 
@@ -77,6 +81,28 @@ pub(super) fn read_plan(path: &Path) -> Result<Planned, PlanError> {
 const MOST_CHANGES: usize = 1000;
 const MOST_CURVES: usize = 20_000;
 const LONGEST_TEXT: usize = 2000;
+
+/// The most rows of a plan that is kept. GitHub runs 256 jobs of a matrix; others have run up to thousands.
+const MOST_ROWS: usize = 20_000;
+
+/// The rows as a history keeps them; `None` for too many, because a part would pass for the whole.
+fn kept_plan(rows: &[Row]) -> Option<RunPlan> {
+    (!rows.is_empty() && rows.len() <= MOST_ROWS).then(|| RunPlan {
+        rows: rows.iter().map(planned_row).collect(),
+    })
+}
+
+fn planned_row(row: &Row) -> PlannedRow {
+    let to_measure = if row.is_evaluated_alone() { &[] } else { row.conc.as_slice() };
+    let evaluated = if row.is_evaluated() { row.eval_concurrencies() } else { Vec::new() };
+    PlannedRow {
+        name: shortened(&row.exp_name),
+        curve: row.curve_key(),
+        concurrencies: to_measure.iter().map(|conc| conc.get()).collect(),
+        evaluated: evaluated.iter().map(|conc| conc.get()).collect(),
+        image: row.image.as_str().to_owned(),
+    }
+}
 
 /// The entries of the changelog; those of another form are left out, because they explain results and decide nothing.
 fn changes_of(plan: &Value) -> Vec<MeasuredChange> {

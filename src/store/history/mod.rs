@@ -6,6 +6,7 @@ mod folder_files;
 mod open;
 mod prices;
 mod retract;
+mod run_file;
 
 use std::fmt;
 use std::path::PathBuf;

@@ -15,8 +15,7 @@ pub(crate) use retractions::{RetractionChange, RetractionStateError};
 pub(super) use retractions::{Retractions, RunRetraction};
 
 use super::database::{Access, Address, Database, DatabaseError, Incoming, Retraction, RunFilter, Source};
-use crate::analysis::{DatedPrice, HistoryRun, NamedRun, RowError, RunRows};
-use crate::model::Digest;
+use crate::analysis::{DatedPrice, HistoryRun, RowError, RunRows};
 
 /// A run that is to be stored.
 #[derive(Debug, Clone)]
@@ -66,22 +65,6 @@ impl ScratchDatabase {
         })
     }
 
-    /// Adds runs in their order, which is that of their numbers. Several runs may be of one file, so that their source is their name.
-    ///
-    /// # Errors
-    /// [`ScratchError`].
-    pub(crate) async fn add(&mut self, runs: Vec<NamedRun>) -> Result<(), ScratchError> {
-        let with_source = |named: NamedRun| {
-            let source = Source {
-                bytes: 0,
-                digest: Digest::of(named.name.as_bytes()),
-                name: named.name,
-            };
-            (named.run, source)
-        };
-        self.add_files(runs.into_iter().map(with_source).collect()).await
-    }
-
     /// Adds runs in their order, which is that of their numbers, with the files that they are in.
     ///
     /// # Errors
@@ -93,12 +76,6 @@ impl ScratchDatabase {
                 name: source.name.clone(),
                 source: error,
             })?;
-            let bytes = if source.bytes == 0 {
-                rows.header.document.len() as u64
-            } else {
-                source.bytes
-            };
-            let source = Source { bytes, ..source };
             ingest.add(&Incoming { rows, source }).await?;
         }
         Ok(ingest.commit().await?)

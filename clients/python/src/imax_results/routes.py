@@ -217,7 +217,7 @@ class Routes:
         """A file that rows were read from.
 
         Points name it as their `source`. `content` is the path of its content where the history is a
-        folder, else null: other histories keep name, size and digest alone.
+        folder, a branch or object storage, else null: databases keep name, size and digest alone.
         """
         return self._document(f"/api/v1/files/{segment(digest)}", {})
 
@@ -333,11 +333,12 @@ class Routes:
         """A run with its plan, jobs, verdicts and files.
 
         `plan` is what was to be measured: of each curve the concurrencies, those that were measured, and
-        the jobs. `jobs` tell where their time went, `verdicts` are those that were given when the run was
-        compared. `problems` has the contradictions between plan and results, `failures` the points without
-        numbers, `files` the digests of what was read and `sources` what is known of these files. Other
-        formats than JSON have the failures. With `as_of`, plan, results and failures are those of that
-        time.
+        the jobs. `planned` has the rows of the plan that was published with the run, and is null without
+        one; `plan` is of the run's points then. `jobs` tell where their time went, `verdicts` are those
+        that were given when the run was compared. `problems` has the contradictions between plan and
+        results, `failures` the points without numbers, `files` the digests of what was read and `sources`
+        what is known of these files. Other formats than JSON have the failures. With `as_of`, plan,
+        results and failures are those of that time.
         """
         return self._document(f"/api/v1/runs/{segment(run)}", query)
 
@@ -562,7 +563,7 @@ class AsyncRoutes:
         """A file that rows were read from.
 
         Points name it as their `source`. `content` is the path of its content where the history is a
-        folder, else null: other histories keep name, size and digest alone.
+        folder, a branch or object storage, else null: databases keep name, size and digest alone.
         """
         return await self._document(f"/api/v1/files/{segment(digest)}", {})
 
@@ -678,11 +679,12 @@ class AsyncRoutes:
         """A run with its plan, jobs, verdicts and files.
 
         `plan` is what was to be measured: of each curve the concurrencies, those that were measured, and
-        the jobs. `jobs` tell where their time went, `verdicts` are those that were given when the run was
-        compared. `problems` has the contradictions between plan and results, `failures` the points without
-        numbers, `files` the digests of what was read and `sources` what is known of these files. Other
-        formats than JSON have the failures. With `as_of`, plan, results and failures are those of that
-        time.
+        the jobs. `planned` has the rows of the plan that was published with the run, and is null without
+        one; `plan` is of the run's points then. `jobs` tell where their time went, `verdicts` are those
+        that were given when the run was compared. `problems` has the contradictions between plan and
+        results, `failures` the points without numbers, `files` the digests of what was read and `sources`
+        what is known of these files. Other formats than JSON have the failures. With `as_of`, plan,
+        results and failures are those of that time.
         """
         return await self._document(f"/api/v1/runs/{segment(run)}", query)
 
