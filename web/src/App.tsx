@@ -4,7 +4,7 @@ import { AddressCheck } from "./AddressCheck";
 import { go, onSameData, set, useAddress } from "./address";
 import { minute } from "./format";
 import { TokenForm } from "./TokenForm";
-import { PAGES } from "./pages/list";
+import { isElsewhere, PAGES } from "./pages/list";
 import { Share } from "./Share";
 import { DESCRIPTION, IS_SERVED } from "./source/source";
 
@@ -84,7 +84,10 @@ function NotFound({ path }: { path: string }) {
   return (
     <div class="content alone">
       <h1>Not found</h1>
-      <p class="empty">There is no page {path}.</p>
+      <p class="empty">
+        There is no page {path}
+        {isElsewhere(path) ? " in a report, which has one run: sites (imax publish --site) and imax serve have it" : ""}.
+      </p>
     </div>
   );
 }

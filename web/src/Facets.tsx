@@ -47,6 +47,7 @@ export function Facets({ points, choice, dimensions, single }: Props) {
                 </option>
               ))}
             </select>
+            {single.values.length > 0 && !single.values.some(({ value }) => value === single.chosen) && <span class="unknown">no point is of {single.chosen}</span>}
           </fieldset>
         )}
         {dimensions.map((dimension) => (

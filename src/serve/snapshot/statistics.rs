@@ -30,7 +30,9 @@ const WHOLE: [&str; 15] = [
     "/api/v1/operations",
 ];
 /// Lists that are answered for each branch.
-const OF_BRANCHES: [&str; 2] = ["/api/v1/facets", "/api/v1/changes"];
+const OF_BRANCHES: [&str; 3] = ["/api/v1/facets", "/api/v1/changes", "/api/v1/regressions"];
+/// Threads of a branch whose bisections are written, the newest first.
+const BISECTED: usize = 50;
 /// Interactivities at which frontiers are read: those that the pages offer.
 const INTERACTIVITIES: [&str; 8] = ["10", "20", "30", "50", "75", "100", "150", "200"];
 const TOKENS: [&str; 3] = ["total", "input", "output"];
@@ -105,6 +107,11 @@ pub(super) async fn write(
             answers.keep(route, &branch, &[]).await?;
         }
         answers.keep("/api/v1/frontier", &branch, &at).await?;
+        bisections(&mut answers, branch[0].1).await?;
+        // A row of them names all points of an annotation.
+        if points <= MOST_WHOLE {
+            answers.keep("/api/v1/annotated", &branch, &[]).await?;
+        }
         if branch[0].1 != "main" {
             cheapest(&mut answers, &branch).await?;
         }
@@ -129,6 +136,20 @@ pub(super) async fn write(
         }
     }
     Ok(answers.names)
+}
+
+/// What lies between the runs of each thread, as the page of regressions asks for it: without a branch for `main`.
+async fn bisections(answers: &mut Answers<'_>, branch: &str) -> Result<(), SnapshotError> {
+    let (threads, _) = answers.asker.page("/api/v1/regressions", &[("branch", branch)], None).await?;
+    for thread in threads.iter().take(BISECTED) {
+        let thread = ("thread", text(thread, "thread"));
+        let mut parameters = vec![thread];
+        if branch != "main" {
+            parameters.push(("branch", branch));
+        }
+        answers.keep("/api/v1/bisection", &parameters, &[]).await?;
+    }
+    Ok(())
 }
 
 /// What the page of costs asks for without objectives.

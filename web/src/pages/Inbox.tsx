@@ -7,6 +7,7 @@ import { count, day, number, percent, shortCommit } from "../format";
 import { metricById } from "../metrics";
 import { Card, Copyable, Ready, Select, TextField } from "../parts";
 import { postJson, Problem } from "../source/server";
+import { IS_SERVED } from "../source/source";
 import { token } from "../source/token";
 import { TokenInput } from "../TokenForm";
 import { imagesOf } from "./Explanation";
@@ -155,7 +156,7 @@ function ThreadView({ thread, onWritten }: { thread: Thread; onWritten: () => vo
         <Changes thread={thread} />
       </details>
       <Bisect thread={thread} />
-      {thread.state !== "fixed" && <Acknowledge thread={thread} onWritten={onWritten} />}
+      {thread.state !== "fixed" && <div data-served>{IS_SERVED ? <Acknowledge thread={thread} onWritten={onWritten} /> : <ReadOnly />}</div>}
     </article>
   );
 }
@@ -290,6 +291,14 @@ function BisectionView({ bisection }: { bisection: Bisection }) {
         <p class="muted">No comment can name these points: their names or their number do not fit into a command.</p>
       )}
     </>
+  );
+}
+
+function ReadOnly() {
+  return (
+    <p class="muted">
+      These pages are files and take no writes: <code>imax history annotate --kind acknowledged</code>, or this page of <code>imax serve --writes</code>, says what a thread is; the next <code>imax publish --site</code> shows it.
+    </p>
   );
 }
 

@@ -8,7 +8,6 @@ import { metricById } from "../metrics";
 import { Card, Ready, Select, Verdict } from "../parts";
 import type { RunRow } from "./Compare";
 import type { ReliabilityRow } from "./Reliability";
-import { IS_SERVED } from "../source/source";
 import type { Thread as Regression } from "./Inbox";
 import { Releases } from "./Releases";
 import type { Change } from "./Trends";
@@ -53,7 +52,7 @@ export function Overview() {
               <Card title="Points" value={number(points)} note={count(rows.length, "hardware and engine", "pairs of hardware and engine")} />
               <Card title="Success" value={points === 0 ? "–" : `${(((points - failed) / points) * 100).toFixed(1)} %`} note={count(failed, "failed point")} tone={failed > 0 ? "worse" : undefined} />
               <Freshness rows={rows} newest={newestRun?.started} />
-              {IS_SERVED && query.get("as_of") === null && (
+              {query.get("as_of") === null && (
                 <div class="served" data-served>
                   <Regressions branch={branch} model={query.get("model")} />
                 </div>

@@ -88,7 +88,7 @@ export function Performance() {
           <Switch label="Labels" name="labels" isOn />
           <UnofficialChoice chosen={overlaid} />
         </div>
-        {known.state === "ready" && all.length === 0 && <p class="empty">This history has no points yet.</p>}
+        {known.state === "ready" && all.length === 0 && <p class="empty">{query.get("branch") ? `The branch ${query.get("branch")} has no points.` : "This history has no points yet."}</p>}
         {model !== null && (
           <Ready of={loaded}>
             {({ isCut }) => (
@@ -173,7 +173,7 @@ function grouped(points: readonly Point[], dimensions: readonly (typeof DIMENSIO
 
 function seriesOf(name: string, style: number, points: readonly Point[], notes: readonly Annotated[], x: Metric, y: Metric, query: URLSearchParams): Series {
   const hasIntervals = query.get("intervals") !== "0";
-  const pairs = points.map((point) => ({ point, mark: { ...markOf(point, x, y, hasIntervals), warning: warningOf(point, notes) } }));
+  const pairs = points.map((point) => ({ point, mark: Object.assign(markOf(point, x, y, hasIntervals), { warning: warningOf(point, notes) }) }));
   const marks = pairs.map(({ mark }) => mark);
   const hasFrontier = query.get("frontier") !== "0" && x.better !== undefined && y.better !== undefined;
   if (hasFrontier) {
@@ -191,10 +191,12 @@ function seriesOf(name: string, style: number, points: readonly Point[], notes: 
 function markOf(point: Point, x: Metric, y: Metric, hasIntervals: boolean): Mark {
   const value = (metric: Metric, column: string) => shown(metric, point[column as keyof Point]) ?? undefined;
   const end = (metric: Metric, side: string) => (hasIntervals && metric.interval ? value(metric, `ci_${side}_${metric.interval}`) : undefined);
-  const facts = [...new Set([y.column, x.column, ...FACTS])].flatMap((column) => {
-    const metric = metricOf(column);
-    return metric ? [[metric.title, `${number(value(metric, column))} ${metric.unit}`] as const] : [];
-  });
+  const facts = () =>
+    [...new Set([y.column, x.column, ...FACTS])].flatMap((column) => {
+      const metric = metricOf(column);
+      return metric ? [[metric.title, `${number(value(metric, column))} ${metric.unit}`] as const] : [];
+    });
+  // The texts of thousands of points take longer than their drawing, and few of them are looked at.
   return {
     x: value(x, x.column) ?? NaN,
     y: value(y, y.column) ?? NaN,
@@ -203,9 +205,15 @@ function markOf(point: Point, x: Metric, y: Metric, hasIntervals: boolean): Mark
     yLow: end(y, "low"),
     yHigh: end(y, "high"),
     label: `${point.layout} c${point.conc}`,
-    href: pageOf(point),
-    title: nameOf(point),
-    facts: [...facts, ["GPUs", String(point.gpus ?? "–")], ["Image", point.image ?? "–"], ["Run", `${point.run}, ${(point.started ?? "").slice(0, 10)}`]],
+    get href() {
+      return pageOf(point);
+    },
+    get title() {
+      return nameOf(point);
+    },
+    get facts(): Mark["facts"] {
+      return [...facts(), ["GPUs", String(point.gpus ?? "–")], ["Image", point.image ?? "–"], ["Run", `${point.run}, ${(point.started ?? "").slice(0, 10)}`]];
+    },
   };
 }
 

@@ -136,7 +136,7 @@ export function Trends() {
         <Select label="Over" name="by" options={OVER} fallback="date" />
         <TextField label="Concurrency" name="conc" placeholder="all" />
       </div>
-      {known.state === "ready" && all.length === 0 && <p class="empty">This history has no points yet.</p>}
+      {known.state === "ready" && all.length === 0 && <p class="empty">{query.get("branch") ? `The branch ${query.get("branch")} has no points.` : "This history has no points yet."}</p>}
       {model !== null && metric && what !== "points" && <Grouped filters={filters} metric={metric} at={what === "curve" ? (query.get("at") ?? DEFAULT_AT) : null} by={by} words={words} />}
       {model !== null && metric && what === "points" && (
         <Ready of={loaded}>

@@ -31,16 +31,13 @@ export interface PageEntry {
 /** Pages of a history, of which a report has one run. */
 const HISTORY: readonly SourceKind[] = ["server", "site"];
 
-/** Pages that ask what only a server computes. */
-const SERVED: readonly SourceKind[] = ["server"];
-
 const ALL_PAGES: PageEntry[] = [
   { path: "/", title: "Report", component: Report, sources: ["report"] },
   { path: "/", title: "Overview", component: Overview, sources: HISTORY },
   { path: "/performance", title: "Performance", component: Performance },
   { path: "/trends", title: "Trends", component: Trends, sources: HISTORY },
   { path: "/compare", title: "Compare", component: Compare, ...(SOURCE.kind === "report" && !DESCRIPTION.compared ? { sources: HISTORY } : {}) },
-  { path: "/inbox", title: "Regressions", component: Inbox, sources: SERVED },
+  { path: "/inbox", title: "Regressions", component: Inbox, sources: HISTORY },
   { path: "/pulls", title: "Pull requests", component: PullRequests, sources: HISTORY },
   { path: "/details", title: "Details", component: Details },
   { path: "/cost", title: "Cost", component: Cost },
@@ -55,3 +52,8 @@ const ALL_PAGES: PageEntry[] = [
 
 /** The pages that the source of this document has data for. */
 export const PAGES: PageEntry[] = ALL_PAGES.filter(({ sources }) => sources?.includes(SOURCE.kind) ?? true);
+
+/** Whether a page is known, and this source lacks its data. */
+export function isElsewhere(path: string): boolean {
+  return ALL_PAGES.some((known) => known.path === path) && !PAGES.some((known) => known.path === path);
+}

@@ -25,6 +25,9 @@ const ROUTES: Record<string, Answer> = {
   "/api/v1/costs": (shards, query) => selected("/api/v1/costs", shards, query),
   "/api/v1/deployments": (shards, query) => selected("/api/v1/deployments", shards, query),
   "/api/v1/compare": compare,
+  "/api/v1/regressions": regressions,
+  "/api/v1/bisection": bisection,
+  "/api/v1/annotated": (shards, query) => ofBranch(shards, "/api/v1/annotated", query.get("branch") ?? MAIN),
 };
 
 /** The answer to a path with a query. */
@@ -219,6 +222,21 @@ async function changes(shards: Shards, query: URLSearchParams): Promise<List> {
   const { data } = await ofBranch(shards, "/api/v1/changes", query.get("branch") ?? MAIN);
   const found = data.filter((row) => (metric === null || row["metric"] === metric) && selection.hasKey(row["key"]) && selection.hasTime(String(row["at"]), String(row["at"])));
   return { data: found, next: null };
+}
+
+/** Threads of a branch; those of a model have some of its points. */
+async function regressions(shards: Shards, query: URLSearchParams): Promise<List> {
+  const { data } = await ofBranch(shards, "/api/v1/regressions", query.get("branch") ?? MAIN);
+  const selection = new Selection(query);
+  return { data: data.filter((thread) => (thread["models"] as string[]).some((model) => selection.hasModel(model))), next: null };
+}
+
+/** What lies between the runs of a thread, of all its models. */
+async function bisection(shards: Shards, query: URLSearchParams): Promise<unknown> {
+  const pairs = ["thread", "branch"].map((name) => [name, query.get(name) ?? ""]);
+  const found = await whole(shards, "/api/v1/bisection", new URLSearchParams(pairs.filter(([name, value]) => value !== "" && !(name === "branch" && value === MAIN))));
+  if (found === undefined) throw new Error("These pages have bisections of the newest threads only; imax serve has one of each.");
+  return found;
 }
 
 /** The interactivities at which frontiers were read by the program. */
