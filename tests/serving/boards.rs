@@ -13,8 +13,8 @@ fn sample(name: &str) -> String {
     fs::read_to_string(project().join("tests/golden/import").join(name)).unwrap()
 }
 
-fn import(fixture: &Fixture, file: &str, arguments: &[&str]) {
-    let mut all = vec!["import", file, "--to", "boards.db"];
+fn import(fixture: &Fixture, history: &str, file: &str, arguments: &[&str]) {
+    let mut all = vec!["import", file, "--to", history];
     all.extend(arguments);
     let imported = fixture.imax(&all, &[]);
     assert_eq!(imported.code, 0, "{file}: {}", imported.stderr);
@@ -22,8 +22,7 @@ fn import(fixture: &Fixture, file: &str, arguments: &[&str]) {
 
 /// Two versions of RHAIIS's table, of which the older one lost 3 of 15 requests; the same model behind a router; a deployment whose roles are
 /// apart; and three rounds of MLPerf.
-fn imported() -> (Fixture, Served) {
-    let fixture = Fixture::new();
+pub fn import_tables(fixture: &Fixture, history: &str) {
     let newer = sample("rhaiis-52.csv");
     let older = newer
         .replace("vLLM-0.13.0", "vLLM-0.12.0")
@@ -40,15 +39,20 @@ fn imported() -> (Fixture, Served) {
     fixture.write("routed.csv", &routed);
     fixture.write("apart.csv", &table);
     for file in ["older.csv", "newer.csv", "routed.csv"] {
-        import(&fixture, file, &[]);
+        import(fixture, history, file, &[]);
     }
     let roles = ["prefill-tp=4", "decode-tp=4", "prefill-ep=2", "decode-ep=2"];
     let roles: Vec<&str> = roles.into_iter().flat_map(|role| ["--set", role]).collect();
-    import(&fixture, "apart.csv", &roles);
+    import(fixture, history, "apart.csv", &roles);
     for file in ["mlperf-5.0.csv", "mlperf-5.1.csv", "mlperf-6.0.csv"] {
         fs::copy(project().join("tests/golden/import").join(file), fixture.path(file)).unwrap();
-        import(&fixture, file, &[]);
+        import(fixture, history, file, &[]);
     }
+}
+
+fn imported() -> (Fixture, Served) {
+    let fixture = Fixture::new();
+    import_tables(&fixture, "boards.db");
     let served = Served::start(fixture.path("boards.db").to_str().unwrap(), &[]);
     (fixture, served)
 }

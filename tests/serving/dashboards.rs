@@ -20,17 +20,21 @@ pub fn walk(fixture: &Fixture, served: &Served, plan: &Value) -> Value {
 /// The same of any source: a server, a report, or the folder of a site.
 pub fn walk_at(fixture: &Fixture, base: &str, plan: &Value) -> Value {
     fixture.write("plan.json", &plan.to_string());
-    let tools = std::env::var_os("IMAX_WEB_TOOLS").map_or_else(|| project().join("target/ci-tools/web/web"), PathBuf::from);
     let output = Command::new("node")
         .arg(project().join("web/tests/walk.mjs"))
         .arg(base)
         .arg(fixture.path("plan.json"))
-        .env("IMAX_WEB_TOOLS", tools)
+        .env("IMAX_WEB_TOOLS", tools())
         .stdin(Stdio::null())
         .output()
         .expect("node is installed");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// The folder with the packages of web/.
+pub fn tools() -> PathBuf {
+    std::env::var_os("IMAX_WEB_TOOLS").map_or_else(|| project().join("target/ci-tools/web/web"), PathBuf::from)
 }
 
 /// Nothing was complained about, loaded from elsewhere, cut off, or inaccessible.

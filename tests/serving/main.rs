@@ -19,6 +19,7 @@ mod harness;
 #[path = "../history/postgres.rs"]
 mod postgres;
 
+mod addresses;
 mod boards;
 mod client;
 mod dashboards;
@@ -33,6 +34,7 @@ mod modes;
 mod monitoring;
 mod oidc;
 mod origin;
+mod pictures;
 mod reads;
 mod submissions;
 mod transport;

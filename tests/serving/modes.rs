@@ -9,7 +9,7 @@ use crate::dashboards::{HOSTILE, assert_clean, walk_at};
 use crate::fixture::{Fixture, failed_job, row};
 
 /// Pages of a history with an address that has a choice in it, and their headings.
-const HISTORY_PAGES: [(&str, &str); 17] = [
+const HISTORY_PAGES: [(&str, &str); 18] = [
     ("/", "Overview"),
     ("/?at=100&since=0", "Overview"),
     ("/performance", "Performance: demo"),
@@ -21,6 +21,7 @@ const HISTORY_PAGES: [(&str, &str); 17] = [
     ("/trends?metric=ttft&by=run&conc=64", "Trends: demo"),
     ("/compare", "Compare"),
     ("/compare?base=run:8&head=run:9&metric=interactivity", "Compare"),
+    ("/inbox", "Regressions"),
     ("/details?search=conc16&sort=-median_ttft", "Details"),
     ("/details?runs=all", "Details"),
     ("/cost", "Cost and energy"),

@@ -18,7 +18,7 @@ fn told(words: &str) -> String {
 }
 
 /// A night as the files of the history have it, changed by a test.
-fn night(change: impl FnOnce(&mut Value)) -> Value {
+pub fn night(change: impl FnOnce(&mut Value)) -> Value {
     let path = std::fs::read_dir(ten_nights())
         .unwrap()
         .map(|night| night.unwrap().path())
@@ -30,7 +30,7 @@ fn night(change: impl FnOnce(&mut Value)) -> Value {
 }
 
 /// Ten nights, a pull request's run, and the records of a night's point.
-fn history(fixture: &Fixture) -> String {
+pub fn history(fixture: &Fixture) -> String {
     let history = sqlite(fixture);
     let pull = night(|run| {
         run["commit"] = json!("aac0ffeec0ffeec0ffeec0ffeec0ffeec0ffee");

@@ -2,7 +2,8 @@
 // usage: IMAX_WEB_TOOLS=FOLDER node walk.mjs BASE PLAN.json
 // BASE is what stands before the addresses: a server's origin, file:///…/report.html, or site:FOLDER for a published site, which is then served
 // below a path, as GitHub Pages does.
-// FOLDER has the packages of web/package.json. The plan is a list of visits: { name, address, viewport?, scheme?, script?, steps?, read?, axe?, picture?, refused? }.
+// FOLDER has the packages of web/package.json. The plan is a list of visits: { name, address, viewport?, scheme?, script?, steps?, read?, axe?, picture?,
+// refused?, now?, isPart? }; `isPart` takes a picture of the viewport alone, `now` is the time of the page's clock, for what depends on the day.
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
@@ -14,29 +15,36 @@ const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 
 const [place, planFile] = process.argv.slice(2);
 const plan = JSON.parse(readFileSync(planFile, "utf8"));
-const PATIENCE = 240_000;
+const PATIENCE = Number(process.env.PATIENCE ?? 240_000);
 
 const files = place.startsWith("site:") ? await serveFiles(place.slice("site:".length)) : null;
 const base = files?.address ?? place;
 const origin = new URL(base).origin;
 
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-quic"], timeout: PATIENCE });
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-quic", ...(process.env.CHROMIUM_ARGUMENTS ?? "").split(" ").filter((argument) => argument !== "")], timeout: PATIENCE });
 const seen = {};
-for (const visit of plan) seen[visit.name] = await look(visit);
+for (const visit of plan) {
+  try {
+    seen[visit.name] = await look(visit);
+  } catch (error) {
+    throw new Error(`at the visit ${visit.name}`, { cause: error });
+  }
+}
 await browser.close();
 files?.server.close();
 console.log(JSON.stringify(seen));
 
-async function look({ address, viewport = { width: 1280, height: 900 }, scheme = "light", script = true, steps = [], read, axe: isChecked = false, picture, refused: isRefused = false }) {
+async function look({ address, viewport = { width: 1280, height: 900 }, scheme = "light", script = true, steps = [], read, axe: isChecked = false, picture, refused: isRefused = false, now, isPart = false }) {
   // axe is added by the test, against the policy of the page; other visits keep the policy.
   const context = await browser.newContext({ viewport, colorScheme: scheme, javaScriptEnabled: script, bypassCSP: isChecked });
   const page = await context.newPage();
+  if (now) await page.clock.setFixedTime(new Date(now));
   page.setDefaultTimeout(PATIENCE);
   page.setDefaultNavigationTimeout(PATIENCE);
   const complaints = [];
   const foreign = [];
-  // Chromium reports every answer of 401; a visit that expects them is not told.
-  const isExpected = (text) => isRefused && /status of 401/.test(text);
+  // Chromium reports every answer that refuses a request; a visit that expects them is not told.
+  const isExpected = (text) => isRefused && /status of 40[014]/.test(text);
   page.on("console", (message) => ["error", "warning"].includes(message.type()) && !isExpected(message.text()) && complaints.push(message.text()));
   page.on("pageerror", (error) => complaints.push(String(error)));
   page.on("dialog", (dialog) => (complaints.push(`dialog ${dialog.message()}`), dialog.dismiss()));
@@ -68,7 +76,7 @@ async function look({ address, viewport = { width: 1280, height: 900 }, scheme =
     const found = await page.evaluate(() => window.axe.run(document));
     result.violations = found.violations.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(" | ")}`);
   }
-  if (picture) await page.screenshot({ path: picture, fullPage: true });
+  if (picture) await page.screenshot({ path: picture, fullPage: !isPart, animations: "disabled", caret: "hide" });
   await context.close();
   return result;
 }
