@@ -69,7 +69,7 @@ pub fn hardware_family(label: &str) -> &str {
 impl ComparisonSummary {
     #[must_use]
     pub fn of(comparison: &Comparison) -> Self {
-        let metrics = Metric::COMPARED
+        let metrics = Metric::JUDGED
             .into_iter()
             .filter_map(|metric| MetricSummary::of(comparison, metric));
         let metrics: Vec<MetricSummary> = metrics.collect();
@@ -235,6 +235,8 @@ fn title(metric: Metric) -> &'static str {
         Metric::Interactivity => "Interactivity",
         Metric::E2el => "E2E latency",
         Metric::E2elP99 => "E2E latency p99",
+        Metric::Qps => "QPS",
+        Metric::CacheHitRate => "Cache hit rate",
     }
 }
 

@@ -65,7 +65,7 @@ pub fn shifts(history: &History, rules: &Regressions) -> Vec<Shift> {
     let mut found: Vec<Shift> = history
         .points()
         .filter_map(|point| {
-            let moved = Metric::COMPARED
+            let moved = Metric::JUDGED
                 .iter()
                 .filter_map(|metric| shift(history, rules, point, *metric, histories));
             moved.min_by(|left, right| left.gain().abs().total_cmp(&right.gain().abs()).reverse())

@@ -237,7 +237,10 @@ pub(super) fn generator_request(command_line: &str) -> Result<GeneratorRequest, 
 
 pub(super) fn run(args: MatrixArgs) -> Result<Exit, Failure> {
     let request = GeneratorRequest::try_from(args.selection)?;
-    output::emit_json_line(&request.rows(&output::say)?)?;
+    let mut rows = request.rows(&output::say)?;
+    // InferenceX's generator does not know the key.
+    rows.iter_mut().for_each(|row| row.config_key = None);
+    output::emit_json_line(&rows)?;
     Ok(Exit::Success)
 }
 

@@ -142,6 +142,7 @@ fn base_row(entry: &Entry, candidate: &Candidate, scenario: Scenario, exp_name: 
         conc,
         eval: EvalMark::default(),
         recipe_fingerprint: None,
+        config_key: None,
         profile: false,
     }
 }

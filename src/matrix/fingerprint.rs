@@ -1,4 +1,4 @@
-//! The identity of a row's recipe: rows with the same fingerprint differ only in concurrency and name, so a
+//! The identity of a row's recipe: rows with the same fingerprint differ only in concurrency, name and config entry, so a
 //! point measured for one is valid for the other.
 
 use std::borrow::Cow;
@@ -9,10 +9,10 @@ use sha2::{Digest as _, Sha256};
 use super::Row;
 
 /// Keys that are not part of the recipe.
-const LEFT_OUT: [&str; 3] = ["conc", "exp-name", "recipe-fingerprint"];
+const LEFT_OUT: [&str; 4] = ["conc", "exp-name", "recipe-fingerprint", "config-key"];
 
 /// SHA-256, hexadecimal, of the row's canonical JSON (keys sorted, no spaces, everything beyond ASCII escaped) without
-/// concurrency, name and the fingerprint itself.
+/// concurrency, name, config key and the fingerprint itself.
 ///
 /// # Errors
 /// None in practice: a row always has a JSON form.

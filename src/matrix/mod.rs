@@ -14,6 +14,7 @@ pub mod policy;
 mod row;
 mod row_filter;
 mod select;
+mod shared_curves;
 
 pub use crate::model::Component;
 pub use concurrency::{Bounds, Step};

@@ -8,6 +8,7 @@ use super::expand::{Expansion, expand_block};
 use super::filters::{self, Nodes};
 use super::row::{Concurrencies, Row, Scenario};
 use super::select::{SelectError, has_prefix, is_wanted, marked};
+use super::shared_curves::SharedCurves;
 
 /// Selection of runner-model-sweep. Empty lists and absent values select everything.
 #[derive(Debug, Clone)]
@@ -36,12 +37,16 @@ pub fn runner_model_sweep(catalog: &Catalog, sweep: &NodeSweep, evals: Option<Ev
     let nodes = nodes_of(&catalog.runners, sweep)?;
     let mut planned = Vec::new();
     let mut failed = Diagnostics::new();
+    let shared = SharedCurves::of(catalog);
     for entry in catalog.entries.values().filter(|entry| is_checked(entry, sweep)) {
         match check_row(entry, &catalog.runners, sweep.conc) {
-            Ok(Some(row)) => planned.extend(nodes.iter().map(|node| {
-                let runner = node.clone();
-                (Row { runner, ..row.clone() }, entry.conventions.evals)
-            })),
+            Ok(Some(mut row)) => {
+                shared.mark(std::slice::from_mut(&mut row), entry);
+                planned.extend(nodes.iter().map(|node| {
+                    let runner = node.clone();
+                    (Row { runner, ..row.clone() }, entry.conventions.evals)
+                }));
+            }
             Ok(None) => {}
             Err(more) => failed.append(more),
         }

@@ -13,6 +13,7 @@ use super::filters::{self, Nodes, ScenarioKind};
 use super::node_sweep::{NodeSweep, runner_model_sweep};
 use super::pattern::KeyPattern;
 use super::row::Row;
+use super::shared_curves::SharedCurves;
 
 /// Why no rows can be selected.
 #[derive(Debug, thiserror::Error)]
@@ -143,6 +144,7 @@ pub fn full_sweep(catalog: &Catalog, sweep: &FullSweep, evals: Option<Evals>) ->
     let part = filter_of(sweep.node_filter.as_deref());
     let mut planned = Vec::new();
     let mut failed = Diagnostics::new();
+    let shared = SharedCurves::of(catalog);
     for entry in catalog.entries.values().filter(|entry| is_swept(entry, sweep)) {
         let how = Expansion {
             step: sweep.step,
@@ -156,6 +158,7 @@ pub fn full_sweep(catalog: &Catalog, sweep: &FullSweep, evals: Option<Evals>) ->
                 continue;
             }
         };
+        shared.mark(&mut rows, entry);
         filters::scenarios(&mut rows, &sweep.scenarios);
         filters::seq_lens(&mut rows, &lens);
         if let Some(nodes) = sweep.nodes {
@@ -185,6 +188,7 @@ pub fn test_config(catalog: &Catalog, keys: &[String], test: &TestConfig, evals:
     let part = filter_of(test.node_filter.as_deref());
     let mut planned = Vec::new();
     let mut failed = Diagnostics::new();
+    let shared = SharedCurves::of(catalog);
     for entry in matching(catalog, keys)? {
         let how = Expansion {
             places: part.map(|part| filters::label_and_nodes_with(&catalog.runners, &entry.runner, part)),
@@ -197,6 +201,7 @@ pub fn test_config(catalog: &Catalog, keys: &[String], test: &TestConfig, evals:
                 continue;
             }
         };
+        shared.mark(&mut rows, entry);
         filters::scenarios(&mut rows, &test.scenarios);
         filters::seq_lens(&mut rows, &lens);
         filters::concurrencies(&mut rows, &test.conc);

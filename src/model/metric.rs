@@ -24,6 +24,10 @@ pub enum Metric {
     E2el,
     /// 99th percentile of the end-to-end latency, seconds.
     E2elP99,
+    /// Requests per second of a replay of coding-agent sessions.
+    Qps,
+    /// Share of the prompt tokens that came from any cache of the engine, 0 to 1; only replays of coding-agent sessions have it.
+    CacheHitRate,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,8 +51,25 @@ pub enum Statistic {
 }
 
 impl Metric {
+    /// Whether only replays of coding-agent sessions have it.
+    #[must_use]
+    pub fn is_of_sessions(self) -> bool {
+        match self {
+            Self::Qps | Self::CacheHitRate => true,
+            Self::ThroughputPerGpu
+            | Self::OutputThroughputPerGpu
+            | Self::InputThroughputPerGpu
+            | Self::Ttft
+            | Self::TtftP99
+            | Self::Tpot
+            | Self::Interactivity
+            | Self::E2el
+            | Self::E2elP99 => false,
+        }
+    }
+
     /// All metrics, in the order of tables.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::ThroughputPerGpu,
         Self::OutputThroughputPerGpu,
         Self::InputThroughputPerGpu,
@@ -58,15 +79,33 @@ impl Metric {
         Self::Interactivity,
         Self::E2el,
         Self::E2elP99,
+        Self::Qps,
+        Self::CacheHitRate,
     ];
 
-    /// The metrics by which runs are compared.
+    /// The metrics by which runs are compared and that points of each workload have.
     pub const COMPARED: [Self; 5] = [Self::ThroughputPerGpu, Self::Interactivity, Self::Ttft, Self::Tpot, Self::E2el];
+
+    /// The metrics that get a verdict: [`Metric::COMPARED`], and those that only replays of sessions have.
+    pub const JUDGED: [Self; 7] = [
+        Self::ThroughputPerGpu,
+        Self::Interactivity,
+        Self::Ttft,
+        Self::Tpot,
+        Self::E2el,
+        Self::Qps,
+        Self::CacheHitRate,
+    ];
 
     #[must_use]
     pub fn better(self) -> Better {
         match self {
-            Self::ThroughputPerGpu | Self::OutputThroughputPerGpu | Self::InputThroughputPerGpu | Self::Interactivity => Better::Higher,
+            Self::ThroughputPerGpu
+            | Self::OutputThroughputPerGpu
+            | Self::InputThroughputPerGpu
+            | Self::Interactivity
+            | Self::Qps
+            | Self::CacheHitRate => Better::Higher,
             Self::Ttft | Self::TtftP99 | Self::Tpot | Self::E2el | Self::E2elP99 => Better::Lower,
         }
     }
@@ -84,6 +123,8 @@ impl Metric {
             Self::Interactivity => "interactivity",
             Self::E2el => "e2el",
             Self::E2elP99 => "e2el-p99",
+            Self::Qps => "qps",
+            Self::CacheHitRate => "cache-hit-rate",
         }
     }
 }

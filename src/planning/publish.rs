@@ -75,7 +75,7 @@ pub(crate) fn publish(
     prioritise(&mut jobs, &sweep.job.queue, &sweep.job)?;
     let published = Published {
         totals: Totals::of(sweep.change.added.len(), &jobs),
-        search_space: serde_json::to_string(plan.to_run())?,
+        search_space: serde_json::to_string(&plan.to_run().clone().for_inferencex())?,
         jobs,
         refused: plan.refused.iter().map(ToString::to_string).collect(),
     };

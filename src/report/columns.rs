@@ -98,7 +98,9 @@ impl Column {
             Self::Metric(Metric::E2el) => Rank::Optional(4),
             Self::Cost(CostColumn::Joules) => Rank::Optional(5),
             Self::Metric(Metric::OutputThroughputPerGpu) => Rank::Optional(6),
-            Self::Metric(Metric::InputThroughputPerGpu | Metric::TtftP99 | Metric::E2elP99) => Rank::Optional(7),
+            Self::Metric(Metric::InputThroughputPerGpu | Metric::TtftP99 | Metric::E2elP99 | Metric::Qps | Metric::CacheHitRate) => {
+                Rank::Optional(7)
+            }
         }
     }
 
@@ -214,6 +216,8 @@ pub(super) fn metric_title(metric: Metric, unit: ThroughputUnit) -> &'static str
         (Metric::Interactivity, _) => "Interactivity (tok/s/user)",
         (Metric::E2el, _) => "E2EL (s)",
         (Metric::E2elP99, _) => "E2EL p99 (s)",
+        (Metric::Qps, _) => "QPS (req/s)",
+        (Metric::CacheHitRate, _) => "Cache hits (%)",
     }
 }
 
@@ -232,6 +236,8 @@ pub(super) fn metric_name(metric: Metric, unit: ThroughputUnit) -> &'static str 
         (Metric::Interactivity, _) => "interactivity",
         (Metric::E2el, _) => "E2E latency",
         (Metric::E2elP99, _) => "p99 E2E latency",
+        (Metric::Qps, _) => "QPS",
+        (Metric::CacheHitRate, _) => "cache hit rate",
     }
 }
 
@@ -244,6 +250,8 @@ pub(super) fn metric_text(metric: Metric, value: f64) -> String {
         | Metric::InputThroughputPerGpu
         | Metric::Interactivity
         | Metric::E2el
-        | Metric::E2elP99 => number::plain(value),
+        | Metric::E2elP99
+        | Metric::Qps => number::plain(value),
+        Metric::CacheHitRate => number::plain(value * 100.0),
     }
 }

@@ -107,6 +107,8 @@ pub(super) fn rows(view: &View) -> Table {
 
 #[derive(Debug, Clone, Copy)]
 struct Shape {
+    /// Whether a point is a replay of coding-agent sessions, which have metrics of their own.
+    sessions: bool,
     groups: bool,
     changes: bool,
     costs: bool,
@@ -119,6 +121,7 @@ const SCORE_FIELDS: [&str; 6] = ["task", "score_name", "score", "score_stderr", 
 impl Shape {
     fn of<'a, 'b: 'a>(views: impl IntoIterator<Item = &'a View<'b>>) -> Self {
         let none = Self {
+            sessions: false,
             groups: false,
             changes: false,
             costs: false,
@@ -126,6 +129,7 @@ impl Shape {
         };
         views.into_iter().fold(none, |shape, view| Self {
             // The dimensions of the default groups have columns already.
+            sessions: shape.sessions || view.run.points.iter().any(is_of_sessions),
             groups: shape.groups || view.grouping != Grouping::default(),
             changes: shape.changes || view.comparison.is_some(),
             costs: shape.costs || view.has_costs,
@@ -133,8 +137,14 @@ impl Shape {
         })
     }
 
+    fn metrics(self) -> impl Iterator<Item = Metric> {
+        Metric::ALL
+            .into_iter()
+            .filter(move |metric| self.sessions || !metric.is_of_sessions())
+    }
+
     fn heading(self) -> Vec<String> {
-        let metrics: Vec<String> = Metric::ALL.iter().map(|metric| column(*metric)).collect();
+        let metrics: Vec<String> = self.metrics().map(column).collect();
         let mut names = Vec::new();
         if self.groups {
             names.push("group".to_owned());
@@ -170,9 +180,11 @@ impl Shape {
         }
         cells.extend(settings(row.point));
         cells.push(Cell::some(row.failure().unwrap_or_default()));
-        cells.extend(Metric::ALL.iter().map(|metric| Cell::number_or_nothing(row.point.get(*metric))));
+        cells.extend(self.metrics().map(|metric| Cell::number_or_nothing(row.point.get(metric))));
         if self.changes {
-            let changes = Metric::ALL.map(|metric| row.compared.and_then(|compared| compared.change(metric)));
+            let changes = self
+                .metrics()
+                .map(|metric| row.compared.and_then(|compared| compared.change(metric)));
             cells.extend(changes.map(|change| Cell::number_or_nothing(change.map(|change| change.relative))));
             cells.push(Cell::some(row.compared.map_or("", |compared| compared.verdict.as_str())));
         }
@@ -205,9 +217,9 @@ impl Shape {
             "conc" => Cell::Number(count(key.conc)),
             _ => Cell::Nothing,
         }));
-        cells.extend(Metric::ALL.map(|_| Cell::Nothing));
+        cells.extend(self.metrics().map(|_| Cell::Nothing));
         if self.changes {
-            cells.extend(Metric::ALL.map(|_| Cell::Nothing));
+            cells.extend(self.metrics().map(|_| Cell::Nothing));
             cells.push(Cell::some(
                 row.change.map_or("", |change| sentences::metric_verdict(change.verdict)),
             ));
@@ -227,11 +239,20 @@ impl Shape {
     }
 }
 
+fn is_of_sessions(point: &Point) -> bool {
+    match point.key.curve.workload {
+        Workload::FixedSeqLen(_) => false,
+        Workload::AgenticCoding => true,
+    }
+}
+
 fn column(metric: Metric) -> String {
     let unit = match metric {
         Metric::ThroughputPerGpu | Metric::OutputThroughputPerGpu | Metric::InputThroughputPerGpu => "tok_per_s",
         Metric::Interactivity => "tok_per_s_per_user",
         Metric::Ttft | Metric::TtftP99 | Metric::Tpot | Metric::E2el | Metric::E2elP99 => "s",
+        Metric::Qps => "req_per_s",
+        Metric::CacheHitRate => "fraction",
     };
     format!("{}_{unit}", metric.id().replace('-', "_"))
 }

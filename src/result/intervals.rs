@@ -37,7 +37,12 @@ pub(super) fn of(document: &Object, measurement: &Measurement) -> Vec<MetricInte
                 let product = measurement.get(metric)? * measurement.number("mean_e2el")?;
                 reversed(product, of_mean("e2el", block, measurement)?)
             }
-            Metric::OutputThroughputPerGpu | Metric::InputThroughputPerGpu | Metric::TtftP99 | Metric::E2elP99 => return None,
+            Metric::OutputThroughputPerGpu
+            | Metric::InputThroughputPerGpu
+            | Metric::TtftP99
+            | Metric::E2elP99
+            | Metric::Qps
+            | Metric::CacheHitRate => return None,
         };
         Some(MetricInterval { metric, low, high })
     });

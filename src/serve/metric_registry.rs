@@ -78,7 +78,7 @@ const STATISTICS: [(&str, &str); 7] = [
 ];
 
 /// Quantities of a whole point, by column.
-const OF_POINTS: [(&str, Quantity); 14] = [
+const OF_POINTS: [(&str, Quantity); 16] = [
     (
         "tput_per_gpu",
         Quantity(
@@ -182,6 +182,26 @@ const OF_POINTS: [(&str, Quantity); 14] = [
     (
         "avg_mem_used_mb",
         Quantity("GPU memory", "MB", 1.0, None, "mean over the measurement"),
+    ),
+    (
+        "mean_qps",
+        Quantity(
+            "QPS",
+            "req/s",
+            1.0,
+            Some(Better::Higher),
+            "requests of replayed sessions per second",
+        ),
+    ),
+    (
+        "server_overall_cache_hit_rate",
+        Quantity(
+            "Cache hits",
+            "%",
+            100.0,
+            Some(Better::Higher),
+            "prompt tokens from any cache of the engine / prompt tokens, of replayed sessions",
+        ),
     ),
 ];
 

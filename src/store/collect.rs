@@ -1,6 +1,7 @@
 //! Collects the artifacts of a run into `agg_bmk.json`, `agg_eval_all.json`, `run_stats.json` and `run.json`. The two `compat`
 //! functions write the lists of collect_results.py and collect_eval_results.py.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +10,7 @@ use globset::{Glob, GlobSet, GlobSetBuilder};
 
 use super::gather::{Gathered, PLAN_FILE, RESULTS_FILE, RUN_FILE, Unreadable, compat_eval_sets};
 use super::history::{self, HistoryFolderError};
-use crate::analysis::{HistoryError, HistoryRun, Run, RunDocument};
+use crate::analysis::{HardwareStats, HistoryError, HistoryRun, Run, RunDocument};
 use crate::github::{Client, DownloadError, Downloaded, RepositoryName, download_run};
 use crate::result::{self, Dialect, EvalSort, Json, JsonError, Object};
 use crate::store::artifacts::{self, ArtifactError};
@@ -142,7 +143,7 @@ pub(crate) enum CollectError {
 /// [`CollectError`].
 pub(crate) fn write_run(out: &Path, gathered: Gathered) -> Result<String, CollectError> {
     let Gathered { assembly, mut evals } = gathered;
-    let stats = format!("{}\n", serde_json::to_string_pretty(&assembly.run.stats())?);
+    let stats = format!("{}\n", serde_json::to_string_pretty(&by_cluster(assembly.run.stats()))?);
     result::sort_eval_rows(&mut evals, EvalSort::default());
     let sources: Vec<PathBuf> = assembly.sources.iter().map(PathBuf::from).collect();
     let run = RunDocument::of(assembly.run);
@@ -156,6 +157,19 @@ pub(crate) fn write_run(out: &Path, gathered: Gathered) -> Result<String, Collec
     results?;
     written?;
     Ok(stats)
+}
+
+/// Labels of clusters without `cluster:`, as calc_success_rate.py writes them.
+fn by_cluster(by_label: BTreeMap<String, HardwareStats>) -> BTreeMap<String, HardwareStats> {
+    let mut stats: BTreeMap<String, HardwareStats> = BTreeMap::new();
+    for (label, found) in by_label {
+        let entry = stats
+            .entry(label.strip_prefix("cluster:").unwrap_or(&label).to_owned())
+            .or_default();
+        entry.n_success += found.n_success;
+        entry.total += found.total;
+    }
+    stats
 }
 
 /// Writes documents as one list, byte for byte as in their files: those of other producers may have keys unknown to imax.

@@ -19,3 +19,4 @@ mod refs;
 mod repository;
 mod retry;
 mod reuse;
+mod shared_identities;

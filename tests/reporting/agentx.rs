@@ -61,6 +61,48 @@ fn artifacts_of_upstreams_workflow_are_compared_and_shown() {
 }
 
 #[test]
+fn rate_and_cache_hits_of_sessions_get_verdicts() {
+    let fixture = Fixture::new();
+    for (name, qps, hits) in [
+        ("base", 0.5625, 0.74),
+        ("slower", 0.2, 0.74),
+        ("colder", 0.5625, 0.2),
+        ("better", 1.6, 0.74),
+    ] {
+        let mut aggregate = aggregate();
+        aggregate["request_metrics"]["qps"]["mean"] = json!(qps);
+        aggregate["server_metrics"]["cache"]["overall_cache_hit_rate"] = json!(hits);
+        fixture.write(&format!("{name}/bmk_agentic_a/a.json"), &aggregate.to_string());
+    }
+    for (head, verdict, decisive) in [
+        ("slower", "worse", Some("qps")),
+        ("colder", "worse", Some("cache-hit-rate")),
+        ("better", "better", Some("qps")),
+        ("base", "same", None),
+    ] {
+        let ended = fixture.imax(&["compare", "base", head, "--format", "json"], &[]);
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+        let point = &report["comparison"]["points"][0];
+        assert_eq!(point["verdict"], json!(verdict), "{head}: {point:#}");
+        let changes = point["changes"].as_array().unwrap();
+        let decided: Vec<&str> = changes
+            .iter()
+            .filter(|change| change["verdict"] == json!(verdict) && verdict != "same")
+            .map(|change| change["metric"].as_str().unwrap())
+            .collect();
+        assert_eq!(decided, Vec::from_iter(decisive), "{head}: {changes:#?}");
+    }
+    let said = fixture.imax(&["compare", "base", "colder"], &[]).stdout;
+    assert!(said.contains("cache hit rate -73.0 % (74.0 → 20.0 %"), "{said}");
+    let csv = fixture.imax(&["report", "base", "--format", "csv"], &[]).stdout;
+    assert!(
+        csv.lines().next().unwrap().ends_with("qps_req_per_s,cache_hit_rate_fraction"),
+        "{csv}"
+    );
+}
+
+#[test]
 fn normalised_result_counts_before_its_aggregate() {
     let fixture = Fixture::new();
     fixture.write("artifacts/bmk_agentic_x/x.json", &aggregate().to_string());

@@ -41,6 +41,7 @@ mod podman;
 mod private_images;
 mod profiling;
 mod reap;
+mod recipe_library;
 mod refusal;
 mod repository;
 mod retry;

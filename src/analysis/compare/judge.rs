@@ -116,7 +116,7 @@ fn evidence_of_points(pairs: &[Pair], knowledge: &Knowledge, histories: usize) -
     let mut all = Vec::new();
     for (index, pair) in pairs.iter().enumerate() {
         let Kind::Both { base, head } = &pair.kind else { continue };
-        let found = Metric::COMPARED.iter().filter_map(|metric| {
+        let found = Metric::JUDGED.iter().filter_map(|metric| {
             let (statistic, evidence) = evidence::of_metric((pair.key, *metric), base, head, knowledge, histories)?;
             Some(PointEvidence {
                 pair: index,

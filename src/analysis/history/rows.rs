@@ -36,6 +36,8 @@ pub fn value_columns(metric: Metric) -> (&'static str, &'static str) {
         Metric::Interactivity => ("mean_intvty", "median_intvty"),
         Metric::E2el => ("mean_e2el", "median_e2el"),
         Metric::E2elP99 => ("p99_e2el", "p99_e2el"),
+        Metric::Qps => ("mean_qps", "mean_qps"),
+        Metric::CacheHitRate => ("server_overall_cache_hit_rate", "server_overall_cache_hit_rate"),
     }
 }
 

@@ -323,13 +323,17 @@ pub(super) fn report(folder: &Path, additional: &[String], options: ReportOption
             artifacts: vec![
                 Artifact::new(COLLECTED_ARTIFACT, &[""]),
                 Artifact::new(RESULTS_ARTIFACT, &["agg_bmk.json"]),
-                Artifact::new("eval_results_all", &["agg_eval_all.json"]),
+                Artifact::new(SCORES_ARTIFACT, &[COLLECTED_SCORES]),
                 Artifact::new("run-stats", &["run_stats.json"]),
                 Artifact::new("changelog-metadata", &[CHANGELOG_METADATA]),
             ],
         }),
     }
 }
+
+/// The artifact with the scores of a run, and its file.
+pub(super) const SCORES_ARTIFACT: &str = "eval_results_all";
+pub(super) const COLLECTED_SCORES: &str = "agg_eval_all.json";
 
 /// The file of the artifact `changelog-metadata`: what the plan says of the changelog.
 pub(super) const CHANGELOG_METADATA: &str = "changelog_metadata.json";

@@ -26,6 +26,7 @@ pub(super) fn deployment(row: &Row) -> Option<Row> {
         exp_name: String::new(),
         eval: EvalMark::default(),
         recipe_fingerprint: None,
+        config_key: None,
         profile: false,
         ..row.clone()
     })

@@ -4,8 +4,8 @@
 use indexmap::IndexMap;
 
 use crate::matrix::row::{Concurrencies, Row};
-use crate::model::Concurrency;
 use crate::model::saturating;
+use crate::model::{Concurrency, ConfigKey};
 
 /// Expected durations, minutes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub fn by_engine(rows: Vec<Row>, estimate: Estimate) -> Vec<Row> {
     let mut groups: IndexMap<Group, Vec<Row>> = IndexMap::new();
     for (at, row) in rows.into_iter().enumerate() {
         let group = match (&row.recipe_fingerprint, row.eval.run) {
-            (Some(fingerprint), None | Some(false)) => Group::Recipe(fingerprint.clone()),
+            (Some(fingerprint), None | Some(false)) => Group::Recipe(fingerprint.clone(), row.config_key.clone()),
             (Some(_) | None, _) => Group::Alone(at),
         };
         groups.entry(group).or_default().push(row);
@@ -51,7 +51,8 @@ pub fn by_engine(rows: Vec<Row>, estimate: Estimate) -> Vec<Row> {
 
 #[derive(PartialEq, Eq, Hash)]
 enum Group {
-    Recipe(String),
+    /// The fingerprint, and the entry whose key is part of the points' identity.
+    Recipe(String, Option<ConfigKey>),
     Alone(usize),
 }
 

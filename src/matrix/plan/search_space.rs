@@ -73,6 +73,22 @@ impl SearchSpace {
         document
     }
 
+    /// The document for InferenceX's tools, whose rows have no `config-key`.
+    #[must_use]
+    pub fn for_inferencex(mut self) -> Self {
+        let groups = self.single_node.values_mut().chain(self.multi_node.values_mut());
+        let evals = [
+            &mut self.evals,
+            &mut self.agentic_evals,
+            &mut self.multinode_evals,
+            &mut self.multinode_agentic_evals,
+        ];
+        for row in groups.chain(evals).flatten() {
+            row.config_key = None;
+        }
+        self
+    }
+
     /// All rows, measured ones first.
     pub fn rows(&self) -> impl Iterator<Item = &Row> {
         let evals = [

@@ -14,7 +14,7 @@ use serde::Deserialize;
 pub use schema::row_schema;
 
 use crate::model::{
-    Component, Concurrency, CurveKey, Framework, Image, KvOffloading, Layout, ModelName, ModelPrefix, PointKey, Precision,
+    Component, Concurrency, ConfigKey, CurveKey, Framework, Image, KvOffloading, Layout, ModelName, ModelPrefix, PointKey, Precision,
     RecipeEnvironment, RunnerLabel, SeqLens, SpecDecoding, VariantText, Workload,
 };
 
@@ -56,6 +56,8 @@ pub struct Row {
     pub eval: EvalMark,
     /// Fingerprint of the curve's configuration, see `fingerprint`.
     pub recipe_fingerprint: Option<String>,
+    /// The row's config entry, where another entry measures points that have the same identity otherwise; then it is part of the identity.
+    pub config_key: Option<ConfigKey>,
     /// Whether the engine's profiler runs during the load. Its cost is part of the figures, so they are another curve's.
     pub profile: bool,
 }
@@ -215,7 +217,8 @@ impl Row {
         curve
     }
 
-    /// What distinguishes rows with the same layout: where KV blocks are offloaded to, and variables that the config sets.
+    /// What distinguishes rows with the same layout: where KV blocks are offloaded to, variables that the config sets, and the config entry
+    /// where nothing else does.
     fn variant(&self) -> BTreeMap<VariantText, VariantText> {
         let offload = match &self.scenario {
             Scenario::FixedSeqLen { .. } => None,
@@ -228,13 +231,16 @@ impl Row {
         let offload = offload.map(|text| (KV_OFFLOAD, text));
         let variables: Vec<String> = self.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let variables = (!variables.is_empty()).then(|| ("environment", variables.join(" ")));
-        let entries = offload.into_iter().chain(variables);
+        let config_key = self.config_key.as_ref().map(|key| (CONFIG_KEY, key.to_string()));
+        let entries = offload.into_iter().chain(variables).chain(config_key);
         entries
             .filter_map(|(name, text)| Some((name.parse().ok()?, text.parse().ok()?)))
             .collect()
     }
 }
 
+/// The dimension of curves that tells apart config entries whose rows would be the same points.
+const CONFIG_KEY: &str = "config-key";
 /// The dimension of curves that says where KV blocks are offloaded to.
 pub(crate) const KV_OFFLOAD: &str = "kv-offload";
 
@@ -293,6 +299,19 @@ mod tests {
             "m fp4 cluster:gb200-nv dynamo-vllm agentic p1xtp8-ep8-dpa_d2xtp4-ep4 disagg environment=VLLM_USE_V2=1 kv-offload=dram-store";
         assert_eq!(keys, [format!("{curve} conc48"), format!("{curve} conc16")]);
         assert_eq!(row.layout.gpus(), 16);
+    }
+
+    #[test]
+    fn config_key_tells_points_apart() {
+        let mut document = single_node();
+        let plain: Row = serde_json::from_value(document.clone()).unwrap();
+        document["config-key"] = json!("m-fp8-h200-sim");
+        let marked: Row = serde_json::from_value(document.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&marked).unwrap(), document);
+        assert_eq!(
+            marked.curve_key().to_string(),
+            format!("{} config-key=m-fp8-h200-sim", plain.curve_key())
+        );
     }
 
     #[test]

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use super::{AGENTIC, Concurrencies, EvalMark, FIXED, Row, RowError, Scenario};
 use crate::changelog::ScenarioType;
 use crate::model::{
-    Component, Concurrency, Framework, Image, KvOffloading, Layout, ModelName, ModelPrefix, Parallelism, Precision, RecipeEnvironment,
-    RunnerLabel, SeqLens, SpecDecoding, WorkerGroup,
+    Component, Concurrency, ConfigKey, Framework, Image, KvOffloading, Layout, ModelName, ModelPrefix, Parallelism, Precision,
+    RecipeEnvironment, RunnerLabel, SeqLens, SpecDecoding, WorkerGroup,
 };
 
 /// One job of the matrix.
@@ -100,6 +100,8 @@ pub(super) struct RowDocument {
     /// Identity of the curve's configuration.
     #[schemars(length(min = 1))]
     recipe_fingerprint: Option<String>,
+    /// The row's config entry, where another entry measures points that have the same identity otherwise; then part of the identity.
+    config_key: Option<ConfigKey>,
     /// Run the engine's profiler during the load. The figures are then those of another curve.
     profile: Option<bool>,
 }
@@ -209,6 +211,7 @@ impl TryFrom<RowDocument> for Row {
                 all_concs: document.eval_all_concs,
             },
             recipe_fingerprint: document.recipe_fingerprint,
+            config_key: document.config_key,
             profile: document.profile.unwrap_or(false),
         })
     }

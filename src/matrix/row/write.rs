@@ -29,6 +29,7 @@ impl Serialize for Row {
             conc,
             eval,
             recipe_fingerprint,
+            config_key,
             profile,
         } = self;
         let mut map = serializer.serialize_map(None)?;
@@ -67,6 +68,7 @@ impl Serialize for Row {
         }
         mark(&mut map, eval)?;
         present(&mut map, "recipe-fingerprint", recipe_fingerprint.as_ref())?;
+        present(&mut map, "config-key", config_key.as_ref())?;
         if *profile {
             map.serialize_entry("profile", profile)?;
         }

@@ -112,7 +112,7 @@ fn compared_cards(comparison: &Comparison) -> Markup {
         @for verdict in counted {
             (card(verdict.as_str(), &comparison.count(verdict).to_string(), verdict.into()))
         }
-        @for metric in Metric::COMPARED {
+        @for metric in Metric::JUDGED {
             @if let Some(change) = comparison.overall(metric) {
                 (card(&format!("{} overall", super::columns::metric_name(metric, super::sentences::throughput_unit_of(comparison))), &number::signed_percent(change), Mark::Neutral))
             }

@@ -111,7 +111,7 @@ fn opening(view: &View) -> String {
             escape_markdown(&comparison.head),
             escape_markdown(&comparison.base)
         ));
-        let overall = Metric::COMPARED
+        let overall = Metric::JUDGED
             .iter()
             .filter_map(|metric| Some((*metric, comparison.overall(*metric)?)));
         let overall: Vec<String> = overall

@@ -169,9 +169,13 @@ fn mean_name(metric: Metric) -> Option<&'static str> {
         Metric::Tpot => Some("mean_tpot"),
         Metric::Interactivity => Some("mean_intvty"),
         Metric::E2el => Some("mean_e2el"),
-        Metric::ThroughputPerGpu | Metric::OutputThroughputPerGpu | Metric::InputThroughputPerGpu | Metric::TtftP99 | Metric::E2elP99 => {
-            None
-        }
+        Metric::ThroughputPerGpu
+        | Metric::OutputThroughputPerGpu
+        | Metric::InputThroughputPerGpu
+        | Metric::TtftP99
+        | Metric::E2elP99
+        | Metric::Qps
+        | Metric::CacheHitRate => None,
     }
 }
 
@@ -187,5 +191,8 @@ fn names(metric: Metric) -> &'static [&'static str] {
         Metric::Interactivity => &["median_intvty", "p50_intvty", "intvty_p50"],
         Metric::E2el => &["median_e2el", "p50_e2el", "e2e_latency_p50"],
         Metric::E2elP99 => &["p99_e2el", "e2e_latency_p99"],
+        // Requests are counted in windows of a second, so the median is a whole number, and often zero.
+        Metric::Qps => &["mean_qps"],
+        Metric::CacheHitRate => &["server_overall_cache_hit_rate"],
     }
 }

@@ -9,7 +9,7 @@ use serde::ser::SerializeMap as _;
 use serde::{Deserializer, Serializer};
 
 /// The names that load generators' results usually have. Histories have a column for each, so an addition needs a migration there.
-pub const USUAL_NUMBERS: [&str; 49] = [
+pub const USUAL_NUMBERS: [&str; 51] = [
     "tput_per_gpu",
     "output_tput_per_gpu",
     "input_tput_per_gpu",
@@ -59,6 +59,8 @@ pub const USUAL_NUMBERS: [&str; 49] = [
     "peak_temp_c",
     "avg_util_pct",
     "avg_mem_used_mb",
+    "mean_qps",
+    "server_overall_cache_hit_rate",
 ];
 
 /// Requests that succeeded and that failed, which imports have where their source counts both.

@@ -197,6 +197,8 @@ fn label(metric: Metric) -> String {
         Metric::Interactivity => "interactivity",
         Metric::E2el => "latency",
         Metric::E2elP99 => "latency p99",
+        Metric::Qps => "QPS",
+        Metric::CacheHitRate => "cache hits",
     }
     .to_owned()
 }
@@ -233,6 +235,8 @@ fn quantity(metric: Metric, value: f64) -> String {
         }
         Metric::Interactivity => format!("{} tok/s/user", grouped(value)),
         Metric::Ttft | Metric::TtftP99 | Metric::Tpot | Metric::E2el | Metric::E2elP99 => format!("{} ms", grouped(value * 1000.0)),
+        Metric::Qps => format!("{} req/s", grouped(value)),
+        Metric::CacheHitRate => format!("{} %", grouped(value * 100.0)),
     }
 }
 
@@ -358,7 +362,10 @@ fn chart_of(metric: Metric, series: &[(PointKey, Vec<SeriesValue>)]) -> Markup {
 
 fn scaled(metric: Metric, value: f64) -> f64 {
     match metric {
-        Metric::ThroughputPerGpu | Metric::OutputThroughputPerGpu | Metric::InputThroughputPerGpu | Metric::Interactivity => value,
+        Metric::ThroughputPerGpu | Metric::OutputThroughputPerGpu | Metric::InputThroughputPerGpu | Metric::Interactivity | Metric::Qps => {
+            value
+        }
+        Metric::CacheHitRate => value * 100.0,
         Metric::Ttft | Metric::TtftP99 | Metric::Tpot | Metric::E2el | Metric::E2elP99 => value * 1000.0,
     }
 }
@@ -368,6 +375,8 @@ fn unit(metric: Metric) -> &'static str {
         Metric::ThroughputPerGpu | Metric::OutputThroughputPerGpu | Metric::InputThroughputPerGpu => "tok/s/GPU",
         Metric::Interactivity => "tok/s/user",
         Metric::Ttft | Metric::TtftP99 | Metric::Tpot | Metric::E2el | Metric::E2elP99 => "ms",
+        Metric::Qps => "req/s",
+        Metric::CacheHitRate => "%",
     }
 }
 

@@ -17,14 +17,14 @@ use crate::model::{Concurrency, Metric, PointKey};
 /// Points whose levels are recomputed by one statement.
 const CHUNK: usize = 100;
 
-/// The readings of a point by metric, in the order of [`Metric::COMPARED`]: by the mean and by the median.
+/// The readings of a point by metric, in the order of [`Metric::JUDGED`]: by the mean and by the median.
 #[derive(Default)]
-struct Readings([(Vec<Reading>, Vec<Reading>); Metric::COMPARED.len()]);
+struct Readings([(Vec<Reading>, Vec<Reading>); Metric::JUDGED.len()]);
 
 impl Readings {
     /// The means, unless some runs have only a median: a change of the statistic would look like a change of the level.
     fn levels(&self, series: usize) -> Vec<MetricLevels> {
-        let all = Metric::COMPARED
+        let all = Metric::JUDGED
             .into_iter()
             .zip(&self.0)
             .map(|(metric, (means, medians))| MetricLevels {
@@ -62,7 +62,7 @@ fn list(keys: &[i64]) -> String {
 /// `, p.mean_ttft, p.median_ttft, …` of all metrics that are compared.
 fn metric_columns() -> String {
     let mut columns = String::new();
-    for metric in Metric::COMPARED {
+    for metric in Metric::JUDGED {
         let (mean, median) = value_columns(metric);
         let _ = write!(columns, ", p.{mean}, p.{median}");
     }
