@@ -9,27 +9,27 @@ use crate::repository::{Ran, Repository};
 /// The kinds that InferenceX's configs have: another image, another recipe, a synthetic acceptance length, the same twice.
 const CONFIGS: &str = "\
 nodes-fp4-sim:
-  { image: 'example/sim:1', model: org/nodes, model-prefix: nodes, precision: fp4, framework: sim, runner: h100, multinode: true, disagg: true,
+  { image: 'example/sim:1', model: org/nodes, model-prefix: nodes, precision: fp4, framework: sim, runner: h100, multinode: true, disagg: true, kv-p2p-transfer: nixl,
     scenarios: { fixed-seq-len: [{ isl: 8192, osl: 1024, search-space: [
       { conc-list: [1, 2], prefill: { num-worker: 1, tp: 8, ep: 1, dp-attn: false }, decode: { num-worker: 1, tp: 8, ep: 1, dp-attn: false } },
       { conc-list: [64], prefill: { num-worker: 2, tp: 8, ep: 8, dp-attn: true }, decode: { num-worker: 1, tp: 8, ep: 8, dp-attn: true } } ] }] } }
 nodes-fp4-sim-other-image:
-  { image: 'example/sim:2', model: org/nodes, model-prefix: nodes, precision: fp4, framework: sim, runner: h100, multinode: true, disagg: true,
+  { image: 'example/sim:2', model: org/nodes, model-prefix: nodes, precision: fp4, framework: sim, runner: h100, multinode: true, disagg: true, kv-p2p-transfer: nixl,
     scenarios: { fixed-seq-len: [{ isl: 8192, osl: 1024, search-space: [
       { conc-list: [2, 4], prefill: { num-worker: 1, tp: 8, ep: 1, dp-attn: false }, decode: { num-worker: 1, tp: 8, ep: 1, dp-attn: false } } ] }] } }
 sessions-fp8-sim:
-  { image: 'example/sim:1', model: org/sessions, model-prefix: sessions, precision: fp8, framework: sim, runner: h100, multinode: false,
+  { image: 'example/sim:1', model: org/sessions, model-prefix: sessions, precision: fp8, framework: sim, runner: 'cluster:h100', multinode: false,
     scenarios: { agentic-coding: [{ search-space: [{ tp: 2, ep: 2, kv-offloading: none, spec-decoding: mtp, conc-list: [16, 32] }] }] } }
 sessions-fp8-sim-again:
-  { image: 'example/sim:1', model: org/sessions, model-prefix: sessions, precision: fp8, framework: sim, runner: h100, multinode: false,
+  { image: 'example/sim:1', model: org/sessions, model-prefix: sessions, precision: fp8, framework: sim, runner: 'cluster:h100', multinode: false,
     scenarios: { agentic-coding: [{ search-space: [{ tp: 2, ep: 2, kv-offloading: none, spec-decoding: mtp, conc-list: [32] }] }] } }
 worker-fp8-sim:
-  { image: 'example/sim:1', model: org/worker, model-prefix: worker, precision: fp8, framework: sim, runner: h100, multinode: true, disagg: true,
+  { image: 'example/sim:1', model: org/worker, model-prefix: worker, precision: fp8, framework: sim, runner: h100, multinode: true, disagg: true, kv-p2p-transfer: nixl,
     scenarios: { fixed-seq-len: [{ isl: 8192, osl: 1024, search-space: [
       { conc-list: [16], prefill: { num-worker: 1, tp: 8, ep: 1, dp-attn: false, additional-settings: ['ACCEPTANCE=2.5'] },
         decode: { num-worker: 1, tp: 8, ep: 1, dp-attn: false } } ] }] } }
 worker-fp8-sim-real:
-  { image: 'example/sim:1', model: org/worker, model-prefix: worker, precision: fp8, framework: sim, runner: h100, multinode: true, disagg: true,
+  { image: 'example/sim:1', model: org/worker, model-prefix: worker, precision: fp8, framework: sim, runner: h100, multinode: true, disagg: true, kv-p2p-transfer: nixl,
     scenarios: { fixed-seq-len: [{ isl: 8192, osl: 1024, search-space: [
       { conc-list: [16], prefill: { num-worker: 1, tp: 8, ep: 1, dp-attn: false }, decode: { num-worker: 1, tp: 8, ep: 1, dp-attn: false } } ] }] } }
 halves-fp8-sim-low:
@@ -43,6 +43,10 @@ halves-fp8-sim-high:
 fn repository() -> Repository {
     let repository = Repository::new();
     repository.write("configs/toy-master.yaml", CONFIGS);
+    repository.write(
+        "configs/runners.yaml",
+        "labels:\n  h100: [h100-box_0]\n  'cluster:h100': [h100-box_0]\n",
+    );
     repository.commit("entries with the same points");
     repository
 }

@@ -94,7 +94,7 @@ fn rate_and_cache_hits_of_sessions_get_verdicts() {
         assert_eq!(decided, Vec::from_iter(decisive), "{head}: {changes:#?}");
     }
     let said = fixture.imax(&["compare", "base", "colder"], &[]).stdout;
-    assert!(said.contains("cache hit rate -73.0 % (74.0 → 20.0 %"), "{said}");
+    assert!(said.contains("cache hit rate −73 % (74.0 → 20.0 %"), "{said}");
     let csv = fixture.imax(&["report", "base", "--format", "csv"], &[]).stdout;
     assert!(
         csv.lines().next().unwrap().ends_with("qps_req_per_s,cache_hit_rate_fraction"),

@@ -2074,7 +2074,7 @@ export interface operations {
                 /** @description The state at this time, RFC 3339: without later additions, corrections and retractions. */
                 as_of?: string;
                 /** @description The metric [default: all that are compared]. */
-                metric?: "throughput-per-gpu" | "output-throughput-per-gpu" | "input-throughput-per-gpu" | "ttft" | "ttft-p99" | "tpot" | "interactivity" | "e2el" | "e2el-p99";
+                metric?: "throughput-per-gpu" | "output-throughput-per-gpu" | "input-throughput-per-gpu" | "ttft" | "ttft-p99" | "tpot" | "interactivity" | "e2el" | "e2el-p99" | "qps" | "cache-hit-rate";
             };
             header?: never;
             path?: never;
@@ -2652,6 +2652,7 @@ export interface operations {
                                 mean_e2el?: number | null;
                                 mean_intvty?: number | null;
                                 mean_itl?: number | null;
+                                mean_qps?: number | null;
                                 mean_tpot?: number | null;
                                 mean_ttft?: number | null;
                                 median_e2el?: number | null;
@@ -2694,6 +2695,7 @@ export interface operations {
                                 run?: number | null;
                                 run_id?: string | null;
                                 scenario?: string | null;
+                                server_overall_cache_hit_rate?: number | null;
                                 source?: string | null;
                                 spec_decoding?: string | null;
                                 started?: string | null;
@@ -4189,7 +4191,7 @@ export interface operations {
                  * @description A column of numbers or `started`, with `-` in front for the largest first. Points without a number are last [default: -started].
                  * @example -tput_per_gpu
                  */
-                sort?: "id" | "-id" | "run" | "-run" | "attempt" | "-attempt" | "started" | "-started" | "isl" | "-isl" | "osl" | "-osl" | "gpus" | "-gpus" | "conc" | "-conc" | "revision" | "-revision" | "tput_per_gpu" | "-tput_per_gpu" | "output_tput_per_gpu" | "-output_tput_per_gpu" | "input_tput_per_gpu" | "-input_tput_per_gpu" | "mean_ttft" | "-mean_ttft" | "median_ttft" | "-median_ttft" | "std_ttft" | "-std_ttft" | "p90_ttft" | "-p90_ttft" | "p95_ttft" | "-p95_ttft" | "p99_ttft" | "-p99_ttft" | "p99.9_ttft" | "-p99.9_ttft" | "mean_tpot" | "-mean_tpot" | "median_tpot" | "-median_tpot" | "std_tpot" | "-std_tpot" | "p90_tpot" | "-p90_tpot" | "p95_tpot" | "-p95_tpot" | "p99_tpot" | "-p99_tpot" | "p99.9_tpot" | "-p99.9_tpot" | "mean_intvty" | "-mean_intvty" | "median_intvty" | "-median_intvty" | "std_intvty" | "-std_intvty" | "p90_intvty" | "-p90_intvty" | "p95_intvty" | "-p95_intvty" | "p99_intvty" | "-p99_intvty" | "p99.9_intvty" | "-p99.9_intvty" | "mean_itl" | "-mean_itl" | "median_itl" | "-median_itl" | "std_itl" | "-std_itl" | "p90_itl" | "-p90_itl" | "p95_itl" | "-p95_itl" | "p99_itl" | "-p99_itl" | "p99.9_itl" | "-p99.9_itl" | "mean_e2el" | "-mean_e2el" | "median_e2el" | "-median_e2el" | "std_e2el" | "-std_e2el" | "p90_e2el" | "-p90_e2el" | "p95_e2el" | "-p95_e2el" | "p99_e2el" | "-p99_e2el" | "p99.9_e2el" | "-p99.9_e2el" | "avg_power_w" | "-avg_power_w" | "avg_total_gpu_power_w" | "-avg_total_gpu_power_w" | "total_gpu_energy_j" | "-total_gpu_energy_j" | "joules_per_successful_query" | "-joules_per_successful_query" | "joules_per_input_token" | "-joules_per_input_token" | "joules_per_output_token" | "-joules_per_output_token" | "joules_per_total_token" | "-joules_per_total_token" | "avg_temp_c" | "-avg_temp_c" | "peak_temp_c" | "-peak_temp_c" | "avg_util_pct" | "-avg_util_pct" | "avg_mem_used_mb" | "-avg_mem_used_mb" | "ci_low_tput_per_gpu" | "-ci_low_tput_per_gpu" | "ci_high_tput_per_gpu" | "-ci_high_tput_per_gpu" | "ci_low_intvty" | "-ci_low_intvty" | "ci_high_intvty" | "-ci_high_intvty" | "ci_low_ttft" | "-ci_low_ttft" | "ci_high_ttft" | "-ci_high_ttft" | "ci_low_tpot" | "-ci_low_tpot" | "ci_high_tpot" | "-ci_high_tpot" | "ci_low_e2el" | "-ci_low_e2el" | "ci_high_e2el" | "-ci_high_e2el";
+                sort?: "id" | "-id" | "run" | "-run" | "attempt" | "-attempt" | "started" | "-started" | "isl" | "-isl" | "osl" | "-osl" | "gpus" | "-gpus" | "conc" | "-conc" | "revision" | "-revision" | "tput_per_gpu" | "-tput_per_gpu" | "output_tput_per_gpu" | "-output_tput_per_gpu" | "input_tput_per_gpu" | "-input_tput_per_gpu" | "mean_ttft" | "-mean_ttft" | "median_ttft" | "-median_ttft" | "std_ttft" | "-std_ttft" | "p90_ttft" | "-p90_ttft" | "p95_ttft" | "-p95_ttft" | "p99_ttft" | "-p99_ttft" | "p99.9_ttft" | "-p99.9_ttft" | "mean_tpot" | "-mean_tpot" | "median_tpot" | "-median_tpot" | "std_tpot" | "-std_tpot" | "p90_tpot" | "-p90_tpot" | "p95_tpot" | "-p95_tpot" | "p99_tpot" | "-p99_tpot" | "p99.9_tpot" | "-p99.9_tpot" | "mean_intvty" | "-mean_intvty" | "median_intvty" | "-median_intvty" | "std_intvty" | "-std_intvty" | "p90_intvty" | "-p90_intvty" | "p95_intvty" | "-p95_intvty" | "p99_intvty" | "-p99_intvty" | "p99.9_intvty" | "-p99.9_intvty" | "mean_itl" | "-mean_itl" | "median_itl" | "-median_itl" | "std_itl" | "-std_itl" | "p90_itl" | "-p90_itl" | "p95_itl" | "-p95_itl" | "p99_itl" | "-p99_itl" | "p99.9_itl" | "-p99.9_itl" | "mean_e2el" | "-mean_e2el" | "median_e2el" | "-median_e2el" | "std_e2el" | "-std_e2el" | "p90_e2el" | "-p90_e2el" | "p95_e2el" | "-p95_e2el" | "p99_e2el" | "-p99_e2el" | "p99.9_e2el" | "-p99.9_e2el" | "avg_power_w" | "-avg_power_w" | "avg_total_gpu_power_w" | "-avg_total_gpu_power_w" | "total_gpu_energy_j" | "-total_gpu_energy_j" | "joules_per_successful_query" | "-joules_per_successful_query" | "joules_per_input_token" | "-joules_per_input_token" | "joules_per_output_token" | "-joules_per_output_token" | "joules_per_total_token" | "-joules_per_total_token" | "avg_temp_c" | "-avg_temp_c" | "peak_temp_c" | "-peak_temp_c" | "avg_util_pct" | "-avg_util_pct" | "avg_mem_used_mb" | "-avg_mem_used_mb" | "mean_qps" | "-mean_qps" | "server_overall_cache_hit_rate" | "-server_overall_cache_hit_rate" | "ci_low_tput_per_gpu" | "-ci_low_tput_per_gpu" | "ci_high_tput_per_gpu" | "-ci_high_tput_per_gpu" | "ci_low_intvty" | "-ci_low_intvty" | "ci_high_intvty" | "-ci_high_intvty" | "ci_low_ttft" | "-ci_low_ttft" | "ci_high_ttft" | "-ci_high_ttft" | "ci_low_tpot" | "-ci_low_tpot" | "ci_high_tpot" | "-ci_high_tpot" | "ci_low_e2el" | "-ci_low_e2el" | "ci_high_e2el" | "-ci_high_e2el";
                 /** @description Points of a page [default: 1000 in JSON, all in other formats]. */
                 limit?: number;
                 /** @description The `next` of the page before. */
@@ -4248,6 +4250,7 @@ export interface operations {
                             mean_e2el?: number | null;
                             mean_intvty?: number | null;
                             mean_itl?: number | null;
+                            mean_qps?: number | null;
                             mean_tpot?: number | null;
                             mean_ttft?: number | null;
                             median_e2el?: number | null;
@@ -4290,6 +4293,7 @@ export interface operations {
                             run?: number | null;
                             run_id?: string | null;
                             scenario?: string | null;
+                            server_overall_cache_hit_rate?: number | null;
                             source?: string | null;
                             spec_decoding?: string | null;
                             started?: string | null;
@@ -4877,7 +4881,7 @@ export interface operations {
                 /** @description Only threads in this state: open, acknowledged, expected, fixed. */
                 state?: "open" | "acknowledged" | "expected" | "fixed";
                 /** @description The metric [default: all that are compared]. */
-                metric?: "throughput-per-gpu" | "output-throughput-per-gpu" | "input-throughput-per-gpu" | "ttft" | "ttft-p99" | "tpot" | "interactivity" | "e2el" | "e2el-p99";
+                metric?: "throughput-per-gpu" | "output-throughput-per-gpu" | "input-throughput-per-gpu" | "ttft" | "ttft-p99" | "tpot" | "interactivity" | "e2el" | "e2el-p99" | "qps" | "cache-hit-rate";
             };
             header?: never;
             path?: never;
@@ -5534,7 +5538,7 @@ export interface operations {
                  * @description The metric [default: throughput-per-gpu].
                  * @example interactivity
                  */
-                metric?: "throughput-per-gpu" | "output-throughput-per-gpu" | "input-throughput-per-gpu" | "ttft" | "ttft-p99" | "tpot" | "interactivity" | "e2el" | "e2el-p99";
+                metric?: "throughput-per-gpu" | "output-throughput-per-gpu" | "input-throughput-per-gpu" | "ttft" | "ttft-p99" | "tpot" | "interactivity" | "e2el" | "e2el-p99" | "qps" | "cache-hit-rate";
                 /** @description What `x` is: date, commit, version (of the engine) or image [default: date]. */
                 by?: "date" | "commit" | "version" | "image";
             };
@@ -6199,7 +6203,7 @@ export interface operations {
                 /** @description The state at this time, RFC 3339: without later additions, corrections and retractions. */
                 as_of?: string;
                 /** @description The metric whose geometric mean is shown [default: throughput-per-gpu]. With `at` it is always the throughput. */
-                metric?: "throughput-per-gpu" | "output-throughput-per-gpu" | "input-throughput-per-gpu" | "ttft" | "ttft-p99" | "tpot" | "interactivity" | "e2el" | "e2el-p99";
+                metric?: "throughput-per-gpu" | "output-throughput-per-gpu" | "input-throughput-per-gpu" | "ttft" | "ttft-p99" | "tpot" | "interactivity" | "e2el" | "e2el-p99" | "qps" | "cache-hit-rate";
                 /**
                  * @description Read curves at this interactivity, output tokens a second that a user sees, instead of averaging points.
                  * @example 50
@@ -6456,7 +6460,7 @@ export interface operations {
                  * @description The metric
                  * @example throughput-per-gpu
                  */
-                metric: "throughput-per-gpu" | "output-throughput-per-gpu" | "input-throughput-per-gpu" | "ttft" | "ttft-p99" | "tpot" | "interactivity" | "e2el" | "e2el-p99";
+                metric: "throughput-per-gpu" | "output-throughput-per-gpu" | "input-throughput-per-gpu" | "ttft" | "ttft-p99" | "tpot" | "interactivity" | "e2el" | "e2el-p99" | "qps" | "cache-hit-rate";
             };
             cookie?: never;
         };
@@ -6557,7 +6561,7 @@ export interface operations {
                  * @description The metric
                  * @example throughput-per-gpu
                  */
-                metric: "throughput-per-gpu" | "output-throughput-per-gpu" | "input-throughput-per-gpu" | "ttft" | "ttft-p99" | "tpot" | "interactivity" | "e2el" | "e2el-p99";
+                metric: "throughput-per-gpu" | "output-throughput-per-gpu" | "input-throughput-per-gpu" | "ttft" | "ttft-p99" | "tpot" | "interactivity" | "e2el" | "e2el-p99" | "qps" | "cache-hit-rate";
             };
             cookie?: never;
         };
@@ -6658,7 +6662,7 @@ export interface operations {
                  * @description The metric
                  * @example throughput-per-gpu
                  */
-                metric: "throughput-per-gpu" | "output-throughput-per-gpu" | "input-throughput-per-gpu" | "ttft" | "ttft-p99" | "tpot" | "interactivity" | "e2el" | "e2el-p99";
+                metric: "throughput-per-gpu" | "output-throughput-per-gpu" | "input-throughput-per-gpu" | "ttft" | "ttft-p99" | "tpot" | "interactivity" | "e2el" | "e2el-p99" | "qps" | "cache-hit-rate";
             };
             cookie?: never;
         };

@@ -58,6 +58,7 @@ Point = TypedDict(
         "mean_e2el": float | None,
         "mean_intvty": float | None,
         "mean_itl": float | None,
+        "mean_qps": float | None,
         "mean_tpot": float | None,
         "mean_ttft": float | None,
         "median_e2el": float | None,
@@ -100,6 +101,7 @@ Point = TypedDict(
         "run": int | None,
         "run_id": str | None,
         "scenario": str | None,
+        "server_overall_cache_hit_rate": float | None,
         "source": str | None,
         "spec_decoding": str | None,
         "started": str | None,
@@ -292,6 +294,8 @@ class ChangesQuery(Dimensions, total=False):
         "interactivity",
         "e2el",
         "e2el-p99",
+        "qps",
+        "cache-hit-rate",
     ]
 
 
@@ -631,6 +635,10 @@ class PointsQuery(Dimensions, total=False):
         "-avg_util_pct",
         "avg_mem_used_mb",
         "-avg_mem_used_mb",
+        "mean_qps",
+        "-mean_qps",
+        "server_overall_cache_hit_rate",
+        "-server_overall_cache_hit_rate",
         "ci_low_tput_per_gpu",
         "-ci_low_tput_per_gpu",
         "ci_high_tput_per_gpu",
@@ -702,6 +710,8 @@ class RegressionsQuery(Dimensions, total=False):
         "interactivity",
         "e2el",
         "e2el-p99",
+        "qps",
+        "cache-hit-rate",
     ]
 
 
@@ -763,6 +773,8 @@ class SeriesQuery(Dimensions, total=False):
         "interactivity",
         "e2el",
         "e2el-p99",
+        "qps",
+        "cache-hit-rate",
     ]
     by: Literal["date", "commit", "version", "image"]
 
@@ -816,6 +828,8 @@ class TrendsQuery(Dimensions, total=False):
         "interactivity",
         "e2el",
         "e2el-p99",
+        "qps",
+        "cache-hit-rate",
     ]
     at: float
 
