@@ -217,11 +217,16 @@ tar czf multinode_server_logs.tar.gz -C "$logs" .
 
 fn over_several_nodes(script: &str) -> Fixture {
     let fixture = with_script(script);
-    agentic_row(&fixture, |_| {});
     over_nodes(&fixture, &["CONFIG_FILE=recipes/sim/1p1d.yaml"]);
-    fixture.row(|row| {
+    fixture.change_row(|row| {
+        for key in ["isl", "osl", "max-model-len"] {
+            row.as_object_mut().unwrap().remove(key);
+        }
+        row["scenario-type"] = json!("agentic-coding");
+        row["kv-offloading"] = json!("none");
+        row["total-cpu-dram-gb"] = json!(0);
+        row["duration"] = json!(1);
         row["conc"] = json!([4, 8]);
-        row["disagg"] = json!(true);
     });
     fixture.write("benchmarks/multi_node/srt-slurm-recipes/sim/1p1d.yaml", "name: demo\n");
     fixture.write("summary.json", &summary(1));

@@ -415,7 +415,7 @@ fn each_function_has_a_test() {
         .filter(|name| !name.starts_with('_') && !name.contains(char::is_whitespace))
         .collect();
     assert!(functions.len() > 20, "{functions:?}");
-    let tests = ["recipe_library", "self_contained", "agentic"]
+    let tests = ["recipe_library", "self_contained", "agentic", "sessions"]
         .map(|name| fs::read_to_string(project().join(format!("tests/running/{name}.rs"))).unwrap());
     let tests = tests.concat();
     // Bash itself calls this one, for `a_newer_function`.
