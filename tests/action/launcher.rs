@@ -287,3 +287,82 @@ fn bundled_binary_that_is_not_the_pinned_one_is_refused() {
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(4), String::new()));
     assert!(text(&output.stderr).contains("nothing of it was run"), "{}", text(&output.stderr));
 }
+
+/// A stand-in of curl that copies the file `release`, whatever the address, and one of gh that keeps its arguments and judges by the file
+/// `verdict`: the exit status of `gh attestation verify`, or `unknown` for a gh that knows no attestations.
+fn release_tools(folder: &Path) -> String {
+    let place = folder.display();
+    executable(
+        &folder.join("bin/curl"),
+        &format!("#!/bin/sh\nwhile [ \"$1\" != --output ]; do shift; done\nexec cp {place}/release \"$2\"\n"),
+    );
+    executable(
+        &folder.join("bin/gh"),
+        &format!(
+            "#!/bin/sh\nread verdict < {place}/verdict\n\
+             if [ \"$3\" = --help ]; then [ \"$verdict\" != unknown ]; exit; fi\n\
+             echo \"$@\" >> {place}/asked\ncmp -s \"$3\" {place}/release || exit 9\nexit \"$verdict\"\n"
+        ),
+    );
+    fs::write(folder.join("release"), STAND_IN).unwrap();
+    format!("{place}/bin:{SYSTEM_PATH}")
+}
+
+#[test]
+fn download_whose_attestation_is_refused_is_not_run() {
+    const SLUG: &str = "org/imax-action";
+    let url = format!("https://github.com/{SLUG}/releases/download/v{VERSION}/imax");
+    let elsewhere = "https://mirror.example/imax".to_owned();
+    for (verdict, token, url, runs, is_asked) in [
+        ("1", "GH_TOKEN", &url, false, true),
+        ("0", "GH_TOKEN", &url, true, true),
+        ("1", "GITHUB_TOKEN", &url, false, true),
+        // What cannot be asked is left to the checksum: no token, a gh that knows no attestations, a release of somebody else.
+        ("1", "UNUSED", &url, true, false),
+        ("unknown", "GH_TOKEN", &url, true, false),
+        ("1", "GH_TOKEN", &elsewhere, true, false),
+    ] {
+        let case = format!("{verdict}, {token}, {url}");
+        let (action, cache, tools) = (action_folder(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let path = release_tools(tools.path());
+        fs::write(tools.path().join("verdict"), format!("{verdict}\n")).unwrap();
+        let manifest = format!("version = \"{VERSION}\"\nrepository = \"https://github.com/{SLUG}\"\n");
+        fs::write(action.path().join("Cargo.toml"), manifest).unwrap();
+        let pin = format!("{VERSION} {PLATFORM} imax {} {url}\n", sha256(STAND_IN));
+        fs::write(action.path().join("dist/pins.txt"), pin).unwrap();
+        // The second time, a refused binary must not be found in the cache.
+        for time in 1..=2 {
+            let output = Command::new("bash")
+                .arg(action.path().join("dist/imax.sh"))
+                .arg("plan")
+                .env_clear()
+                .env("PATH", &path)
+                .env("HOME", cache.path())
+                .env("RUNNER_TOOL_CACHE", cache.path())
+                .env(token, "token")
+                .finish();
+            let (said, error) = (text(&output.stdout), text(&output.stderr));
+            if runs {
+                assert_eq!(
+                    (output.status.code(), said.as_str()),
+                    (Some(0), "stand-in plan\n"),
+                    "{case}: {error}"
+                );
+            } else {
+                assert_eq!((output.status.code(), said.as_str()), (Some(4), ""), "{case}, time {time}");
+                assert!(error.contains(&format!("has no valid attestation of {SLUG}")), "{case}: {error}");
+            }
+        }
+        let asked = fs::read_to_string(tools.path().join("asked")).unwrap_or_default();
+        assert_eq!(!asked.is_empty(), is_asked, "{case}: {asked}");
+        // A binary that was accepted is in the cache and not asked about again; a refused one is downloaded and asked about each time.
+        let times = if is_asked { if runs { 1 } else { 2 } } else { 0 };
+        assert_eq!(asked.lines().count(), times, "{case}: {asked}");
+        assert!(
+            asked
+                .lines()
+                .all(|line| line.starts_with("attestation verify ") && line.ends_with(&format!(" --repo {SLUG}"))),
+            "{asked}"
+        );
+    }
+}
