@@ -164,7 +164,7 @@ fn what_is_not_a_history_is_refused_and_not_changed() {
         refused(
             &fixture.imax(&command, &[]),
             3,
-            "history.db has schema version 99, this imax knows up to 11",
+            "history.db has schema version 99, this imax knows up to 12",
         );
     }
 }
@@ -177,13 +177,14 @@ fn history_of_an_older_version_is_upgraded_by_a_writer() {
         &fixture,
         "history.db",
         "DROP INDEX point_source; DROP TABLE delivery; DROP TABLE watch_state; DROP TABLE submission; DROP TABLE changelog_curve; DROP TABLE price; DROP TABLE run_record; DROP TABLE idempotency; DROP TABLE audit; DROP TABLE token; DROP TABLE level; DROP TABLE annotation; DROP TABLE published_result; DROP INDEX curve_model; DROP INDEX curve_latest_run; DROP INDEX point_of_run; \
+         ALTER TABLE point DROP COLUMN mean_qps; ALTER TABLE point DROP COLUMN server_overall_cache_hit_rate; \
          DELETE FROM _sqlx_migrations WHERE version > 1",
     );
     let before = fs::read(fixture.path("history.db")).unwrap();
     refused(
         &fixture.imax(&["history", "list", "--history", "history.db"], &[]),
         3,
-        "history.db has schema version 1, expected 11; a command that writes, such as imax publish, upgrades it",
+        "history.db has schema version 1, expected 12; a command that writes, such as imax publish, upgrades it",
     );
     assert_eq!(fs::read(fixture.path("history.db")).unwrap(), before, "a reader changes nothing");
     let nights = ten_nights();
