@@ -202,11 +202,14 @@ pub fn failures<'a>(records: impl IntoIterator<Item = &'a Record>) -> BTreeMap<S
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
+    use super::super::measured::Measured;
     use super::super::measured::tests_support::{measured, measured_with};
     use super::*;
     use crate::load::reason::{Failure, Reason};
     use crate::load::stamp::Stamp;
     use std::time::Duration;
+
+    use serde_json::json;
 
     fn at(ms: u64) -> Stamp {
         Stamp::from_unix_nanos(1_000_000_000_000 + ms * 1_000_000)
@@ -252,6 +255,29 @@ mod tests {
         // One or two start tokens do not mean another tokenizer.
         assert_eq!(counted(102), []);
         assert_eq!(counted(180), [Doubt::WrongInputLengths]);
+    }
+
+    /// A chat template writes tools into the prompt, where no tokenizer of this client sees them.
+    #[test]
+    fn prompts_with_tools_have_the_length_that_the_server_counts() {
+        let record = Record {
+            reported_prompt_tokens: Some(341),
+            ..ok(0)
+        };
+        for (body, length, doubts) in [
+            (json!({ "tools": [{ "type": "function" }] }), 341, vec![]),
+            (json!({ "tools": [] }), 100, vec![Doubt::WrongInputLengths]),
+            (json!({ "top_p": 0.5 }), 100, vec![Doubt::WrongInputLengths]),
+        ] {
+            let Measured { mut settings, run, .. } = measured(vec![record.clone()]);
+            settings.extra_body = body.as_object().unwrap().clone();
+            let found = Measured::new(settings, run, None, 0);
+            assert_eq!(
+                (found.metrics.input_tokens.as_slice(), found.doubts),
+                ([length].as_slice(), doubts),
+                "{body}"
+            );
+        }
     }
 
     #[test]
