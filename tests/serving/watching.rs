@@ -415,7 +415,7 @@ fn two_servers_tell_a_state_once_of(watched: &Watched, receiver: &HttpServer) {
     let told: BTreeSet<String> = receiver
         .received()
         .iter()
-        .map(|request| verified(request))
+        .map(verified)
         .map(|event| event["event"].to_string() + &event["counts"].to_string())
         .collect();
     assert_eq!(told.len(), 3, "{told:?}");
