@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::agentic::{agentic_row, from};
 use super::fixture::Fixture;
+use super::launch_scripts::{over_nodes, with_script};
 
 /// A launch script whose container sees the workspace and nothing else: what it writes below `/workspace` is in the repository.
 const SCRIPT: &str = r#"
@@ -197,4 +198,96 @@ fn power_of_the_aggregate_counts_as_power() {
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     let agg: Value = serde_json::from_str(&fixture.read(&format!("out/{}", point(&fixture)["normalised"].as_str().unwrap()))).unwrap();
     assert_eq!((&agg["power_valid"], &agg["avg_power_w"]), (&json!(1), &json!(612.5)));
+}
+
+/// Over several nodes the job replays once for each concurrency, into folders of their own, and one aggregate is written for each.
+const OVER_NODES: &str = r#"
+set -e
+[ "$IS_AGENTIC" = 1 ] && [ "$IS_MULTINODE" = true ] && [ "$CONFIG_FILE" = recipes/sim/1p1d.yaml ]
+logs=outputs/42/logs
+for conc in $CONC_LIST; do
+    mkdir -p "$logs/agentic/conc_$conc/aiperf_artifacts"
+    cp summary.json "$logs/agentic/conc_$conc/aiperf_artifacts/profile_export_aiperf.json"
+    sed "s/\"conc\":4/\"conc\":$conc/" aggregate.json > "${RESULT_FILENAME}_conc$conc.json"
+done
+echo "worker of conc $CONC_LIST is up" > "$logs/sweep_42.log"
+rm -rf LOGS; cp -r "$logs" LOGS
+tar czf multinode_server_logs.tar.gz -C "$logs" .
+"#;
+
+fn over_several_nodes(script: &str) -> Fixture {
+    let fixture = with_script(script);
+    over_nodes(&fixture, &["CONFIG_FILE=recipes/sim/1p1d.yaml"]);
+    fixture.change_row(|row| {
+        for key in ["isl", "osl", "max-model-len"] {
+            row.as_object_mut().unwrap().remove(key);
+        }
+        row["scenario-type"] = json!("agentic-coding");
+        row["kv-offloading"] = json!("none");
+        row["total-cpu-dram-gb"] = json!(0);
+        row["duration"] = json!(1);
+        row["conc"] = json!([4, 8]);
+    });
+    fixture.write("benchmarks/multi_node/srt-slurm-recipes/sim/1p1d.yaml", "name: demo\n");
+    fixture.write("summary.json", &summary(1));
+    let worker = |prefix: &str, tp: u32| {
+        json!({ (format!("{prefix}_tp")): tp, (format!("{prefix}_ep")): 1, (format!("{prefix}_dp_attention")): "false",
+                (format!("{prefix}_num_workers")): 1, (format!("num_{prefix}_gpu")): tp })
+    };
+    let aggregate = aggregate(|aggregate| {
+        let aggregate = aggregate.as_object_mut().unwrap();
+        for key in ["tp", "ep", "dp_attention", "pp", "dcp_size", "pcp_size", "kv_offload_backend"] {
+            aggregate.remove(key);
+        }
+        for workers in [worker("prefill", 4), worker("decode", 8)] {
+            aggregate.extend(workers.as_object().unwrap().clone());
+        }
+        aggregate.extend(
+            json!({ "is_multinode": true, "disagg": true, "spec_decoding": "none", "kv_offloading": "none" })
+                .as_object()
+                .unwrap()
+                .clone(),
+        );
+    });
+    fixture.write("aggregate.json", &aggregate);
+    fixture
+}
+
+#[test]
+fn replay_over_nodes_has_an_aggregate_for_each_concurrency() {
+    let fixture = over_several_nodes(OVER_NODES);
+    let ended = fixture.run();
+    assert_eq!(ended.code, Some(0), "{}\n{}", ended.stderr, fixture.read("out/server.log"));
+    for (at, conc) in [(0, 4), (1, 8)] {
+        let point = fixture.job()["points"][at].clone();
+        let agg: Value = serde_json::from_str(&fixture.read(&format!("out/{}", point["normalised"].as_str().unwrap()))).unwrap();
+        assert_eq!((&agg["conc"], &agg["is_multinode"]), (&json!(conc), &json!(true)), "{agg:#}");
+        assert_eq!((&agg["num_prefill_gpu"], &agg["num_decode_gpu"]), (&json!(4), &json!(8)));
+        assert_eq!(agg["imax"]["point"]["curve"]["layout"], json!("p1xtp4_d1xtp8"));
+        // The aggregate's own number, which it divided by the GPUs that its job had.
+        let written: Value = serde_json::from_str(&fixture.read("aggregate.json")).unwrap();
+        assert_eq!(
+            agg["tput_per_gpu"],
+            written["request_metrics"]["throughput"]["per_gpu"]["total_tput_tps"]
+        );
+        assert_eq!(agg["mean_qps"], written["request_metrics"]["qps"]["mean"]);
+        assert!(fixture.path(&format!("out/LOGS/agentic/conc_{conc}/aiperf_artifacts")).is_dir());
+    }
+    assert!(fixture.path("out/multinode_server_logs.tar.gz").is_file());
+    fixture.assert_nothing_runs();
+}
+
+#[test]
+fn replay_over_nodes_without_one_of_its_aggregates_keeps_the_other() {
+    let fixture = over_several_nodes(&OVER_NODES.replace("rm -rf LOGS", "rm -f \"${RESULT_FILENAME}_conc8.json\"; rm -rf LOGS"));
+    let ended = fixture.run();
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    let points = fixture.job()["points"].clone();
+    assert!(points[0]["normalised"].is_string(), "{points:#}");
+    assert!(points[1]["normalised"].is_null(), "{points:#}");
+    assert!(
+        ended.stderr.contains("conc8") || ended.stderr.contains("concurrency 8"),
+        "{}",
+        ended.stderr
+    );
 }
