@@ -43,7 +43,7 @@ pub(in crate::serve) async fn annotated(
     let mut runs: Vec<i64> = points.iter().map(|(run, _)| *run).collect();
     runs.sort_unstable();
     runs.dedup();
-    let heads = reader.run_heads(&runs).await?;
+    let heads = reader.run_heads(&runs, as_of).await?;
     reader.give_back();
     let mut hashes: BTreeMap<&CurveKey, String> = BTreeMap::new();
     for (_, point) in &points {

@@ -55,7 +55,7 @@ pub(in crate::serve) async fn changes(
     let mut edges: Vec<i64> = points.iter().flat_map(|point| &point.levels).flat_map(edges_of).collect();
     edges.sort_unstable();
     edges.dedup();
-    let heads = reader.run_heads(&edges).await?;
+    let heads = reader.run_heads(&edges, as_of).await?;
     reader.give_back();
     let mut found: Vec<(i64, Value)> = Vec::new();
     for point in &points {

@@ -58,7 +58,7 @@ pub(in crate::serve) async fn operations(
         .collect();
     ids.sort_unstable();
     ids.dedup();
-    let heads = reader.run_heads(&ids).await?;
+    let heads = reader.run_heads(&ids, as_of).await?;
     reader.give_back();
     let days: Vec<Value> = jobs_by_day(&jobs)
         .iter()

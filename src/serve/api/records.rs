@@ -74,7 +74,7 @@ pub(in crate::serve) async fn records(
     let point = point_of(&app, run, &key, as_of).await?;
     let mut reader = app.reader().await?;
     let found = reader.point_records(run, &key, as_of).await?;
-    let head = reader.run_heads(&[run]).await?.remove(&run);
+    let head = reader.run_heads(&[run], as_of).await?.remove(&run);
     let started_ms = head.as_ref().map(|head| head.started_ms).unwrap_or_default();
     let annotations: Vec<Annotation> = reader.annotations(as_of).await?;
     reader.give_back();

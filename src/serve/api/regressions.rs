@@ -144,9 +144,9 @@ impl Inbox {
             .collect();
         runs.sort_unstable();
         runs.dedup();
-        let heads = reader.run_heads(&runs).await?;
+        let heads = reader.run_heads(&runs, as_of).await?;
         let mut waived: BTreeMap<i64, Vec<GivenVerdict>> = BTreeMap::new();
-        for (run, given) in reader.waived_verdicts(&runs).await? {
+        for (run, given) in reader.waived_verdicts(&runs, as_of).await? {
             waived.entry(run).or_default().push(given);
         }
         reader.give_back();
@@ -252,7 +252,7 @@ impl Inbox {
         };
         let mut reader = app.reader().await?;
         let runs: Vec<i64> = reader.runs(&filter).await?.iter().map(|run| run.id).collect();
-        let heads = reader.run_heads(&runs).await?;
+        let heads = reader.run_heads(&runs, self.as_of).await?;
         reader.give_back();
         let mut heads: Vec<RunHead> = heads.into_values().collect();
         heads.sort_by_key(|head| (head.started_ms, head.run));

@@ -72,7 +72,7 @@ pub(in crate::serve) async fn trends(
     let mut edges: Vec<i64> = found.iter().flat_map(Series::edges).collect();
     edges.sort_unstable();
     edges.dedup();
-    let heads = reader.run_heads(&edges).await?;
+    let heads = reader.run_heads(&edges, as_of).await?;
     reader.give_back();
     let rows: Vec<Value> = match format {
         Format::Json => found.into_iter().map(|series| series.into_json(&annotations, &heads)).collect(),

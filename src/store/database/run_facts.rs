@@ -78,18 +78,28 @@ pub(crate) struct DayOutcome {
     pub points: i64,
 }
 
+/// The condition that a row of a table held at a time, whose last change is known. What holds now is in indexes of its own.
+fn held(table: &str, as_of: AsOf, change: i64) -> String {
+    match as_of {
+        AsOf::Now => format!("{table}valid_to IS NULL"),
+        AsOf::Time(_) => format!("{table}valid_from <= {change} AND ({table}valid_to IS NULL OR {table}valid_to > {change})"),
+    }
+}
+
 impl Database {
-    /// Where runs come from, by their numbers.
+    /// Where runs come from, by their numbers, as it was said at a time.
     ///
     /// # Errors
     /// [`DatabaseError`].
-    pub(crate) async fn run_heads(&mut self, runs: &[i64]) -> Result<BTreeMap<i64, RunHead>, DatabaseError> {
+    pub(crate) async fn run_heads(&mut self, runs: &[i64], as_of: AsOf) -> Result<BTreeMap<i64, RunHead>, DatabaseError> {
         let mut heads = BTreeMap::new();
+        let change = self.change_at(as_of).await?;
         for chunk in runs.chunks(CHUNK) {
             let ids = list(chunk);
             let sql = format!(
                 "SELECT r.id, v.commit_sha, v.branch, v.kind, v.started_ms, r.provider, r.repository, r.external_id, r.attempt, v.document \
-                 FROM run r JOIN run_revision v ON v.run_id = r.id AND v.valid_to IS NULL WHERE r.id IN ({ids})"
+                 FROM run r JOIN run_revision v ON v.run_id = r.id AND {} WHERE r.id IN ({ids})",
+                held("v.", as_of, change)
             );
             // The text is made of constants and numbers of this database.
             let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut self.connection).await;
@@ -98,7 +108,8 @@ impl Database {
                 heads.insert(head.run, head);
             }
             let sql = format!(
-                "SELECT DISTINCT run_id, image FROM point WHERE valid_to IS NULL AND image IS NOT NULL AND run_id IN ({ids}) ORDER BY run_id, image"
+                "SELECT DISTINCT run_id, image FROM point WHERE {} AND image IS NOT NULL AND run_id IN ({ids}) ORDER BY run_id, image",
+                held("", as_of, change)
             );
             let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut self.connection).await;
             for row in rows.map_err(self.address.sql())? {
@@ -214,17 +225,19 @@ impl Database {
         Ok(found)
     }
 
-    /// The verdicts of runs that a waiver accepts.
+    /// The verdicts of runs that a waiver accepts, of those that held at a time.
     ///
     /// # Errors
     /// [`DatabaseError`].
-    pub(crate) async fn waived_verdicts(&mut self, runs: &[i64]) -> Result<Vec<(i64, GivenVerdict)>, DatabaseError> {
+    pub(crate) async fn waived_verdicts(&mut self, runs: &[i64], as_of: AsOf) -> Result<Vec<(i64, GivenVerdict)>, DatabaseError> {
         let mut found = Vec::new();
+        let change = self.change_at(as_of).await?;
         for chunk in runs.chunks(CHUNK) {
             // The text is made of constants and numbers of this database. The pattern only narrows; the record decides.
             let sql = AssertSqlSafe(format!(
-                "SELECT document, run_id FROM run_record WHERE valid_to IS NULL AND kind = 'verdict' AND run_id IN ({}) \
+                "SELECT document, run_id FROM run_record WHERE {} AND kind = 'verdict' AND run_id IN ({}) \
                  AND document LIKE '%\"exception\"%'",
+                held("", as_of, change),
                 list(chunk)
             ));
             let rows = sqlx::query(sql).fetch_all(&mut self.connection).await;
