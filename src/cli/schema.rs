@@ -41,6 +41,8 @@ enum Subject {
     Event,
     /// The results API of imax serve, as OpenAPI 3.1
     Openapi,
+    /// The queries of imax serve at /api/graphql, in GraphQL's schema definition language
+    Graphql,
 }
 
 /// Runs the command.
@@ -60,6 +62,7 @@ pub fn run(args: &SchemaArgs) -> Result<Exit, Failure> {
         Subject::Result => result::schema(),
         Subject::Watches => watch::schema(),
         Subject::Event => watch::event_schema(),
+        Subject::Graphql => return Ok(output::emit(&serve::graphql_schema()).map(|()| Exit::Success)?),
         Subject::Openapi => return Ok(output::emit_json(&serve::description()).map(|()| Exit::Success)?),
     };
     output::emit_json(&schema)?;

@@ -62,6 +62,10 @@ pub struct ServeArgs {
     #[arg(long, value_name = "BOOL", env = "IMAX_SERVE_WRITES", num_args = 0..=1, require_equals = true, default_missing_value = "true",
         value_parser = BoolishValueParser::new())]
     writes: Option<bool>,
+    /// Do not answer /api/graphql.
+    #[arg(long, value_name = "BOOL", env = "IMAX_SERVE_NO_GRAPHQL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+        value_parser = BoolishValueParser::new())]
+    no_graphql: Option<bool>,
     /// Take the client's address from the last entry of X-Forwarded-For, which a proxy in front sets.
     #[arg(long, value_name = "BOOL", env = "IMAX_SERVE_BEHIND_PROXY", num_args = 0..=1, require_equals = true, default_missing_value = "true",
         value_parser = BoolishValueParser::new())]
@@ -140,6 +144,7 @@ impl ServeArgs {
             cors_origin,
             closed,
             writes,
+            no_graphql,
             behind_proxy,
             metrics_filter,
             metrics_branch,
@@ -169,6 +174,7 @@ impl ServeArgs {
                 },
                 is_closed: closed.or(file.closed).unwrap_or_default(),
                 is_writable: writes.or(file.writes).unwrap_or_default(),
+                has_graphql: !no_graphql.or(file.no_graphql).unwrap_or_default(),
                 is_behind_proxy: behind_proxy.or(file.behind_proxy).unwrap_or_default(),
             },
             chosen_curves: ChosenCurves {

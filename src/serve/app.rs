@@ -44,6 +44,8 @@ pub(crate) struct AccessRules {
     pub is_closed: bool,
     /// Whether writes are possible.
     pub is_writable: bool,
+    /// Whether `/api/graphql` answers.
+    pub has_graphql: bool,
     /// Whether the last address of `X-Forwarded-For` is the client's.
     pub is_behind_proxy: bool,
 }

@@ -22,6 +22,7 @@ pub(crate) struct ServeConfig {
     pub cors_origin: Option<Vec<String>>,
     pub closed: Option<bool>,
     pub writes: Option<bool>,
+    pub no_graphql: Option<bool>,
     pub behind_proxy: Option<bool>,
     pub metrics_filter: Option<Vec<String>>,
     pub metrics_branch: Option<String>,

@@ -45,6 +45,8 @@ pub(super) enum ApiError {
     Forbidden(String),
     #[error("{0}")]
     Conflict(String),
+    #[error("the body is {found:?}, expected {expected}")]
+    MediaType { found: String, expected: &'static str },
     #[error("the body is larger than {0} bytes, or was broken off")]
     TooLarge(usize),
     #[error("{0}")]
@@ -135,6 +137,7 @@ impl ApiError {
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) | Self::ReadOnly(_) => StatusCode::FORBIDDEN,
             Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::MediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Database(_) | Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -177,6 +180,7 @@ impl IntoResponse for ApiError {
             | Self::TooMany { .. }
             | Self::Forbidden(_)
             | Self::Conflict(_)
+            | Self::MediaType { .. }
             | Self::TooLarge(_)
             | Self::Unprocessable(_)
             | Self::ReadOnly(_)

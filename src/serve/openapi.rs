@@ -21,7 +21,7 @@ use super::api::{
 };
 use super::error::{PROBLEM_TYPE, Problem};
 use super::format::Format;
-use super::{ServeError, docs_page, health, metrics};
+use super::{ServeError, docs_page, graphql, health, metrics};
 use crate::analysis::{RunKind, ThreadState, TokenKind};
 use crate::model::{FailureClass, Metric};
 use crate::store::database::{ColumnType, point_columns};
@@ -44,7 +44,7 @@ use crate::store::database::{ColumnType, point_columns};
         files::file, files::content, published::mlperf, published::derived, published::data_sets, quarantine::quarantine, pictures::badge,
         pictures::card, pictures::chart, ingest::ingest,
         submissions::submissions, submissions::submission, submissions::submit, submissions::accept, submissions::refuse,
-        corrections::annotate, corrections::withdraw, corrections::retract, corrections::restore, corrections::audit, deliveries::deliveries, health::healthz, health::readyz,
+        corrections::annotate, corrections::withdraw, corrections::retract, corrections::restore, corrections::audit, deliveries::deliveries, graphql::graphql_get, graphql::graphql_post, health::healthz, health::readyz,
         metrics::metrics,
     ),
     components(schemas(Problem)),
@@ -188,7 +188,7 @@ impl Modify for CommonResponses {
                 let Some(operation) = operation else { continue };
                 constrain(operation.parameters.as_deref_mut().unwrap_or_default());
                 let responses = &mut operation.responses.responses;
-                if is_post {
+                if is_post && is_of_api {
                     add(responses, "400", "A parameter or header is invalid", true);
                     add(responses, "403", "The token does not allow it, or the server does not write", true);
                     add(responses, "413", "The body is too large", true);
@@ -204,7 +204,7 @@ impl Modify for CommonResponses {
                 add(responses, "429", "Too many requests", true);
                 add(responses, "503", "The server is busy, or the query took too long", true);
                 for (status, response) in responses.iter_mut() {
-                    if let ("400" | "403" | "404" | "409" | "422", RefOr::T(response)) = (status.as_str(), response) {
+                    if let ("400" | "403" | "404" | "409" | "413" | "415" | "422", RefOr::T(response)) = (status.as_str(), response) {
                         response.content.insert(PROBLEM_TYPE.to_owned(), problem());
                     }
                 }

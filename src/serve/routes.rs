@@ -24,7 +24,7 @@ use super::conditional::conditional;
 use super::error::ApiError;
 use super::format::Format;
 use super::write::write;
-use super::{ServeError, health, metrics, openapi, pages, plain_boards, plain_page, rate_limit, security};
+use super::{ServeError, graphql, health, metrics, openapi, pages, plain_boards, plain_page, rate_limit, security};
 use crate::store::database::Scope;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -36,8 +36,14 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(super) fn router(app: &Arc<App>) -> Result<Router, ServeError> {
     let reads = reads()
         .method_not_allowed_fallback(read_only)
-        .layer(middleware::from_fn_with_state(Arc::clone(app), conditional))
-        .layer(middleware::from_fn_with_state(Arc::clone(app), closed));
+        .layer(middleware::from_fn_with_state(Arc::clone(app), conditional));
+    let graphql = if app.rules.has_graphql {
+        // Its queries were let in with it, so they pass by the check of tokens.
+        graphql::route(app, reads.clone().with_state(Arc::clone(app)))
+    } else {
+        Router::new()
+    };
+    let reads = reads.layer(middleware::from_fn_with_state(Arc::clone(app), closed));
     let writes = Router::new()
         .route("/api/v1/ingest", write("ingest", Scope::Ingest, ingest::ingest))
         .route(
@@ -75,6 +81,7 @@ pub(super) fn router(app: &Arc<App>) -> Result<Router, ServeError> {
         .merge(reads)
         .merge(writes)
         .merge(probed)
+        .merge(graphql)
         .merge(description)
         .merge(pages::routes()?)
         .route("/healthz", get(health::healthz))

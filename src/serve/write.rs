@@ -176,7 +176,11 @@ struct Asked<P> {
     body: Bytes,
 }
 
-async fn read_body(body: Body, most: usize) -> Result<Bytes, ApiError> {
+/// The whole body of a request.
+///
+/// # Errors
+/// [`ApiError::TooLarge`], [`ApiError::TooSlow`].
+pub(super) async fn read_body(body: Body, most: usize) -> Result<Bytes, ApiError> {
     let read = tokio::time::timeout(BODY_TIME, axum::body::to_bytes(body, most)).await;
     match read {
         Ok(Ok(bytes)) => Ok(bytes),

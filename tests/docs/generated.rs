@@ -169,6 +169,7 @@ fn schemas() -> String {
         let (name, about) = line.trim_start().trim_start_matches("- ").split_once(':').unwrap();
         let file = match name {
             "openapi" => "dist/openapi.json".to_owned(),
+            "graphql" => "dist/schema.graphql".to_owned(),
             _ => format!("dist/schemas/{name}.json"),
         };
         assert!(project().join(&file).exists(), "{file}");

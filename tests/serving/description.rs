@@ -47,6 +47,7 @@ fn every_described_route_answers_as_described() {
             "/api/v1/compare" => "?base=run:1&head=run:10",
             "/api/v1/bisection" => &bisection,
             "/api/v1/records" => &records,
+            "/api/graphql" => "?query=%7Bprojects%7Bproject%7D%7D",
             "/badge/{metric}.svg" | "/card/{metric}.png" => "?filter=conc=64",
             _ => "",
         };

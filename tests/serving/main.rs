@@ -26,6 +26,7 @@ mod dashboards;
 mod deploy;
 mod description;
 mod formats;
+mod graphql;
 mod homes;
 mod hostile;
 mod killed;

@@ -4,6 +4,32 @@
  */
 
 export interface paths {
+    "/api/graphql": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Several reads in one request, GraphQL
+         * @description The schema is `dist/schema.graphql`, which `imax schema graphql` prints; introspection gives it as well. Queries are named as the routes of REST,
+         *     arguments as their parameters. A request has at most 10 queries, 500 fields, 16 levels and 64 KiB, and is answered within the time of one query of
+         *     REST. There is nothing to write. With `Accept: application/graphql-response+json` the answer has this type.
+         */
+        get: operations["graphql_get"];
+        put?: never;
+        /**
+         * Several reads in one request, GraphQL, by POST
+         * @description As GET, with the parameters as members of the body. A batch, that is a list of requests, is refused.
+         */
+        post: operations["graphql_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/accuracy": {
         parameters: {
             query?: never;
@@ -1051,6 +1077,17 @@ export interface components {
             text: string;
             to?: string | null;
         };
+        /** @description A request. */
+        GraphQlBody: {
+            /** @description Not used. */
+            extensions?: Record<string, never> | null;
+            /** @description Which of its operations, where it has several. */
+            operationName?: string | null;
+            /** @description The document. */
+            query: string;
+            /** @description The values of its variables. */
+            variables?: Record<string, never> | null;
+        };
         /** @description Problem details of an error. */
         Problem: {
             /** @description What is wrong, and what to do. */
@@ -1078,6 +1115,172 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    graphql_get: {
+        parameters: {
+            query: {
+                /**
+                 * @description The document.
+                 * @example {projects{project}}
+                 */
+                query: string;
+                /** @description Which of its operations, where it has several. */
+                operationName?: string;
+                /** @description The values of its variables, a JSON object. */
+                variables?: string;
+                /** @description Not used; a JSON object. */
+                extensions?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The data, and errors of queries without an answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description The document is invalid, or asks for too much */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A token is missing, unknown or expired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description GraphQL is switched off (--no-graphql) */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server is busy, or the query took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    graphql_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GraphQlBody"];
+            };
+        };
+        responses: {
+            /** @description The data, and errors of queries without an answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description The document is invalid, or asks for too much */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A token is missing, unknown or expired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description GraphQL is switched off (--no-graphql) */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 64 KiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not application/json */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server is busy, or the query took too long */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     accuracy: {
         parameters: {
             query?: {

@@ -62,6 +62,7 @@ impl Asker {
                 cors_origins: Vec::new(),
                 is_closed: false,
                 is_writable: false,
+                has_graphql: false,
                 is_behind_proxy: false,
             },
             metrics: metrics::Metrics::default(),
