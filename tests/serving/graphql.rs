@@ -3,6 +3,7 @@
 use std::fs;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::client::{Answer, Served, sqlite};
@@ -11,7 +12,7 @@ use crate::harness::{Finish as _, imax, project};
 
 const JSON: (&str, &str) = ("Content-Type", "application/json");
 
-fn ask(served: &Served, query: &str, variables: Value) -> Answer {
+fn ask(served: &Served, query: &str, variables: impl Serialize) -> Answer {
     let body = json!({ "query": query, "variables": variables }).to_string();
     served.send("POST", "/api/graphql", &[JSON], body.as_bytes())
 }

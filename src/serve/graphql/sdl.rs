@@ -68,7 +68,10 @@ mod tests {
             .filter_map(|definition| match definition {
                 Definition::TypeDefinition(TypeDefinition::Object(object)) => Some(object.name.clone()),
                 Definition::TypeDefinition(TypeDefinition::Scalar(scalar)) => Some(scalar.name.clone()),
-                _ => None,
+                Definition::SchemaDefinition(_)
+                | Definition::TypeDefinition(_)
+                | Definition::TypeExtension(_)
+                | Definition::DirectiveDefinition(_) => None,
             })
             .collect();
         let mut unique = defined.clone();

@@ -83,7 +83,7 @@ impl Variables {
         let fits = match expected {
             // A default stands in for a value that is missing, not for null.
             TypeReference::NonNull(inner) if is_nullable_with_default => fits(&variable.of, inner),
-            expected => fits(&variable.of, expected),
+            TypeReference::NonNull(_) | TypeReference::Named(_) | TypeReference::List(_) => fits(&variable.of, expected),
         };
         if !fits {
             return Err(format!("the variable ${name} is of the type {}, expected {expected}", variable.of));
