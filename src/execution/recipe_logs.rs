@@ -2,13 +2,13 @@
 //! runs in a container of its own, and those of a job over several nodes. They are kept among the results, and searched for causes.
 
 use std::io::{self, Read as _, Seek as _, SeekFrom};
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use super::blocking::blocking;
 use super::context::JobContext;
 use super::workspace::{WrittenFile, find_in_workspace, workspaces, written_files};
 use crate::fleet::engine_log;
-use crate::job::RecipeStyle;
+use crate::job::{Phase, RecipeStyle};
 use crate::system::files::{self, FileError};
 use crate::system::masked_gzip::copy_gzip;
 
@@ -51,7 +51,8 @@ fn keep_end(ctx: &JobContext, log: &WrittenFile, limit: u64) -> Result<(), FileE
 
 /// Packed text is not found by the search for secrets in the output folder, so it is searched here.
 fn keep_archive(ctx: &JobContext, archive: &WrittenFile) -> Result<(), FileError> {
-    let has_time = || !ctx.cancellation.is_cancelled();
+    let end = Instant::now() + ctx.spec.profile.deadlines.of(Phase::Collect);
+    let has_time = || !ctx.cancellation.is_cancelled() && Instant::now() < end;
     files::write_with(&ctx.folders.out.join(NODE_LOGS), |target| {
         copy_gzip(archive.open()?, target, &ctx.secrets, &has_time)
     })

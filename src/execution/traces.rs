@@ -137,12 +137,12 @@ fn collect(ctx: &JobContext, loads: &[ProfiledLoad], began: SystemTime) -> Vec<T
         let is_only = found.iter().filter(|other| other.of == trace.of).count() == 1;
         let file = trace_file(&trace.of, trace.file.name(), is_only);
         match take(ctx, trace, &ctx.folders.out.join(&file), left, &has_time) {
-            Ok(()) => {
-                left = left.saturating_sub(trace.bytes);
+            Ok(kept) => {
+                left = left.saturating_sub(kept);
                 records.push(TraceRecord {
                     file,
                     original: trace.file.name().to_owned(),
-                    bytes: trace.bytes,
+                    bytes: kept,
                 });
             }
             Err(error) => ctx.console.line(&format!("warning: trace not kept: {error}")),
@@ -201,7 +201,8 @@ fn traces_of(folder: &Path, began: SystemTime) -> Vec<WrittenFile> {
     written_files(folder, began, is_trace)
 }
 
-fn take(ctx: &JobContext, trace: &FoundTrace, target: &Path, limit: u64, has_time: &dyn Fn() -> bool) -> Result<(), FileError> {
+/// Puts a trace into the results, and returns its size there: one that is packed again without secrets has another.
+fn take(ctx: &JobContext, trace: &FoundTrace, target: &Path, limit: u64, has_time: &dyn Fn() -> bool) -> Result<u64, FileError> {
     let source = trace.file.path();
     if trace.bytes > limit {
         let problem = format!("{} bytes, and {limit} are left of {MAX_BYTES} for all traces", trace.bytes);
@@ -216,13 +217,23 @@ fn take(ctx: &JobContext, trace: &FoundTrace, target: &Path, limit: u64, has_tim
             path: source.clone(),
             source: source_error,
         })?;
-        return files::write_with(target, |out| copy_gzip(PositionedReader::new(&file), out, &ctx.secrets, has_time));
+        files::write_with(target, |out| copy_gzip(PositionedReader::new(&file), out, &ctx.secrets, has_time))?;
+        return size(target);
     }
     if trace.is_own {
-        return fs::rename(&source, target).map_err(|error| FileError::Read {
+        fs::rename(&source, target).map_err(|error| FileError::Read {
             path: source,
             source: error,
-        });
+        })?;
+        return size(target);
     }
-    trace.file.copy_to(target, limit).map(drop)
+    trace.file.copy_to(target, limit)
+}
+
+fn size(file: &Path) -> Result<u64, FileError> {
+    let data = file.symlink_metadata().map_err(|source| FileError::Read {
+        path: file.to_owned(),
+        source,
+    })?;
+    Ok(data.len())
 }

@@ -4,6 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use url::{Host, Url};
 
 /// Networks and their prefix lengths that IANA's registry of special-purpose addresses does not call globally reachable
 /// (<https://www.iana.org/assignments/iana-ipv4-special-registry>), with multicast and 240.0.0.0/4.
@@ -23,6 +24,16 @@ const SPECIAL_V4: [(Ipv4Addr, u32); 14] = [
     (Ipv4Addr::new(203, 0, 113, 0), 24),
     (Ipv4Addr::new(224, 0, 0, 0), 3),
 ];
+
+/// Whether a URL's host is this machine, which plain HTTP reaches without passing a network. Other names of it are not resolved.
+pub(crate) fn is_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
 
 /// Whether an address is of the internet.
 pub(crate) fn is_public(address: IpAddr) -> bool {

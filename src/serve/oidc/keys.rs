@@ -11,12 +11,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use url::{Host, Url};
+use url::Url;
 
 use super::OidcRefusal;
 use super::jws::RsaKey;
 use crate::model::with_causes;
 use crate::system::http_client::http_client;
+use crate::system::public_address::is_this_machine;
 
 /// How long keys are used before they are fetched again.
 const FRESH: Duration = Duration::from_secs(3600);
@@ -99,13 +100,7 @@ struct Entry {
 
 /// Whether answers of an address are authentic: TLS, or the same machine.
 pub(super) fn is_trusted(url: &Url) -> bool {
-    let is_here = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    };
-    url.scheme() == "https" || (url.scheme() == "http" && is_here)
+    url.scheme() == "https" || (url.scheme() == "http" && is_this_machine(url))
 }
 
 impl Keys {

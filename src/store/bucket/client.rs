@@ -7,10 +7,11 @@ use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
-use url::{Host, Url};
+use url::Url;
 
 use super::address::{BucketAddress, Service};
 use crate::system::http_client::install_tls_provider;
+use crate::system::public_address::is_this_machine;
 
 /// The time to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -84,20 +85,15 @@ fn options(endpoints: &[&str], allowed_by: &str) -> ClientOptions {
     ClientOptions::new()
         .with_connect_timeout(CONNECT_TIMEOUT)
         .with_timeout(REQUEST_TIMEOUT)
-        .with_allow_http(is_allowed || endpoint.is_some_and(|endpoint| is_this_machine(&endpoint)))
+        .with_allow_http(is_allowed || endpoint.is_some_and(|endpoint| is_local(&endpoint)))
 }
 
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-fn is_this_machine(endpoint: &str) -> bool {
-    match Url::parse(endpoint).ok().as_ref().and_then(Url::host) {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    }
+fn is_local(endpoint: &str) -> bool {
+    Url::parse(endpoint).is_ok_and(|url| is_this_machine(&url))
 }
 
 #[cfg(test)]
@@ -114,7 +110,7 @@ mod tests {
             ("http://127.0.0.1.example.org", false),
             ("127.0.0.1:9000", false),
         ] {
-            assert_eq!(is_this_machine(endpoint), expected, "{endpoint}");
+            assert_eq!(is_local(endpoint), expected, "{endpoint}");
         }
     }
 }

@@ -6,12 +6,13 @@ mod credential;
 use std::fmt;
 use std::str::FromStr;
 
-use url::{Host, Url};
+use url::Url;
 
 pub(crate) use client::{PostedRuns, post};
 pub(crate) use credential::{CredentialError, credential};
 
 use super::database::Counts;
+use crate::system::public_address::is_this_machine;
 
 /// The address of a results API, without the path of its routes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,15 +84,9 @@ impl FromStr for ServerAddress {
         if url.query().is_some() || url.fragment().is_some() {
             return Err(ServerAddressError::Url(text.chars().take(200).collect()));
         }
-        let is_here = match url.host() {
-            Some(Host::Domain(name)) => name == "localhost",
-            Some(Host::Ipv4(address)) => address.is_loopback(),
-            Some(Host::Ipv6(address)) => address.is_loopback(),
-            None => false,
-        };
         match url.scheme() {
             "https" => Ok(Self(url)),
-            "http" if is_here => Ok(Self(url)),
+            "http" if is_this_machine(&url) => Ok(Self(url)),
             _ => Err(ServerAddressError::Plain(url.to_string())),
         }
     }
