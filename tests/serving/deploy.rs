@@ -41,6 +41,14 @@ impl Served {
     }
 }
 
+/// The file that an example of the settings names.
+const WATCHES: &str = "
+receivers:
+  chat: { url: https://alerts.example.org/imax, format: slack }
+digests:
+- { name: week, to: [chat] }
+";
+
 /// Settings with all examples taken in: lines that are a comment with a key or a table.
 fn with_examples(settings: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
@@ -60,12 +68,14 @@ fn with_examples(settings: &str) -> String {
 fn settings_and_their_examples_are_understood() {
     let fixture = Fixture::new();
     let history = sqlite(&fixture);
+    fixture.write("watches.yaml", WATCHES);
+    let watches = fixture.path("watches.yaml");
     let manifests = documents("kubernetes.yaml");
     let map = manifests.iter().find(|manifest| manifest["kind"] == "ConfigMap").unwrap();
     for settings in [deployed("serve.toml"), map["data"]["serve.toml"].as_str().unwrap().to_owned()] {
         assert!(settings.contains("[oidc]"), "{settings}");
         serves(&fixture, &history, &settings);
-        let all = with_examples(&settings);
+        let all = with_examples(&settings).replace("/etc/imax/watches.yaml", watches.to_str().unwrap());
         assert!(all.contains("\n[[oidc.rules]]\nrepository = "), "{all}");
         serves(&fixture, &history, &all);
     }
