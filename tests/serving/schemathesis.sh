@@ -38,7 +38,7 @@ timeout --signal=INT "$seconds" "$tools/bin/schemathesis" run "$address/api/open
   --checks not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance \
   --phases "${SCHEMATHESIS_PHASES:-examples,coverage,fuzzing}" --max-examples "$examples" --request-timeout 60 --generation-database none --seed 1 --no-color \
   >"$folder/report" 2>&1 || code=$?
-sed -n "/= FAILURES/,\$p; /= SUMMARY/,\$p" "$folder/report" | head -n 300
+sed -n "/= \(FAILURES\|SUMMARY\)/,\$p" "$folder/report" | head -n 300
 kill -0 "$server" || { echo "the server ended"; tail "$folder/server.log"; exit 1; }
 made=$(curl -fsS "$address/metrics" | awk '/^imax_http_requests_total/ { sum += $NF } END { print sum + 0 }')
 failed=$(curl -fsS "$address/metrics" | awk '/^imax_http_requests_total.*status="5(00|0[124-9])"/ { sum += $NF } END { print sum + 0 }')

@@ -77,7 +77,8 @@ pub(in crate::serve) async fn deployment_rows(
 /// Of each configuration that both versions measured, the geometric mean of head over base at common concurrencies. `low` and `high` are the 95 %
 /// interval of that mean over concurrencies, not over runs; fewer than three concurrencies are `unsure`.
 #[utoipa::path(get, path = "/api/v1/versions", tag = "results", params(SelectionParams, VersionParams),
-    responses((status = 200, description = "The versions that are known, `base` and `head`, changes by configuration and metric, what has no pair; in other formats than JSON the changes", body = Object)))]
+    responses((status = 200, description = "The versions that are known, `base` and `head`, changes by configuration and metric, what has no pair; in other formats than JSON the changes", body = Object),
+        (status = 404, description = "No measured point has the version")))]
 pub(in crate::serve) async fn versions(
     app: Arc<App>,
     format: Format,
