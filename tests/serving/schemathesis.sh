@@ -3,14 +3,15 @@
 #
 #   tests/serving/schemathesis.sh IMAX [EXAMPLES] [SECONDS]    IMAX: the program; EXAMPLES for each operation (400), at most SECONDS (900)
 #
-# Installs schemathesis into target/ci-tools/schemathesis, or where SCHEMATHESIS says, if it is not there. Reads and writes are both called: the server has a history of its
-# own, which is thrown away. Ends with 1 for a finding, and with 2 if fewer than 10,000 requests were made in the usual number of examples.
+# Installs schemathesis into target/ci-tools/schemathesis, or where SCHEMATHESIS says, if it is not there. Reads and writes are both
+# called: the server has a history of its own, which is thrown away. Ends with 1 for a finding, and with 2 if fewer than 10,000 requests
+# were made in the usual number of examples.
 set -euo pipefail
 imax=$(realpath "${1:?the imax program}")
 examples=${2:-400}
 seconds=${3:-900}
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-tools=${SCHEMATHESIS:-target/ci-tools/schemathesis}
+tools=$(realpath -m "${SCHEMATHESIS:-target/ci-tools/schemathesis}")
 if [ ! -x "$tools/bin/schemathesis" ]; then
   python3 -m venv "$tools"
   "$tools/bin/pip" install --quiet --disable-pip-version-check 'schemathesis>=4,<5'
@@ -34,6 +35,8 @@ for _ in $(seq 300); do
   sleep 0.1
 done
 code=0
+# It keeps what failed in the folder in which it runs.
+cd "$folder"
 timeout --signal=INT "$seconds" "$tools/bin/schemathesis" run "$address/api/openapi.json" --header "Authorization: Bearer $token" \
   --checks not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance \
   --phases "${SCHEMATHESIS_PHASES:-examples,coverage,fuzzing}" --max-examples "$examples" --request-timeout 60 --generation-database none --seed 1 --no-color \
