@@ -1,5 +1,5 @@
 //! Config entries whose rows would be the same points: the identity of a point has no image, no recipe and no settings of workers, so two
-//! entries that differ in nothing else measure points that nobody could tell apart. Their rows carry the key of their entry.
+//! entries that differ in nothing else measure points with the same identity. Their rows carry the key of their entry.
 
 use std::collections::{HashMap, HashSet};
 

@@ -57,7 +57,7 @@ impl MessageFormat {
 /// Characters of a message, Discord's limit.
 const DISCORD_LIMIT: usize = 2000;
 
-/// A text that may have untrusted names, in the form of a receiver: nobody is mentioned by it, and no markup takes effect.
+/// A text that may have untrusted names, in the form of a receiver: it causes no mention and no markup.
 pub(crate) fn plain_text_body(format: MessageFormat, text: &str) -> Value {
     match format {
         MessageFormat::Slack => text_body(format, &slack_text(text)),

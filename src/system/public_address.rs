@@ -1,4 +1,4 @@
-//! Which addresses are of the internet, as opposed to this machine and the networks around it. A request to a URL that somebody else chose could
+//! Which addresses are of the internet, as opposed to this machine and the networks around it. A request to a URL from outside could
 //! otherwise reach a service that trusts its network (server-side request forgery).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

@@ -17,7 +17,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 /// Time after the longest attempt until one without a result counts as lost.
 const MARGIN_MS: i64 = 5_000;
 
-/// Sends what is due until nothing is, or it is cancelled: then the attempts in progress are awaited. A process that ends in the middle leaves a message pending: it is sent again, by the same name.
+/// Sends what is due until nothing is, or it is cancelled: then the attempts in progress are awaited. A process that ends in the middle leaves
+/// a message pending: it is sent again, by the same name.
 ///
 /// # Errors
 /// [`DatabaseError`].
@@ -75,7 +76,7 @@ fn again(receiver: &Receiver, attempt: i64, asked: Option<Duration>) -> Option<D
     if attempt >= i64::from(receiver.attempts) {
         return None;
     }
-    let doublings = u32::try_from(attempt.saturating_sub(1)).unwrap_or(u32::MAX);
-    let wait = receiver.first_wait.saturating_mul(4_u32.saturating_pow(doublings));
+    let before = u32::try_from(attempt.saturating_sub(1)).unwrap_or(u32::MAX);
+    let wait = receiver.first_wait.saturating_mul(4_u32.saturating_pow(before));
     Some(asked.unwrap_or_default().max(wait).min(LONGEST_WAIT))
 }

@@ -317,7 +317,7 @@ fn download_whose_attestation_is_refused_is_not_run() {
         ("1", "GH_TOKEN", &url, false, true),
         ("0", "GH_TOKEN", &url, true, true),
         ("1", "GITHUB_TOKEN", &url, false, true),
-        // What cannot be asked is left to the checksum: no token, a gh that knows no attestations, a release of somebody else.
+        // What cannot be asked is left to the checksum: no token, a gh that knows no attestations, a release of another owner.
         ("1", "UNUSED", &url, true, false),
         ("unknown", "GH_TOKEN", &url, true, false),
         ("1", "GH_TOKEN", &elsewhere, true, false),

@@ -3036,7 +3036,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token has not the scope admin */
+            /** @description The token lacks the scope admin */
             403: {
                 headers: {
                     [name: string]: unknown;

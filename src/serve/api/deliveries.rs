@@ -32,7 +32,7 @@ pub(in crate::serve) struct DeliveryParams {
 /// tokens with the scope admin that are not bound to a project.
 #[utoipa::path(get, path = "/api/v1/deliveries", tag = "operation", security(("token" = [])), params(DeliveryParams),
     responses((status = 200, description = "Messages with their receivers, attempts and states", body = inline(ObjectList)),
-        (status = 403, description = "The token has not the scope admin")))]
+        (status = 403, description = "The token lacks the scope admin")))]
 pub(in crate::serve) async fn deliveries(
     app: Arc<App>,
     format: Format,

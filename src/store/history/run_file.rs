@@ -24,7 +24,7 @@ impl HistoryHome {
         }
     }
 
-    /// The content of a file that runs of a branch or a bucket were read from; `None` where it is not there any more, or is another one now.
+    /// The content of a file that runs of a branch or a bucket were read from; `None` if it is gone or has changed.
     ///
     /// # Errors
     /// [`RunFileError`], for a bucket's file of more than [`MAX_CONTENT`] bytes as well.
