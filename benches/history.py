@@ -41,6 +41,8 @@ FILL = [
        SELECT r.id, k.id, 1, 1, {hash_point},
        '{{"single-node":{{"tp":4,"pp":1,"dcp-size":1,"pcp-size":1,"ep":1,"dp-attn":false}}}}', 4, 'measured', {values}
        FROM run r CROSS JOIN point_key k JOIN curve c ON c.id = k.curve_id WHERE r.external_id LIKE 'night-%' AND c.framework LIKE 'f%'""",
+    """INSERT INTO run_count (run_id, points, measured)
+       SELECT p.run_id, count(*), count(*) FROM point p JOIN run r ON r.id = p.run_id WHERE r.external_id LIKE 'night-%' GROUP BY p.run_id""",
     """INSERT INTO curve_latest (curve_id, branch, run_id, started_ms)
        SELECT c.id, 'main', (SELECT max(id) FROM run WHERE external_id LIKE 'night-%'), 1760000000000 FROM curve c WHERE c.framework LIKE 'f%'""",
 ]

@@ -80,6 +80,10 @@ fn verify_names_what_was_changed() {
             "curve 1: the run that is kept as its newest one is not",
         ),
         (
+            "UPDATE run_count SET measured = measured - 1 WHERE run_id = 2",
+            "run 2: the number of its points that is kept for lists is wrong",
+        ),
+        (
             "PRAGMA foreign_keys = OFF; DELETE FROM point_key WHERE id = 1",
             "a row of point names a row of point_key that is not there",
         ),
@@ -164,7 +168,7 @@ fn what_is_not_a_history_is_refused_and_not_changed() {
         refused(
             &fixture.imax(&command, &[]),
             3,
-            "history.db has schema version 99, this imax knows up to 12",
+            "history.db has schema version 99, this imax knows up to 13",
         );
     }
 }
@@ -176,7 +180,7 @@ fn history_of_an_older_version_is_upgraded_by_a_writer() {
     sql(
         &fixture,
         "history.db",
-        "DROP INDEX point_source; DROP TABLE delivery; DROP TABLE watch_state; DROP TABLE submission; DROP TABLE changelog_curve; DROP TABLE price; DROP TABLE run_record; DROP TABLE idempotency; DROP TABLE audit; DROP TABLE token; DROP TABLE level; DROP TABLE annotation; DROP TABLE published_result; DROP INDEX curve_model; DROP INDEX curve_latest_run; DROP INDEX point_of_run; \
+        "DROP TABLE run_count; DROP INDEX point_source; DROP TABLE delivery; DROP TABLE watch_state; DROP TABLE submission; DROP TABLE changelog_curve; DROP TABLE price; DROP TABLE run_record; DROP TABLE idempotency; DROP TABLE audit; DROP TABLE token; DROP TABLE level; DROP TABLE annotation; DROP TABLE published_result; DROP INDEX curve_model; DROP INDEX curve_latest_run; DROP INDEX point_of_run; \
          ALTER TABLE point DROP COLUMN mean_qps; ALTER TABLE point DROP COLUMN server_overall_cache_hit_rate; \
          DELETE FROM _sqlx_migrations WHERE version > 1",
     );
@@ -184,7 +188,7 @@ fn history_of_an_older_version_is_upgraded_by_a_writer() {
     refused(
         &fixture.imax(&["history", "list", "--history", "history.db"], &[]),
         3,
-        "history.db has schema version 1, expected 12; a command that writes, such as imax publish, upgrades it",
+        "history.db has schema version 1, expected 13; a command that writes, such as imax publish, upgrades it",
     );
     assert_eq!(fs::read(fixture.path("history.db")).unwrap(), before, "a reader changes nothing");
     let nights = ten_nights();

@@ -9,7 +9,7 @@ use super::attempts::OtherAttempts;
 use super::counts::{IngestCounts, Known};
 use super::engine::Address;
 use super::run_table::CurrentHeader;
-use super::{Database, DatabaseError, insert_change, latest, level_table};
+use super::{Database, DatabaseError, insert_change, latest, level_table, run_count};
 use crate::analysis::{Quarantined, RowError, RunRows};
 use crate::model::Digest;
 
@@ -148,7 +148,7 @@ impl Ingest<'_> {
         Ok(())
     }
 
-    /// Derives the newest runs and the levels again, of what a run changed.
+    /// Derives the counts, the newest runs and the levels again, of what a run changed.
     async fn derive_again(
         &mut self,
         run: i64,
@@ -156,6 +156,7 @@ impl Ingest<'_> {
         before: Option<CurrentHeader>,
         taken_from: &BTreeSet<i64>,
     ) -> Result<(), StoreError> {
+        run_count::recompute(&mut self.transaction, run).await?;
         let branch = branch.unwrap_or_default();
         // A correction may make another run the newest one; a new run can only become the newest itself.
         if let Some(before) = before {
@@ -167,6 +168,7 @@ impl Ingest<'_> {
             }
         }
         for other in taken_from {
+            run_count::recompute(&mut self.transaction, *other).await?;
             let header = self.current_header(*other).await?;
             let branch = header.and_then(|header| header.branch).unwrap_or_default();
             latest::recompute(&mut self.transaction, *other, &branch).await?;

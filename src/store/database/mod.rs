@@ -24,6 +24,7 @@ mod quarantine_table;
 mod read;
 mod record_table;
 mod retract;
+mod run_count;
 mod run_facts;
 mod run_outline;
 mod run_table;

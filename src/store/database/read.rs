@@ -164,17 +164,11 @@ impl Database {
             as_of,
         } = filter;
         let change = self.change_at(*as_of).await?;
-        // What holds now is in an index of its own.
-        let held = match as_of {
-            AsOf::Now => "p.valid_to IS NULL",
-            AsOf::Time(_) => "p.valid_from <= $1 AND (p.valid_to IS NULL OR p.valid_to > $1)",
-        };
+        let (counts, count_table) = count_columns(*as_of);
         let sql = format!(
             "SELECT r.id, j.slug, v.kind, v.branch, v.commit_sha, v.started_ms, v.revision, r.provider, r.repository, r.external_id, \
-             r.attempt, v.document, t.reason, t.author, \
-             (SELECT count(*) FROM point p WHERE p.run_id = r.id AND {held}), \
-             (SELECT count(*) FROM point p WHERE p.run_id = r.id AND {held} AND p.outcome = 'measured') \
-             FROM run r JOIN project j ON j.id = r.project_id \
+             r.attempt, v.document, t.reason, t.author, {counts} \
+             FROM run r JOIN project j ON j.id = r.project_id {count_table} \
              JOIN run_revision v ON v.run_id = r.id AND v.valid_from <= $1 AND (v.valid_to IS NULL OR v.valid_to > $1) \
              LEFT JOIN retraction t ON t.run_id = r.id AND t.valid_from <= $1 AND (t.valid_to IS NULL OR t.valid_to > $1) \
              WHERE ($2 IS NULL OR j.slug = $2) AND ($3 IS NULL OR v.branch = $3) AND ($4 = 0 OR v.kind NOT IN ('pull-request', 'community')) \
@@ -278,6 +272,23 @@ impl Database {
         // Of runs with the same date, the one that is later in the list is newer.
         runs.reverse();
         Ok(History::new(runs))
+    }
+}
+
+/// The numbers of a run's points and of its measured ones, and the table that they need. Those of the present are kept; those of an earlier state
+/// are counted, which reads every point.
+fn count_columns(as_of: AsOf) -> (&'static str, &'static str) {
+    match as_of {
+        AsOf::Now => (
+            "coalesce(n.points, 0), coalesce(n.measured, 0)",
+            "LEFT JOIN run_count n ON n.run_id = r.id",
+        ),
+        AsOf::Time(_) => (
+            "(SELECT count(*) FROM point p WHERE p.run_id = r.id AND p.valid_from <= $1 AND (p.valid_to IS NULL OR p.valid_to > $1)), \
+             (SELECT count(*) FROM point p WHERE p.run_id = r.id AND p.valid_from <= $1 AND (p.valid_to IS NULL OR p.valid_to > $1) \
+             AND p.outcome = 'measured')",
+            "",
+        ),
     }
 }
 

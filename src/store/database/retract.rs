@@ -2,7 +2,7 @@
 
 use sqlx::Row as _;
 
-use super::{Database, DatabaseError, insert_change, latest, level_table};
+use super::{Database, DatabaseError, insert_change, latest, level_table, run_count};
 
 /// A retracted run.
 #[derive(Debug)]
@@ -41,6 +41,7 @@ impl Database {
             .execute(&mut *transaction)
             .await
             .map_err(&sql)?;
+        run_count::recompute(&mut transaction, run).await.map_err(&sql)?;
         latest::recompute(&mut transaction, run, &branch).await.map_err(&sql)?;
         let leveled = level_table::recompute(&mut transaction, run, &branch).await;
         leveled.map_err(|error| error.at(&address))?;
@@ -69,6 +70,7 @@ impl Database {
             .execute(&mut *transaction)
             .await
             .map_err(&sql)?;
+        run_count::recompute(&mut transaction, run).await.map_err(&sql)?;
         latest::recompute(&mut transaction, run, &branch).await.map_err(&sql)?;
         let leveled = level_table::recompute(&mut transaction, run, &branch).await;
         leveled.map_err(|error| error.at(&address))?;

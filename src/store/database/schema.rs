@@ -12,7 +12,7 @@ const TABLE: &str = "_sqlx_migrations";
 const APPLICATION_ID: i64 = 0x696d_6178;
 
 /// The migrations of each engine, oldest first; a published one never changes, sqlx compares its checksum.
-const SQLITE: [(&str, &str); 12] = [
+const SQLITE: [(&str, &str); 13] = [
     ("history", include_str!("migrations/sqlite/0001_history.sql")),
     ("published result", include_str!("migrations/sqlite/0002_published_result.sql")),
     (
@@ -31,6 +31,7 @@ const SQLITE: [(&str, &str); 12] = [
     ("watches", include_str!("migrations/sqlite/0010_watches.sql")),
     ("point source", include_str!("migrations/sqlite/0011_point_source.sql")),
     ("rates of sessions", include_str!("migrations/sqlite/0012_rates_of_sessions.sql")),
+    ("run counts", include_str!("migrations/sqlite/0013_run_counts.sql")),
 ];
 const POSTGRES: [(&str, &str); SQLITE.len()] = [
     ("history", include_str!("migrations/postgres/0001_history.sql")),
@@ -51,6 +52,7 @@ const POSTGRES: [(&str, &str); SQLITE.len()] = [
     ("watches", include_str!("migrations/postgres/0010_watches.sql")),
     ("point source", include_str!("migrations/postgres/0011_point_source.sql")),
     ("rates of sessions", include_str!("migrations/postgres/0012_rates_of_sessions.sql")),
+    ("run counts", include_str!("migrations/postgres/0013_run_counts.sql")),
 ];
 
 /// The newest version.

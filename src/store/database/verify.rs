@@ -8,6 +8,7 @@ use super::engine::Address;
 use super::latest::ranked;
 use super::point_table::{self, PointReader, PointRowError};
 use super::read::RunFilter;
+use super::run_count::counted;
 use super::{Access, Database, DatabaseError, RESTORE, eval_table, record_table};
 use crate::analysis::{EvalRow, PointRow};
 use crate::model::{CurveKey, Digest};
@@ -69,6 +70,7 @@ impl Database {
             work.advance(1);
             self.check_run(run.id, findings).await.map_err(address.sql())?;
         }
+        self.check_counts(findings).await.map_err(address.sql())?;
         self.check_latest(findings).await.map_err(address.sql())
     }
 
@@ -143,6 +145,24 @@ impl Database {
                 findings.push(changed(run, "a record is"));
             }
         }
+        Ok(())
+    }
+
+    async fn check_counts(&mut self, findings: &mut Vec<Finding>) -> Result<(), sqlx::Error> {
+        let wrong = concat!(
+            "WITH counted AS (",
+            counted!("1 = 1"),
+            "), kept AS (SELECT run_id, points, measured FROM run_count) \
+             SELECT DISTINCT run_id FROM (SELECT * FROM (SELECT * FROM counted EXCEPT SELECT * FROM kept) AS lacking \
+             UNION ALL SELECT * FROM (SELECT * FROM kept EXCEPT SELECT * FROM counted) AS surplus) AS wrong ORDER BY run_id"
+        );
+        let runs: Vec<i64> = sqlx::query_scalar(wrong).fetch_all(&mut self.connection).await?;
+        let words = |run| {
+            Finding(format!(
+                "run {run}: the number of its points that is kept for lists is wrong; retract and restore the run, which counts them again"
+            ))
+        };
+        findings.extend(runs.into_iter().map(words));
         Ok(())
     }
 
