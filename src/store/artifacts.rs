@@ -27,7 +27,7 @@ pub enum ArtifactError {
     TooDeep(PathBuf),
     #[error("{} holds more than {MAX_FILES} JSON files; give the folder that holds the artifacts of one run", .0.display())]
     TooMany(PathBuf),
-    #[error("{}: {bytes} bytes, more than the limit of {MAX_BYTES} bytes", path.display())]
+    #[error("{}: {bytes} bytes, expected at most {MAX_BYTES}; split it, such as a table by its rows or a history by its runs", path.display())]
     TooLarge { path: PathBuf, bytes: u64 },
 }
 

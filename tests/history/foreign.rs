@@ -245,7 +245,16 @@ fn rows_are_refused_with_line_column_found_and_expected() {
             "line 2, column 5 (prompt toks): isl is \"0\", expected a whole number from 1",
         ),
         ("short", &short, "line 2: found 51 columns, expected 52 as in the header"),
-        ("nul", &good.replace("Llama-3.3", "Llama\0"), "has the control character '\\0'"),
+        (
+            "nul",
+            &good.replace("Llama-3.3", "Llama\0"),
+            "line 2, column 1 (run): found a NUL character, expected text; write the table again, or remove them: tr -d",
+        ),
+        (
+            "nul in header",
+            &good.replace("accelerator", "accelerator\0"),
+            "line 1: the name of column 2 has a NUL character, expected text",
+        ),
         (
             "column",
             &good.replace("total_tok/sec", "all_tok/sec"),
@@ -258,6 +267,11 @@ fn rows_are_refused_with_line_column_found_and_expected() {
             "the table has 1000002 columns, expected at most 1000",
         ),
         ("unknown", "a,b\n1,2\n", "unknown format"),
+        (
+            "one line",
+            &"a".repeat(17 << 20),
+            "(line 1, column 1: found 'a', expected a JSON value)",
+        ),
         ("encoding", "a,b\n1,\u{1}\n", "unknown format"),
     ] {
         let fixture = Fixture::new();

@@ -8,6 +8,9 @@ use super::mapping::Mapping;
 /// Twenty times the widest known table; a line of a million columns is not a table.
 pub(super) const MAX_COLUMNS: usize = 1_000;
 
+/// What removes NUL characters, which mostly come from a damaged disk or a file that was copied while it was written.
+const NUL_REMEDY: &str = "write the table again, or remove them: tr -d '\\000' < FILE > NEW";
+
 /// Why a text is not a table.
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
@@ -17,6 +20,8 @@ pub enum TableError {
     Missing(&'static str),
     #[error("the header has the column {0:?} twice")]
     Twice(String),
+    #[error("line 1: the name of column {0} has a NUL character, expected text; {NUL_REMEDY}")]
+    Nul(usize),
     #[error("line {line}: {message}")]
     Csv { line: u64, message: String },
 }
@@ -39,6 +44,9 @@ impl Header {
     pub(super) fn new(record: &csv::StringRecord, mapping: &Mapping) -> Result<Self, TableError> {
         if record.len() > MAX_COLUMNS {
             return Err(TableError::Columns(record.len()));
+        }
+        if let Some(at) = record.iter().position(|name| name.contains('\0')) {
+            return Err(TableError::Nul(at + 1));
         }
         let names: Vec<String> = record.iter().map(|name| name.trim().to_owned()).collect();
         let mut columns = BTreeMap::new();
@@ -97,12 +105,14 @@ impl Row<'_> {
     /// `line 4, column 20 (measured rps)`; columns count from 1.
     pub(super) fn place(&self, names: &[&str]) -> String {
         match self.column(names) {
-            Some(at) => {
-                let name = self.header.names.get(at).map(String::as_str).unwrap_or_default();
-                format!("line {}, column {} ({})", self.line, at + 1, shortened(name))
-            }
+            Some(at) => self.place_of(at),
             None => format!("line {}", self.line),
         }
+    }
+
+    fn place_of(&self, at: usize) -> String {
+        let name = self.header.names.get(at).map(String::as_str).unwrap_or_default();
+        format!("line {}, column {} ({})", self.line, at + 1, shortened(name))
     }
 
     /// A finite number, if the cell has something.
@@ -132,13 +142,29 @@ impl Row<'_> {
         }
     }
 
+    /// Why the line cannot be read as a row of this table.
+    fn malformed(&self) -> Option<CellError> {
+        let (found, expected) = (self.record.len(), self.header.names.len());
+        if found != expected {
+            return Some(CellError {
+                place: format!("line {}", self.line),
+                reason: format!("found {found} columns, expected {expected} as in the header"),
+            });
+        }
+        let at = self.record.iter().position(|cell| cell.contains('\0'))?;
+        Some(CellError {
+            place: self.place_of(at),
+            reason: format!("found a NUL character, expected text; {NUL_REMEDY}"),
+        })
+    }
+
     /// The line as CSV, for who looks at what was refused.
     pub(super) fn payload(&self) -> String {
         self.record.iter().collect::<Vec<_>>().join(",")
     }
 }
 
-/// Reads a table, and calls `each` with its rows. A row that does not have the header's number of columns is given to `ragged`.
+/// Reads a table, and calls `each` with its rows, and with the reason where a row is malformed.
 pub(super) fn rows<S>(
     text: &str,
     mapping: &Mapping,
@@ -152,11 +178,7 @@ pub(super) fn rows<S>(
     let mut record = csv::StringRecord::new();
     while reader.read_record(&mut record).map_err(|error| csv_error(&error))? {
         let row = Row::new(&header, &record, record.position().map_or(0, csv::Position::line));
-        let ragged = (record.len() != header.names.len()).then(|| CellError {
-            place: format!("line {}", row.line),
-            reason: format!("found {} columns, expected {} as in the header", record.len(), header.names.len()),
-        });
-        each(state, &row, ragged);
+        each(state, &row, row.malformed());
     }
     Ok(())
 }

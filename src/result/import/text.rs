@@ -1,5 +1,7 @@
 //! Bytes to text: UTF-8, and UTF-16 with a byte order mark, as Tableau and Excel write it.
 
+use std::borrow::Cow;
+
 /// Why bytes are not a text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TextError {
@@ -15,17 +17,17 @@ pub enum TextError {
 ///
 /// # Errors
 /// [`TextError`].
-pub(super) fn decode(bytes: &[u8]) -> Result<String, TextError> {
+pub(super) fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, TextError> {
     match bytes {
-        [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
-        [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
-        [0xef, 0xbb, 0xbf, rest @ ..] => utf8(rest),
-        _ => utf8(bytes),
+        [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes).map(Cow::Owned),
+        [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes).map(Cow::Owned),
+        [0xef, 0xbb, 0xbf, rest @ ..] => utf8(rest).map(Cow::Borrowed),
+        _ => utf8(bytes).map(Cow::Borrowed),
     }
 }
 
-fn utf8(bytes: &[u8]) -> Result<String, TextError> {
-    std::str::from_utf8(bytes).map(str::to_owned).map_err(|error| TextError::Utf8 {
+fn utf8(bytes: &[u8]) -> Result<&str, TextError> {
+    std::str::from_utf8(bytes).map_err(|error| TextError::Utf8 {
         line: bytes.get(..error.valid_up_to()).map_or(0, newlines) + 1,
     })
 }
@@ -66,11 +68,11 @@ mod tests {
             .chain("a\té\n".encode_utf16().flat_map(u16::to_be_bytes))
             .collect();
         for bytes in [le.clone(), be, b"\xef\xbb\xbfa\t\xc3\xa9\n".to_vec(), "a\té\n".into()] {
-            assert_eq!(decode(&bytes), Ok("a\té\n".to_owned()));
+            assert_eq!(decode(&bytes), Ok(Cow::Borrowed("a\té\n")));
         }
         let mut stray = le.clone();
         stray.push(b'\n');
-        assert_eq!(decode(&stray), Ok("a\té\n".to_owned()), "one line feed of one byte at the end");
+        assert_eq!(decode(&stray), Ok(Cow::Borrowed("a\té\n")), "one line feed of one byte at the end");
         assert_eq!(decode(&le[..le.len() - 3]), Err(TextError::HalfCharacter));
         assert_eq!(decode(b"a\nb\xff"), Err(TextError::Utf8 { line: 2 }));
         assert_eq!(decode(&[0xff, 0xfe, 0x0a, 0, 0, 0xd8]), Err(TextError::Utf16 { line: 2 }));

@@ -264,7 +264,13 @@ pub(in crate::result) fn documents(text: &str) -> Result<Vec<Json>, ProducerErro
 }
 
 /// The document as YAML, or else its error as JSON. Only an object counts as YAML, because every text is a YAML scalar.
+/// The longest text that is tried as YAML, bytes. Reports have some 10 kB, and YAML is read twenty times as slowly as JSON.
+const MAX_YAML: usize = 16 * 1024 * 1024;
+
 fn yaml(text: &str, error: JsonError) -> Result<Json, ProducerError> {
+    if text.len() > MAX_YAML {
+        return Err(ProducerError::Json(error));
+    }
     // Reports write `.inf` for an unlimited concurrency; JSON has no such number.
     let options = serde_saphyr::options! { non_finite_float_policy: serde_saphyr::NonFiniteFloatPolicy::PassThrough };
     match serde_saphyr::from_str_with_options::<serde_json::Value>(text, options) {
@@ -272,7 +278,10 @@ fn yaml(text: &str, error: JsonError) -> Result<Json, ProducerError> {
         Ok(_) => Err(ProducerError::Json(error)),
         // A key at the start shows that YAML was meant.
         Err(source) if text.trim_start().starts_with(|first: char| first.is_alphabetic() || first == '#') => {
-            Err(ProducerError::Yaml(source.to_string()))
+            // The first line has the place and the reason; those below repeat the text.
+            let message = source.to_string();
+            let first = message.lines().next().unwrap_or_default();
+            Err(ProducerError::Yaml(first.trim_start_matches("error: ").to_owned()))
         }
         Err(_) => Err(ProducerError::Json(error)),
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::intake::{Intake, IntakeError, refused, source_of};
+use super::intake::{Intake, IntakeError, first_text, refused, source_of};
 use crate::analysis::{HistoryError, HistoryRun, Quarantined, Run, RunContext, RunKind};
 use crate::result::{ImportHints, Imported, ImportedRun, InferencexDump, import};
 use crate::store::artifacts;
@@ -25,7 +25,7 @@ pub(super) fn read(path: &Path, bytes: &[u8], hints: &ImportHints) -> Intake {
     let source = source_of(path, bytes);
     match import(bytes, hints) {
         Ok(imported) => intake(source, imported),
-        Err(error) => refused(source, &error, &String::from_utf8_lossy(bytes)),
+        Err(error) => refused(source, &error, &first_text(bytes)),
     }
 }
 

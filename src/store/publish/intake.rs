@@ -149,7 +149,7 @@ fn read_history_file(path: &Path, bytes: &[u8]) -> Intake {
             },
             Err(error) => refused(source, &error, text),
         },
-        Err(error) => refused(source, &error, &String::from_utf8_lossy(bytes)),
+        Err(error) => refused(source, &error, &first_text(bytes)),
     }
 }
 
@@ -175,6 +175,12 @@ pub(super) fn source_of(path: &Path, bytes: &[u8]) -> Source {
         bytes: bytes.len() as u64,
         digest: Digest::of(bytes),
     }
+}
+
+/// The begin of a file as text, for who looks at what was refused.
+pub(super) fn first_text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+    const LONGEST: usize = 64 * 1024;
+    String::from_utf8_lossy(bytes.get(..LONGEST).unwrap_or(bytes))
 }
 
 pub(super) fn refused(source: Source, error: &dyn std::error::Error, text: &str) -> Intake {

@@ -26,7 +26,7 @@ pub struct NamedRun {
 /// Why runs have no Parquet form, or a file is not one of runs.
 #[derive(Debug, thiserror::Error)]
 pub enum RunsFileError {
-    #[error("not a whole Parquet file: {0}")]
+    #[error("not a whole Parquet file ({0}); write it again, or copy it again from where it is whole")]
     Parquet(#[from] ParquetError),
     #[error("column `{0}` is missing or has another type; expected a file that imax wrote")]
     Column(String),
