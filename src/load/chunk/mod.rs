@@ -2,6 +2,7 @@
 //! deserialized into types ([`document`]): a text search for keys would also find those of nested objects, and would depend on
 //! white space. Ordinary chunks are read by a faster scanner with the same result ([`scan`]).
 
+mod cursor;
 mod document;
 mod ending;
 mod scan;
