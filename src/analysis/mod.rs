@@ -47,11 +47,11 @@ pub use deployment::{Deployment, DeploymentFamily, deployments};
 pub use evals::{EvalChange, EvalKey, EvalScore, eval_changes};
 pub use group_series::{GroupPoint, GroupRun, GroupValue, Reading as GroupReading, at_interactivity, geometric_means};
 pub use history::{
-    COMMUNITY, Cell, ColumnKind, DEFAULT_PROJECT, EvalRow, GivenVerdict, History, HistoryError, HistoryRun, INTERVAL_COLUMNS, JobSummary,
-    METRIC_COLUMNS, NamedRun, PhaseTime, PlannedRow, PointColumns, PointDistributions, PointRow, Quarantined, RecordRow, ReportedVerdicts,
-    RowError, RunContext, RunHeader, RunIdentity, RunKind, RunPlan, RunRecord, RunRows, RunsFileError, Sketch, TableWriter, TimeSlice,
-    merge_revisions, read_history, read_prices, read_run, run_of_rows, runs_of_parquet, runs_to_parquet, slices, value_columns,
-    verdicts_of_report,
+    COMMUNITY, Cell, ColumnKind, DEFAULT_PROJECT, EngineReading, EvalRow, GivenVerdict, History, HistoryError, HistoryRun,
+    INTERVAL_COLUMNS, JobSummary, LogExcerpt, METRIC_COLUMNS, NamedRun, PhaseTime, PlannedRow, PointColumns, PointDistributions, PointRow,
+    Quarantined, RecordRow, ReportedVerdicts, RowError, RunContext, RunHeader, RunIdentity, RunKind, RunPlan, RunRecord, RunRows,
+    RunsFileError, Sketch, TableWriter, TimeSlice, engine_slices, merge_revisions, read_history, read_prices, read_run, run_of_rows,
+    runs_of_parquet, runs_to_parquet, slices, value_columns, verdicts_of_report,
 };
 pub use levels::{LEVEL_METHOD, Level, MetricLevels, Reading, levels};
 pub use mlperf::{DerivedResult, derived_results};

@@ -31,7 +31,8 @@ fn is_plain(character: char) -> bool {
 }
 
 /// Control characters, and those that change the writing direction: they could make a text look like another one.
-fn is_unseen(character: char) -> bool {
+#[must_use]
+pub fn is_unseen(character: char) -> bool {
     character.is_control() || matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 

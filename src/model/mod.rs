@@ -40,7 +40,7 @@ pub use identity::{CURVE_KEY_VERSION, Digest, PointKeyError};
 pub use job_id::JobId;
 pub(crate) use json_schema::{Nullable, json_schema, refuse_null};
 pub use layout::Layout;
-pub use markdown::escape_markdown;
+pub use markdown::{escape_markdown, is_unseen};
 pub use measured_change::MeasuredChange;
 pub use metric::{Better, Metric, Statistic};
 pub use name::{ConfigKey, Framework, Image, ModelName, ModelPrefix, NameError, Precision, RunnerLabel, RunnerName, VariantText};

@@ -671,9 +671,9 @@ export interface paths {
         };
         /**
          * What a run keeps of a point beside its numbers
-         * @description Distributions as quantiles (within 1 %) and bars, the load over time in at most 600 slices, the jobs that measured it with their phases, the
-         *     verdicts that were given, its configuration by name, annotations, and where its run comes from. Absent parts were not kept: logs and samples of
-         *     GPUs stay in the artifacts of the run.
+         * @description Distributions as quantiles (within 1 %) and bars, the load and the engine's own metrics over time in at most 600 slices each, the jobs that
+         *     measured it with their phases and an excerpt of the engine's log (16 KiB at most), the verdicts that were given, its configuration by name,
+         *     annotations, and where its run comes from. Absent parts were not kept: whole logs and samples of GPUs stay in the artifacts of the run.
          */
         get: operations["records"];
         put?: never;

@@ -4,6 +4,7 @@
 mod attempts;
 mod context;
 mod documents;
+mod engine_slices;
 mod parquet;
 mod records;
 mod revisions;
@@ -17,10 +18,11 @@ use serde::{Deserialize, Serialize};
 
 pub use context::{COMMUNITY, RunContext, RunKind};
 pub use documents::{Quarantined, read_history, read_prices, read_run};
+pub use engine_slices::{EngineReading, engine_slices};
 pub use parquet::{Cell, ColumnKind, NamedRun, RunsFileError, TableWriter, runs_of_parquet, runs_to_parquet};
 pub use records::{
-    GivenVerdict, JobSummary, PhaseTime, PlannedRow, PointDistributions, ReportedVerdicts, RunPlan, RunRecord, TimeSlice, slices,
-    verdicts_of_report,
+    GivenVerdict, JobSummary, LogExcerpt, PhaseTime, PlannedRow, PointDistributions, ReportedVerdicts, RunPlan, RunRecord, TimeSlice,
+    slices, verdicts_of_report,
 };
 pub use revisions::merge_revisions;
 pub use rows::{

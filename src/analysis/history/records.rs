@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::engine_slices::EngineSlice;
 use super::sketch::Sketch;
 use crate::analysis::{Comparison, PointComparison, Run};
 use crate::model::{CurveKey, Digest, MeasuredChange, PointKey};
@@ -69,6 +70,23 @@ pub struct JobSummary {
     /// Where its time went, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub phases: Vec<PhaseTime>,
+    /// Of the engine's log; the whole stays in the artifacts of the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<LogExcerpt>,
+}
+
+/// The beginning and the end of a log, in whole lines without control characters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogExcerpt {
+    /// The name of its file.
+    pub name: String,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// Its first lines, or all of them.
+    pub head: String,
+    /// Its last lines; absent where `head` has all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tail: Option<String>,
 }
 
 /// What was said about a point when its run was compared. It stays as it was given, whatever later comparisons say.
@@ -113,6 +131,9 @@ pub struct PointDistributions {
     /// The load over time, at most [`MOST_SLICES`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub slices: Vec<TimeSlice>,
+    /// The engine's own metrics over time, at most [`MOST_SLICES`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub engine: Vec<EngineSlice>,
 }
 
 /// The most slices of a point.

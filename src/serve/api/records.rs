@@ -47,9 +47,9 @@ const FEWEST_DIGITS: usize = 8;
 
 /// What a run keeps of a point beside its numbers
 ///
-/// Distributions as quantiles (within 1 %) and bars, the load over time in at most 600 slices, the jobs that measured it with their phases, the
-/// verdicts that were given, its configuration by name, annotations, and where its run comes from. Absent parts were not kept: logs and samples of
-/// GPUs stay in the artifacts of the run.
+/// Distributions as quantiles (within 1 %) and bars, the load and the engine's own metrics over time in at most 600 slices each, the jobs that
+/// measured it with their phases and an excerpt of the engine's log (16 KiB at most), the verdicts that were given, its configuration by name,
+/// annotations, and where its run comes from. Absent parts were not kept: whole logs and samples of GPUs stay in the artifacts of the run.
 #[utoipa::path(get, path = "/api/v1/records", tag = "results", params(RecordParams),
     responses((status = 200, description = "The records; in other formats than JSON the configuration", body = Object),
         (status = 404, description = "The run has no such point")))]
@@ -71,25 +71,44 @@ pub(in crate::serve) async fn records(
     let conc = concurrency(&conc.ok_or_else(|| needed("conc"))?)?;
     let as_of = state(as_of.as_deref())?;
     let key = key_of(&app, &curve.ok_or_else(|| needed("curve"))?, conc).await?;
-    let point = point_of(&app, run, &key, as_of).await?;
+    let document = document(&app, RecordsOf { run, against, as_of }, &key).await?;
+    answer::document(format, &document, "configuration")
+}
+
+/// The run whose records are asked for.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::serve) struct RecordsOf {
+    pub run: i64,
+    /// A run that the configuration is compared with.
+    pub against: Option<i64>,
+    pub as_of: AsOf,
+}
+
+/// What a run keeps of a point.
+///
+/// # Errors
+/// [`ApiError::NotFound`] where the run has no such point.
+pub(in crate::serve) async fn document(app: &App, of: RecordsOf, key: &PointKey) -> Result<Value, ApiError> {
+    let RecordsOf { run, against, as_of } = of;
+    let point = point_of(app, run, key, as_of).await?;
     let mut reader = app.reader().await?;
-    let found = reader.point_records(run, &key, as_of).await?;
+    let found = reader.point_records(run, key, as_of).await?;
     let head = reader.run_heads(&[run], as_of).await?.remove(&run);
     let started_ms = head.as_ref().map(|head| head.started_ms).unwrap_or_default();
     let annotations: Vec<Annotation> = reader.annotations(as_of).await?;
     reader.give_back();
     let about: Vec<&Annotation> = annotations
         .iter()
-        .filter(|annotation| annotation.concerns(&key, [(run, started_ms)], 0))
+        .filter(|annotation| annotation.concerns(key, [(run, started_ms)], 0))
         .collect();
     let differing = match against {
-        Some(other) => Some(differences(&point_of(&app, other, &key, as_of).await?, &point)),
+        Some(other) => Some(differences(&point_of(app, other, key, as_of).await?, &point)),
         None => None,
     };
     let settings = configuration(&point)
         .into_iter()
         .map(|(name, value)| json!({ "name": name, "value": value }));
-    let document = json!({
+    Ok(json!({
         "point": key.to_string(),
         "run": head,
         "configuration": settings.collect::<Vec<Value>>(),
@@ -97,11 +116,11 @@ pub(in crate::serve) async fn records(
         "differences": differing,
         "distributions": found.distributions.as_ref().map(distributions),
         "slices": found.distributions.as_ref().map(|found| &found.slices),
+        "engine": found.distributions.as_ref().map(|found| &found.engine),
         "jobs": found.jobs,
         "verdicts": found.verdicts,
         "annotations": about,
-    });
-    answer::document(format, &document, "configuration")
+    }))
 }
 
 fn concurrency(text: &str) -> Result<Concurrency, ApiError> {
@@ -158,6 +177,7 @@ fn distributions(found: &PointDistributions) -> Vec<Value> {
         tpot,
         e2el,
         slices: _,
+        engine: _,
     } = found;
     [
         ("TTFT", "s", ttft),

@@ -8,7 +8,8 @@ use serde_json::json;
 use super::SnapshotError;
 use super::ask::{Asker, Row, text, whole};
 use super::newest::{self, NewestShard};
-use super::points::{self, Extras, PointShard};
+use super::points::{self, Extras, Noted, PointShard};
+use super::records::Records;
 use super::series::{self, SeriesShard};
 use super::shards::Shards;
 use super::statistics;
@@ -31,6 +32,8 @@ pub(super) struct Index {
     points: Vec<PointShard>,
     series: Vec<SeriesShard>,
     outcomes: Vec<String>,
+    /// The shard that lists those of records, if there are any.
+    records: Option<String>,
     /// Shards of answers by their paths.
     answers: BTreeMap<String, String>,
 }
@@ -66,9 +69,12 @@ pub(super) async fn write_all(asker: &mut Asker, shards: &mut Shards, scope: Sco
     };
     let mut point_shards = Vec::new();
     let mut series_shards = Vec::new();
-    let mut outcomes = points::Outcomes::default();
+    let mut noted = Noted {
+        outcomes: points::Outcomes::default(),
+        records: Records::of(asker, scope).await?,
+    };
     for model in &models {
-        let measured = points::write(asker, shards, model, &extras, &mut outcomes, &mut point_shards).await?;
+        let measured = points::write(asker, shards, model, &extras, &mut noted, &mut point_shards).await?;
         series_shards.push(series::write(asker, shards, model, &branches, &measured).await?);
     }
     let index = Index {
@@ -79,7 +85,8 @@ pub(super) async fn write_all(asker: &mut Asker, shards: &mut Shards, scope: Sco
         newest: newest_shards,
         points: point_shards,
         series: series_shards,
-        outcomes: outcomes.write(shards)?,
+        outcomes: noted.outcomes.write(shards)?,
+        records: noted.records.write(asker, shards).await?,
     };
     shards.write("index", &serde_json::to_vec(&json!(index))?)
 }

@@ -6,6 +6,7 @@ mod ask;
 mod index;
 mod newest;
 mod points;
+mod records;
 mod report;
 mod series;
 mod shards;

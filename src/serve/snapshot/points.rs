@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::SnapshotError;
 use super::ask::{Asker, Row, model_filter, text, whole};
 use super::newest::CurveOfRun;
+use super::records::Records;
 use super::shards::Shards;
 use super::table::Table;
 
@@ -39,6 +40,13 @@ pub(super) enum Extras {
 /// Counts of points by what the page of reliability selects and groups by: run, branch, kind, start, model, hardware, engine and outcome.
 #[derive(Debug, Default)]
 pub(super) struct Outcomes(BTreeMap<(i64, [String; 9]), u64>);
+
+/// What is noted of the points while they are written.
+#[derive(Debug)]
+pub(super) struct Noted {
+    pub outcomes: Outcomes,
+    pub records: Records,
+}
 
 /// The names of an outcome's texts.
 const OUTCOME_COLUMNS: [&str; 9] = [
@@ -85,7 +93,7 @@ pub(super) async fn write(
     shards: &mut Shards,
     model: &str,
     extras: &Extras,
-    outcomes: &mut Outcomes,
+    noted: &mut Noted,
     written: &mut Vec<PointShard>,
 ) -> Result<Measured, SnapshotError> {
     let filter = model_filter(model);
@@ -95,7 +103,8 @@ pub(super) async fn write(
         let parameters = [("filter", filter.as_str()), ("sort", "started"), ("limit", POINTS)];
         let (points, next) = asker.page("/api/v1/points", &parameters, cursor.as_deref()).await?;
         for point in &points {
-            outcomes.add(point);
+            noted.outcomes.add(point);
+            noted.records.note(point);
             if text(point, "outcome") == "measured" {
                 measured.insert((text(point, "curve").to_owned(), whole(point, "conc")));
             }

@@ -1,5 +1,7 @@
 //! The pages of a report: one run, with its comparison as it was judged.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use serde_json::{Map, json};
 
@@ -7,7 +9,8 @@ use super::SnapshotError;
 use super::ask::{Asker, QUERY_TIME, READERS};
 use super::index::{Scope, write_all};
 use super::shards::Shards;
-use crate::analysis::{Comparison, Run};
+use crate::analysis::{Comparison, Run, RunRecord};
+use crate::model::PointKey;
 use crate::report::Pages;
 use crate::serve::metric_registry::metric_registry;
 use crate::serve::source::Source;
@@ -20,15 +23,27 @@ pub(crate) struct ReportSource<'a> {
     pub comparison: Option<&'a Comparison>,
 }
 
+/// Whether a record is about one of the points.
+fn is_of(record: &RunRecord, points: &BTreeSet<&PointKey>) -> bool {
+    match record {
+        RunRecord::Job(job) => points
+            .iter()
+            .any(|point| point.curve == job.curve && job.concurrencies.contains(&point.conc.get())),
+        RunRecord::Distributions(_) | RunRecord::Verdict(_) => record.point().is_some_and(|point| points.contains(point)),
+        RunRecord::Changelog(_) | RunRecord::Plan(_) => false,
+    }
+}
+
 /// The data of a report's pages, for [`crate::report::View::with_pages`].
 ///
 /// # Errors
 /// [`SnapshotError`].
 pub(crate) async fn report_pages(source: ReportSource<'_>) -> Result<Pages, SnapshotError> {
     let ReportSource { run, comparison } = source;
-    // Records of jobs are shown by servers alone, and are not those of the selected points only.
     let mut run = run.clone();
-    run.records.clear();
+    // A selection keeps the records of all points.
+    let shown: BTreeSet<&PointKey> = run.points.iter().map(|point| &point.key).collect();
+    run.records.retain(|record| is_of(record, &shown));
     let started = run.conditions.started.as_deref();
     let date = started.and_then(|date| DateTime::parse_from_rfc3339(date).ok());
     let date = date.map_or_else(Utc::now, |date| date.to_utc());

@@ -1,6 +1,6 @@
 //! The table of a run's records.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -51,6 +51,16 @@ pub(crate) struct DatedRecord {
 const CHUNK: usize = 100;
 
 impl Database {
+    /// The runs that keep records of points: jobs, distributions, verdicts.
+    ///
+    /// # Errors
+    /// [`DatabaseError`].
+    pub(crate) async fn runs_with_point_records(&mut self) -> Result<BTreeSet<i64>, DatabaseError> {
+        let statement = "SELECT DISTINCT run_id FROM run_record WHERE valid_to IS NULL AND kind IN ('job', 'distributions', 'verdict')";
+        let runs: Result<Vec<i64>, _> = sqlx::query_scalar(statement).fetch_all(&mut self.connection).await;
+        Ok(runs.map_err(self.address.sql())?.into_iter().collect())
+    }
+
     /// The numbers of the distributions that were stored before a time.
     ///
     /// # Errors

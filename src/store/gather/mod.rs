@@ -3,6 +3,7 @@
 
 mod conditions;
 mod evals;
+mod log_excerpt;
 mod plan;
 mod points;
 mod raw;
@@ -11,7 +12,7 @@ mod records;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::analysis::{self, Assembly, EvalScore, Problem, Run, RunDocument, RunDocumentError, RunRecord};
+use crate::analysis::{self, Assembly, EvalScore, Found, Problem, Run, RunDocument, RunDocumentError, RunRecord};
 use crate::model::{CurveKey, MeasuredChange, PointKey, with_causes};
 use crate::result::{AggError, Json, JsonError, Object, POINT_PART, RawPointError};
 use crate::store::artifacts::{self, ArtifactError};
@@ -79,6 +80,9 @@ pub(crate) enum GatherError {
     /// A raw result of a load generator is invalid, or its figures are impossible.
     #[error("{}", path.display())]
     Raw { path: PathBuf, source: RawPointError },
+    /// One of several files is no file of results.
+    #[error("{}: not a file of results; several files are one run if each has results of a load generator or normalised results", .0.display())]
+    NoFileOfResults(PathBuf),
     /// There is no result.
     #[error("{}: no results found, expected agg_*.json or job.json files, or raw results of a load generator", .0.display())]
     NoResults(PathBuf),
@@ -141,6 +145,27 @@ pub(crate) fn load_run(path: &Path) -> Result<Run, GatherError> {
     Ok(run)
 }
 
+/// A run from several files of results, or from one path of any form that [`load_run`] accepts.
+///
+/// # Errors
+/// As [`load_run`], and [`GatherError::NoFileOfResults`] for a folder or a whole run among several.
+pub(crate) fn load_runs(first: &Path, more: &[PathBuf]) -> Result<Run, GatherError> {
+    if more.is_empty() {
+        return load_run(first);
+    }
+    let mut found = Vec::new();
+    for path in std::iter::once(first).chain(more.iter().map(PathBuf::as_path)) {
+        let text = if path.is_dir() {
+            None
+        } else {
+            Some(artifacts::read_text(path).map_err(GatherError::File)?)
+        };
+        let results = text.map(|text| results_of(path, &text)).transpose()?.flatten();
+        found.extend(results.ok_or_else(|| GatherError::NoFileOfResults(path.to_owned()))?);
+    }
+    Ok(analysis::assemble(found, None).run)
+}
+
 /// The point of a normalised document; `None` for any other text.
 pub(crate) fn point_of_document(text: &str) -> Option<PointKey> {
     let document = Json::parse_part(text, &POINT_PART).ok()?;
@@ -179,17 +204,25 @@ fn plan_among(folder: &Path) -> Option<RunRecord> {
 
 fn load_file(path: &Path) -> Result<Run, GatherError> {
     let text = artifacts::read_text(path).map_err(GatherError::File)?;
-    if is_named(path, RUN_FILE) {
-        return run_document(path, &text);
+    match results_of(path, &text)? {
+        Some(found) => Ok(analysis::assemble(found, None).run),
+        None => run_document(path, &text),
     }
-    let parsed = Json::parse_part(&text, &POINT_PART);
+}
+
+/// The results in a file; `None` if it has a whole run.
+fn results_of(path: &Path, text: &str) -> Result<Option<Vec<Found>>, GatherError> {
+    if is_named(path, RUN_FILE) {
+        return Ok(None);
+    }
+    let parsed = Json::parse_part(text, &POINT_PART);
     if parsed.as_ref().is_ok_and(is_run_document) {
-        return run_document(path, &text);
+        return Ok(None);
     }
     if !parsed.as_ref().is_ok_and(raw::is_normalised)
-        && let Some(found) = raw::points_of_text(path, &text)?
+        && let Some(found) = raw::points_of_text(path, text)?
     {
-        return Ok(analysis::assemble(found, None).run);
+        return Ok(Some(found));
     }
     let document = parsed.map_err(|source| GatherError::Json {
         path: path.to_owned(),
@@ -208,7 +241,7 @@ fn load_file(path: &Path) -> Result<Run, GatherError> {
             source,
         })?);
     }
-    Ok(analysis::assemble(found, None).run)
+    Ok(Some(found))
 }
 
 /// Whether a document is a run, whatever its file name.

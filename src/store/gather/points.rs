@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::conditions::conditions_of;
-use super::{Unreadable, is_named, records};
+use super::{Unreadable, is_named, log_excerpt, records};
 use crate::analysis::{Conditions, Found, RunRecord};
 use crate::job::Outcome;
 use crate::matrix::Row;
@@ -114,7 +114,7 @@ fn read_file(path: &Path) -> Result<FileContent, String> {
             conditions: conditions_of(&document),
             record: keys
                 .first()
-                .and_then(|key| records::job(&document, key.curve.clone(), concurrencies)),
+                .and_then(|key| records::job(&document, key.curve.clone(), concurrencies, log_excerpt::beside(path))),
             points,
         });
     }

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::analysis::{JobSummary, PhaseTime, PointDistributions, RunRecord, Sketch, TimeSlice, slices};
+use crate::analysis::{
+    EngineReading, JobSummary, LogExcerpt, PhaseTime, PointDistributions, RunRecord, Sketch, TimeSlice, engine_slices, slices,
+};
 use crate::model::saturating;
 use crate::model::{CurveKey, PointKey};
 use crate::store::artifacts;
@@ -17,7 +19,7 @@ const LONGEST: usize = 2000;
 const MOST_PHASES: usize = 1000;
 
 /// The record of a job; `None` for one without a name.
-pub(super) fn job(record: &Value, curve: CurveKey, concurrencies: Vec<u32>) -> Option<RunRecord> {
+pub(super) fn job(record: &Value, curve: CurveKey, concurrencies: Vec<u32>, log: Option<LogExcerpt>) -> Option<RunRecord> {
     let provenance = &record["provenance"];
     let phases = record["phases"].as_array().into_iter().flatten().filter_map(phase);
     let failure = failure_of(&record["outcome"]);
@@ -34,6 +36,7 @@ pub(super) fn job(record: &Value, curve: CurveKey, concurrencies: Vec<u32>) -> O
         node: text(&provenance["host"]),
         launcher: text(&provenance["launcher"]),
         phases: phases.take(MOST_PHASES).collect(),
+        log,
     }))
 }
 
@@ -81,6 +84,15 @@ struct RawArrays {
 #[serde(default)]
 struct RawBlock {
     seconds: Vec<RawSecond>,
+    /// Null where the engine has no known metrics.
+    engine_metrics: Option<RawEngineMetrics>,
+}
+
+/// The engine's metrics; a load on several servers has no samples.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct RawEngineMetrics {
+    samples: Vec<EngineReading>,
 }
 
 /// [`crate::load::timeline::Second`], as far as it is kept.
@@ -121,6 +133,7 @@ fn distributions_of(point: &PointKey, arrays: &RawArrays) -> PointDistributions 
         tpot: Sketch::default(),
         e2el: Sketch::default(),
         slices: slices(&imax.seconds.iter().map(slice).collect::<Vec<_>>()),
+        engine: engine_slices(imax.engine_metrics.as_ref().map_or(&[], |metrics| &metrics.samples)),
     };
     for (index, ttft) in ttfts.iter().enumerate() {
         // A failed request has zeros, which are not values.
@@ -186,7 +199,8 @@ mod tests {
         let (_folder, agg) = written(&json!({
             "input_lens": [100, 100, 100], "output_lens": [3, 5, 0], "ttfts": [0.1, 0.2, 0.0],
             "itls": [[0.01, 0.03], [0.01, 0.01, 0.01, 0.01], []],
-            "imax": { "seconds": [{ "second": 0, "completed": 2, "failed": 1, "chunks": 8, "mean_ttft_ms": 150.0, "in_flight": 0 }] }
+            "imax": { "seconds": [{ "second": 0, "completed": 2, "failed": 1, "chunks": 8, "mean_ttft_ms": 150.0, "in_flight": 0 }],
+              "engine_metrics": { "max_running": 3.0, "samples": [{ "seconds": 0.5, "running": 3.0, "kv_cache_use": 0.25 }] } }
         }));
         let Some(RunRecord::Distributions(found)) = distributions(&point(), &raw_beside(&agg).unwrap()) else {
             panic!("no distributions");
@@ -197,6 +211,7 @@ mod tests {
         assert!(close(found.ttft.quantile(1.0), 0.2) && close(found.tpot.quantile(1.0), 0.02));
         assert!(close(found.e2el.quantile(0.0), 0.14) && close(found.input_lengths.quantile(0.5), 100.0));
         assert_eq!((found.slices.len(), found.slices[0].chunks), (1, 8));
+        assert_eq!((found.engine[0].running, found.engine[0].kv_cache_use), (Some(3.0), Some(0.25)));
     }
 
     #[test]

@@ -76,7 +76,7 @@ function Whole({ point }: { point: Point }) {
       </p>
       <p>
         <a href={onSameData("/performance", [["model", point.model_prefix]])}>Performance of this model</a> · <a href={onSameData("/trends", [["model", point.model_prefix], ["conc", String(point.conc)]])}>its trend</a> ·{" "}
-        <a href={`/api/v1/runs/${point.run}`}>its run as JSON</a>
+        {IS_SERVED && <a href={`/api/v1/runs/${point.run}`}>its run as JSON</a>}
       </p>
       {point.kind === "pull-request" && (
         <p class="unofficial">
@@ -91,7 +91,7 @@ function Whole({ point }: { point: Point }) {
         </div>
       </div>
       <Telemetry point={point} others={valueOf(runs)?.points ?? []} />
-      {IS_SERVED && <Ready of={runs}>{({ points: others }) => <PointRecords key={`${point.run} ${query.get("as_of")}`} point={point} others={others} />}</Ready>}
+      <Ready of={runs}>{({ points: others }) => <PointRecords key={`${point.run} ${query.get("as_of")}`} point={point} others={others} />}</Ready>
       <Reruns loaded={runs} />
     </>
   );
@@ -125,7 +125,7 @@ function Numbers({ point }: { point: Point }) {
                 <td class="number">{number(value)}</td>
                 <td>{metric.unit}</td>
                 <td>{interval}</td>
-                <td class="muted">{metric.formula}</td>
+                <td class="muted formula">{metric.formula}</td>
               </tr>
             ))}
           </tbody>
@@ -139,20 +139,40 @@ function Numbers({ point }: { point: Point }) {
 function Facts({ point }: { point: Point }) {
   const numbers = new Set(METRICS.map((metric) => metric.column));
   const own = Object.entries(point).filter(([name, value]) => value !== null && name !== "extra" && !name.startsWith("ci_") && (!numbers.has(name) || name === "conc"));
-  const facts = [...own.map(([name, value]) => [name, String(value)] as const), ...flat("", point.extra)];
+  const facts = [...own.map(([name, value]) => [name, String(value)] as const), ...flat("", point.extra)].filter(([, value]) => value !== "");
   return (
     <section aria-label="Settings and provenance">
       <h2>Settings and provenance</h2>
       <dl class="facts">
         {facts.map(([name, value]) => (
           <div key={name}>
-            <dt>{name}</dt>
+            <dt title={name}>{titleOf(name)}</dt>
             <dd>{value}</dd>
           </div>
         ))}
       </dl>
     </section>
   );
+}
+
+/** Names of the API whose words alone do not say what they are. */
+const TITLES: Record<string, string> = {
+  model_prefix: "Model key",
+  framework: "Engine",
+  disagg: "Prefill and decode apart",
+  isl: "ISL",
+  osl: "OSL",
+  gpus: "GPUs",
+  conc: "Concurrency",
+  run_id: "Run at its provider",
+  digest: "Digest of the point",
+  source: "Digest of the source file",
+};
+
+/** A name of the API in words; its own form is shown under the pointer. */
+function titleOf(name: string): string {
+  const words = TITLES[name] ?? name.replace(/^provenance\./, "").replaceAll(/[_.]/g, " ");
+  return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
 /** Members of nested objects by their paths. */

@@ -6,8 +6,11 @@ import { Chart } from "../chart/Chart";
 import type { ChartModel, Mark } from "../chart/model";
 import { count, number, percent } from "../format";
 import { metricById } from "../metrics";
+import { IS_SERVED } from "../source/source";
 import { Ready, Select, Verdict } from "../parts";
 import { type Difference, Differences } from "./Configuration";
+import { EngineLog, type LogExcerpt } from "./EngineLog";
+import { engineCharts, type EngineSlice } from "./EngineMetrics";
 import { Annotations, type Annotation, type RunHead } from "./Inbox";
 
 interface Distribution {
@@ -38,6 +41,7 @@ interface Job {
   node?: string;
   launcher?: string;
   phases?: { phase: string; seconds: number; ending: string }[];
+  log?: LogExcerpt;
 }
 
 interface Given {
@@ -52,6 +56,7 @@ interface Records {
   differences: Difference[] | null;
   distributions: Distribution[] | null;
   slices: Slice[] | null;
+  engine: EngineSlice[] | null;
   jobs: Job[];
   verdicts: Given[];
   annotations: Annotation[];
@@ -62,11 +67,11 @@ export function PointRecords({ point, others }: { point: Point; others: readonly
   const { query } = useAddress();
   const runs = others.filter((other) => other.run !== point.run);
   const against = query.get("against") ?? String(before(point, runs)?.run ?? "");
-  const path = `/api/v1/records${queryOf([["run", String(point.run)], ["curve", point.curve], ["conc", String(point.conc)], ["against", against], ["as_of", query.get("as_of")]])}`;
-  const loaded = useLoaded(path, () => read<Records>(path));
+  const path = `/api/v1/records${queryOf([["run", String(point.run)], ["curve", point.curve], ["conc", String(point.conc)], ["against", IS_SERVED ? against : null], ["as_of", query.get("as_of")]])}`;
+  const loaded = useLoaded(path, () => read<Records | null>(path));
   return (
     <Ready of={loaded}>
-      {(records) => (
+      {(records) => (records === null ? <p class="muted">These pages have the load over time, the engine's metrics and its log of the newest points whose runs kept them; this point is not one of them.</p> : (
         <>
           <Annotations rows={records.annotations} />
           {records.run?.url && (
@@ -74,23 +79,23 @@ export function PointRecords({ point, others }: { point: Point; others: readonly
               <a href={records.run.url} target="_blank" rel="noreferrer">
                 Workflow run
               </a>
-              , whose artifacts have the server's log and the samples of the GPUs; the history keeps neither.
+              , whose artifacts have the whole log of the engine and the samples of the GPUs.
             </p>
           )}
-          <Slices slices={records.slices ?? []} />
+          <Slices slices={records.slices ?? []} engine={records.engine ?? []} />
           <Distributions rows={records.distributions ?? []} />
           {records.slices === null && records.distributions === null && <p class="muted">The history keeps no distributions of this point: they come with raw results that imax published.</p>}
           <Verdicts rows={records.verdicts} />
           <Jobs rows={records.jobs} />
           <section aria-label="Environment and runtime arguments">
             <h2>Environment and runtime arguments</h2>
-            {runs.length > 0 && <Select label="Compared with run" name="against" options={runs.map((other) => ({ value: String(other.run), title: `run ${other.run}, ${(other.started ?? "").slice(0, 10)}` }))} fallback={String(before(point, runs)?.run ?? "")} />}
+            {IS_SERVED && runs.length > 0 && <Select label="Compared with run" name="against" options={runs.map((other) => ({ value: String(other.run), title: `run ${other.run}, ${(other.started ?? "").slice(0, 10)}` }))} fallback={String(before(point, runs)?.run ?? "")} />}
             {records.differences !== null && (records.differences.length === 0 ? <p class="muted">No known setting differs from run {against}.</p> : <Differences rows={records.differences} />)}
             <Configuration rows={records.configuration} />
             {(records.conversions ?? []).length > 0 && <p class="muted">Converted: {(records.conversions ?? []).join("; ")}.</p>}
           </section>
         </>
-      )}
+      ))}
     </Ready>
   );
 }
@@ -123,7 +128,7 @@ function Configuration({ rows }: { rows: readonly { name: string; value: string 
   );
 }
 
-function Slices({ slices }: { slices: readonly Slice[] }) {
+function Slices({ slices, engine }: { slices: readonly Slice[]; engine: readonly EngineSlice[] }) {
   const charts = useMemo(
     () => [
       sliceChart("Requests in flight", "requests", slices, (slice) => slice.in_flight),
@@ -133,13 +138,16 @@ function Slices({ slices }: { slices: readonly Slice[] }) {
     ],
     [slices],
   );
-  if (slices.length === 0) return null;
+  const ofEngine = useMemo(() => engineCharts(engine), [engine]);
+  if (slices.length === 0 && ofEngine.length === 0) return null;
   return (
-    <section aria-label="The load over time">
-      <h2>The load over time</h2>
+    <section aria-label="The load and the engine over time">
+      <h2>The load and the engine over time</h2>
+      <p class="muted">{ofEngine.length === 0 ? "The engine exported no metrics that imax knows, or the load had several servers: only what the load generator saw is shown." : "Requests in the engine, caches and preemptions are the engine's own metrics; the rest is what the load generator saw."}</p>
       <div class="smalls">
         {charts
           .filter((chart) => (chart.series[0]?.marks.length ?? 0) > 0)
+          .concat(ofEngine)
           .map((chart) => (
             <div key={chart.name}>
               <h3>{chart.name}</h3>
@@ -274,6 +282,7 @@ function Jobs({ rows }: { rows: readonly Job[] }) {
               </table>
             </div>
           )}
+          {job.log ? <EngineLog log={job.log} job={job.job_id} /> : <p class="muted">The history keeps no log of this job.</p>}
         </div>
       ))}
     </section>

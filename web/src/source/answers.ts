@@ -25,6 +25,7 @@ const ROUTES: Record<string, Answer> = {
   "/api/v1/costs": (shards, query) => selected("/api/v1/costs", shards, query),
   "/api/v1/deployments": (shards, query) => selected("/api/v1/deployments", shards, query),
   "/api/v1/compare": compare,
+  "/api/v1/records": records,
   "/api/v1/regressions": regressions,
   "/api/v1/bisection": bisection,
   "/api/v1/annotated": (shards, query) => ofBranch(shards, "/api/v1/annotated", query.get("branch") ?? MAIN),
@@ -53,6 +54,16 @@ async function whole(shards: Shards, route: string, query: URLSearchParams): Pro
 export function canonical(route: string, query: URLSearchParams): string {
   const pairs = [...query].filter(([, value]) => value !== "").map(([name, value]) => `${name}=${value}`);
   return pairs.length === 0 ? route : `${route}?${pairs.sort().join("&")}`;
+}
+
+/** What a run keeps of a point; jobs have shards of their own, because one measures several points. `null` of points that none were written of. */
+async function records(shards: Shards, query: URLSearchParams): Promise<unknown> {
+  const { records: list } = await indexOf(shards);
+  const named = list ? await shards.get<Record<string, string>>(list) : {};
+  const shard = named[["run", "curve", "conc"].map((name) => query.get(name) ?? "").join(" ")];
+  if (shard === undefined) return null;
+  const found = await shards.get<{ jobs: string[] }>(shard);
+  return { ...found, jobs: await Promise.all(found.jobs.map((job) => shards.get(job))) };
 }
 
 /** The answer that was made for a branch. */

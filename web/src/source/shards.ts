@@ -33,6 +33,8 @@ export interface Index {
   series: { model: string; shard: string }[];
   /** Shards of counts of outcomes. */
   outcomes: string[];
+  /** The shard that names those of records by run, curve and concurrency; earlier versions wrote none. */
+  records?: string | null;
   /** Shards of answers by their paths with the parameters in order. */
   answers: Record<string, string>;
 }

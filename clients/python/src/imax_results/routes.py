@@ -303,10 +303,11 @@ class Routes:
     def records(self, **query: Unpack[RecordsQuery]) -> Document:
         """What a run keeps of a point beside its numbers.
 
-        Distributions as quantiles (within 1 %) and bars, the load over time in at most 600 slices, the
-        jobs that measured it with their phases, the verdicts that were given, its configuration by name,
-        annotations, and where its run comes from. Absent parts were not kept: logs and samples of GPUs
-        stay in the artifacts of the run.
+        Distributions as quantiles (within 1 %) and bars, the load and the engine's own metrics over time
+        in at most 600 slices each, the jobs that measured it with their phases and an excerpt of the
+        engine's log (16 KiB at most), the verdicts that were given, its configuration by name,
+        annotations, and where its run comes from. Absent parts were not kept: whole logs and samples of
+        GPUs stay in the artifacts of the run.
         """
         return self._document("/api/v1/records", query)
 
@@ -649,10 +650,11 @@ class AsyncRoutes:
     async def records(self, **query: Unpack[RecordsQuery]) -> AsyncDocument:
         """What a run keeps of a point beside its numbers.
 
-        Distributions as quantiles (within 1 %) and bars, the load over time in at most 600 slices, the
-        jobs that measured it with their phases, the verdicts that were given, its configuration by name,
-        annotations, and where its run comes from. Absent parts were not kept: logs and samples of GPUs
-        stay in the artifacts of the run.
+        Distributions as quantiles (within 1 %) and bars, the load and the engine's own metrics over time
+        in at most 600 slices each, the jobs that measured it with their phases and an excerpt of the
+        engine's log (16 KiB at most), the verdicts that were given, its configuration by name,
+        annotations, and where its run comes from. Absent parts were not kept: whole logs and samples of
+        GPUs stay in the artifacts of the run.
         """
         return await self._document("/api/v1/records", query)
 
