@@ -1,9 +1,9 @@
 /** The facets beside a page: every dimension with live counts. */
-import { useState } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import { changed, current, go, href, set, useAddress } from "./address";
 import type { Point } from "./api";
 import type { Dimension } from "./dimensions";
-import { type Choice, facet, type FacetValue } from "./selection";
+import { type Choice, facet, type FacetValue, textOf } from "./selection";
 
 /** Values of a facet that are shown at once. */
 const SHOWN = 8;
@@ -19,6 +19,8 @@ interface Props {
 export function Facets({ points, choice, dimensions, single }: Props) {
   const isRestricted = choice.size > 0;
   const { path, query } = useAddress();
+  // Counting takes longer than all else of an interaction that leaves points and choice as they are.
+  const values = useMemo(() => dimensions.map((dimension) => facet(points, choice, dimensions, dimension)), [points, textOf(choice), dimensions]);
   const none = Object.fromEntries(dimensions.map(({ key }) => [key, null]));
   return (
     <aside aria-label="Filters">
@@ -29,6 +31,7 @@ export function Facets({ points, choice, dimensions, single }: Props) {
             Clear all
           </a>
         )}
+        {!single && choice.size === 0 && values.every((found) => found.length < 2) && <p class="muted">All points have the same values.</p>}
         {single && (
           <fieldset>
             <legend>{single.dimension.title}</legend>
@@ -50,8 +53,8 @@ export function Facets({ points, choice, dimensions, single }: Props) {
             {single.values.length > 0 && !single.values.some(({ value }) => value === single.chosen) && <span class="unknown">no point is of {single.chosen}</span>}
           </fieldset>
         )}
-        {dimensions.map((dimension) => (
-          <Facet key={dimension.key} dimension={dimension} values={facet(points, choice, dimensions, dimension)} chosen={choice.get(dimension.key) ?? new Set()} />
+        {dimensions.map((dimension, index) => (
+          <Facet key={dimension.key} dimension={dimension} values={values[index] ?? []} chosen={choice.get(dimension.key) ?? new Set()} />
         ))}
       </details>
     </aside>

@@ -14,6 +14,11 @@ export function choiceOf(query: URLSearchParams, dimensions: readonly Dimension[
   return choice;
 }
 
+/** A text that is equal for equal choices: what is computed from one is kept while the rest of the address changes. */
+export function textOf(choice: Choice): string {
+  return JSON.stringify([...choice].map(([key, values]) => [key, [...values]]));
+}
+
 function isChosen(point: Point, choice: Choice, dimensions: readonly Dimension[], except?: string): boolean {
   return dimensions.every(({ key, of }) => key === except || (choice.get(key)?.has(of(point)) ?? true));
 }

@@ -1,7 +1,13 @@
 /** The picture of a chart as SVG elements; it knows nothing of pointers and keys. */
+import type { VNode } from "preact";
+import { useRef } from "preact/hooks";
 import type { Layout } from "./layout";
 import type { ChartModel, Mark, Series } from "./model";
+import type { Scale } from "./scale";
 import { COLOURS, crossPath, linePath, markPath, shapeOf } from "./shapes";
+
+/** The width of a digit of tick labels, pixels: the last label stays inside of the picture. */
+const CHARACTER = 6.4;
 
 export function colour(style: number): string {
   return `var(--c${style % COLOURS})`;
@@ -9,6 +15,8 @@ export function colour(style: number): string {
 
 export function Drawing({ model, layout }: { model: ChartModel; layout: Layout }) {
   const { plot } = layout;
+  const shapes = useRef<Shapes>(new WeakMap());
+  const scales = JSON.stringify([layout.x.kind, layout.x.domain, layout.y.kind, layout.y.domain, plot]);
   return (
     <>
       <Axes model={model} layout={layout} />
@@ -34,9 +42,7 @@ export function Drawing({ model, layout }: { model: ChartModel; layout: Layout }
           </g>
         );
       })}
-      {model.series.map((series) => (
-        <SeriesShape key={series.name} series={series} layout={layout} />
-      ))}
+      {model.series.map((series) => shapeIn(shapes.current, series, layout, scales))}
       {model.stamp && (
         <text x={(plot.left + plot.right) / 2} y={(plot.top + plot.bottom) / 2} text-anchor="middle" font-size={Math.max(16, Math.min(46, (plot.right - plot.left) / 14))} font-weight="800" fill="var(--worse)" fill-opacity="0.2" transform={`rotate(-14 ${(plot.left + plot.right) / 2} ${(plot.top + plot.bottom) / 2})`}>
           {model.stamp}
@@ -49,6 +55,18 @@ export function Drawing({ model, layout }: { model: ChartModel; layout: Layout }
       ))}
     </>
   );
+}
+
+/** What was drawn of a line, with the scales that it was drawn by. */
+type Shapes = WeakMap<Series, { scales: string; shape: VNode }>;
+
+/** The shape of a line, and the same element while its scales are equal: hiding one of hundreds of lines leaves the others as they are. */
+function shapeIn(shapes: Shapes, series: Series, { x, y }: Layout, scales: string): VNode {
+  const known = shapes.get(series);
+  if (known?.scales === scales) return known.shape;
+  const shape = <SeriesShape key={series.name} series={series} x={x} y={y} />;
+  shapes.set(series, { scales, shape });
+  return shape;
 }
 
 function Axes({ model, layout }: { model: ChartModel; layout: Layout }) {
@@ -66,7 +84,7 @@ function Axes({ model, layout }: { model: ChartModel; layout: Layout }) {
       {x.ticks.map((tick) => (
         <g key={tick.at}>
           <path d={`M${x.toPixel(tick.at)} ${plot.top}V${plot.bottom}`} stroke="var(--grid)" />
-          <text x={x.toPixel(tick.at)} y={plot.bottom + 15} text-anchor="middle">
+          <text x={Math.min(x.toPixel(tick.at), layout.width - (tick.label.length * CHARACTER) / 2)} y={plot.bottom + 15} text-anchor="middle">
             {tick.label}
           </text>
         </g>
@@ -84,8 +102,8 @@ function Axes({ model, layout }: { model: ChartModel; layout: Layout }) {
   );
 }
 
-function SeriesShape({ series, layout }: { series: Series; layout: Layout }) {
-  const places = (marks: readonly Mark[]) => marks.map((mark) => [layout.x.toPixel(mark.x), layout.y.toPixel(mark.y)] as const).filter(([x, y]) => Number.isFinite(x) && Number.isFinite(y));
+function SeriesShape({ series, x: xs, y: ys }: { series: Series; x: Scale; y: Scale }) {
+  const places = (marks: readonly Mark[]) => marks.map((mark) => [xs.toPixel(mark.x), ys.toPixel(mark.y)] as const).filter(([x, y]) => Number.isFinite(x) && Number.isFinite(y));
   const strong = series.marks.filter((mark) => !mark.isFaint && !mark.isStruck);
   const faint = series.marks.filter((mark) => mark.isFaint && !mark.isStruck);
   const struck = series.marks.filter((mark) => mark.isStruck);
@@ -93,12 +111,14 @@ function SeriesShape({ series, layout }: { series: Series; layout: Layout }) {
   const shape = shapeOf(series.style);
   const dash = series.isUnofficial ? "2 4" : series.style >= COLOURS ? "6 3" : undefined;
   const warned = series.marks.filter((mark) => mark.warning !== undefined);
+  const intervals = intervalPath(series, xs, ys);
+  // An empty element costs as much as one that is seen, and a chart has hundreds of lines.
   return (
     <g>
-      <path d={intervalPath(series, layout)} stroke={paint} stroke-width="1.2" stroke-opacity="0.55" fill="none" />
+      {intervals !== "" && <path d={intervals} stroke={paint} stroke-width="1.2" stroke-opacity="0.55" fill="none" />}
       <path d={series.lines.map((line) => linePath(places(line))).join("")} stroke={paint} stroke-width="1.8" stroke-linejoin="round" stroke-dasharray={dash} fill="none" />
-      {!series.isOutline && <path d={markPath(shape, places(faint), 2.5)} fill={paint} fill-opacity="0.35" />}
-      {!series.isOutline && !series.isUnofficial && <path d={markPath(shape, places(strong), 3.5)} fill={paint} />}
+      {!series.isOutline && faint.length > 0 && <path d={markPath(shape, places(faint), 2.5)} fill={paint} fill-opacity="0.35" />}
+      {!series.isOutline && !series.isUnofficial && strong.length > 0 && <path d={markPath(shape, places(strong), 3.5)} fill={paint} />}
       {series.isUnofficial && <path d={markPath(shape, places([...strong, ...faint]), 5)} fill="var(--panel)" stroke={paint} stroke-width="2" />}
       {warned.length > 0 && <path d={places(warned).map(([x, y]) => `M${(x - 7).toFixed(1)} ${(y - 7).toFixed(1)}h14v14h-14z`).join("")} fill="none" stroke="var(--worse)" stroke-width="1.6" />}
       {struck.length > 0 && <path d={crossPath(places(struck), 5)} stroke={paint} stroke-width="2" fill="none" />}
@@ -106,17 +126,17 @@ function SeriesShape({ series, layout }: { series: Series; layout: Layout }) {
   );
 }
 
-function intervalPath(series: Series, layout: Layout): string {
+function intervalPath(series: Series, xs: Scale, ys: Scale): string {
   const parts: string[] = [];
   for (const mark of series.marks) {
-    const [x, y] = [layout.x.toPixel(mark.x), layout.y.toPixel(mark.y)];
+    const [x, y] = [xs.toPixel(mark.x), ys.toPixel(mark.y)];
     if (!Number.isFinite(x) || !Number.isFinite(y)) continue;
     if (mark.yLow !== undefined && mark.yHigh !== undefined) {
-      const [low, high] = [layout.y.toPixel(mark.yLow), layout.y.toPixel(mark.yHigh)];
+      const [low, high] = [ys.toPixel(mark.yLow), ys.toPixel(mark.yHigh)];
       if (Number.isFinite(low) && Number.isFinite(high)) parts.push(`M${(x - 3).toFixed(1)} ${low.toFixed(1)}h6m-3 0V${high.toFixed(1)}m-3 0h6`);
     }
     if (mark.xLow !== undefined && mark.xHigh !== undefined) {
-      const [low, high] = [layout.x.toPixel(mark.xLow), layout.x.toPixel(mark.xHigh)];
+      const [low, high] = [xs.toPixel(mark.xLow), xs.toPixel(mark.xHigh)];
       if (Number.isFinite(low) && Number.isFinite(high)) parts.push(`M${low.toFixed(1)} ${(y - 3).toFixed(1)}v6m0 -3H${high.toFixed(1)}m0 -3v6`);
     }
   }

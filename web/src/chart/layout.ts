@@ -64,6 +64,7 @@ function placesOf(series: Series, x: Scale, y: Scale): Place[] {
 function labelsOf(places: Place[], plot: Layout["plot"]): Label[] {
   const labels: (Label & { width: number })[] = [];
   const strong = places.filter(({ mark }) => !mark.isFaint);
+  const byX = [...strong].sort((one, other) => one.x - other.x);
   for (const { x, y, mark } of strong) {
     if (labels.length >= MOST_LABELS) break;
     if (!mark.label) continue;
@@ -71,10 +72,25 @@ function labelsOf(places: Place[], plot: Layout["plot"]): Label[] {
     const label = { x: x + 7, y: y - 6, text: mark.label, width };
     if (label.x + width > plot.right || label.y < plot.top + 8) continue;
     const isOnLabel = labels.some((other) => label.x < other.x + other.width && other.x < label.x + width && Math.abs(label.y - other.y) < LABEL.height);
-    const isOnMark = strong.some((other) => other.x > label.x - 2 && other.x < label.x + width && other.y > label.y - LABEL.height && other.y < label.y + 4);
-    if (!isOnLabel && !isOnMark) labels.push(label);
+    if (!isOnLabel && !isOnMark(label, byX)) labels.push(label);
   }
   return labels;
+}
+
+/** Whether a label covers a mark. Only the marks above and below it are looked at: of thousands, comparing each with each takes longer than drawing. */
+function isOnMark({ x, y, width }: Label & { width: number }, byX: readonly Place[]): boolean {
+  let [from, to] = [0, byX.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if ((byX[middle]?.x ?? 0) > x - 2) to = middle;
+    else from = middle + 1;
+  }
+  for (let index = from; index < byX.length; index += 1) {
+    const mark = byX[index];
+    if (!mark || mark.x >= x + width) return false;
+    if (mark.y > y - LABEL.height && mark.y < y + 4) return true;
+  }
+  return false;
 }
 
 /** The mark nearest to a pixel, within reach. */

@@ -17,7 +17,7 @@ import { Failure, MetricSelect, Ready, Select, Switch, TextField, View, Warnings
 import { type Annotated, annotated, isCovered, warningOf } from "../annotated";
 import { MOST_OVERLAID, MOST_OVERLAID_POINTS, UnofficialChoice, unofficialPoints } from "../unofficial";
 import { Annotations } from "./Inbox";
-import { choiceOf, select } from "../selection";
+import { choiceOf, select, textOf } from "../selection";
 
 const DEFAULT_X = "median_intvty";
 const DEFAULT_Y = "tput_per_gpu";
@@ -61,11 +61,24 @@ export function Performance() {
   const overlaid = asked.slice(0, MOST_OVERLAID);
   const overlay = useLoaded(model === null || overlaid.length === 0 ? null : JSON.stringify([key, overlaid]), () => unofficialPoints(overlaid, model ?? "", columns, query));
   const notes = useLoaded(model === null ? null : `annotated ${model} ${query.get("branch")} ${query.get("as_of")}`, () => annotated(model ?? "", query));
-  const unofficial = useMemo(() => select((valueOf(overlay)?.points ?? []).filter((point) => (point.conc ?? 0) <= most()), choiceOf(query, FILTERED), FILTERED), [valueOf(overlay), query.toString()]);
   const choice = choiceOf(query, FILTERED);
+  const chosenText = textOf(choice);
   const bound = most();
+  const unofficial = useMemo(() => (overlaid.length === 0 ? NONE : select((valueOf(overlay)?.points ?? []).filter((point) => (point.conc ?? 0) <= bound), choice, FILTERED)), [valueOf(overlay), overlaid.length === 0, chosenText, bound]);
   const points = useMemo(() => (found?.points ?? []).filter((point) => (point.conc ?? 0) <= bound), [found, bound]);
-  const chosen = useMemo(() => select(points, choice, FILTERED), [points, query.toString()]);
+  const chosen = useMemo(() => select(points, choice, FILTERED), [points, chosenText]);
+  // Nothing of these depends on how the chart is drawn, which most interactions change.
+  const about = useMemo(() => (valueOf(notes) ?? NO_NOTES).filter((note) => isCovered(note, chosen)), [valueOf(notes), chosen]);
+  const mixed = useMemo(() => mixtures([...chosen, ...unofficial], x, y), [chosen, unofficial, x, y]);
+  const best = useMemo(
+    () => (
+      <>
+        <Tops points={chosen} />
+        <Ranking points={chosen} x={x} y={y} />
+      </>
+    ),
+    [chosen, x, y],
+  );
   return (
     <div class="withfacets">
       <Facets points={points} choice={choice} dimensions={FILTERED} {...(model === null ? {} : { single: { dimension: MODEL, values: all, chosen: model } })} />
@@ -91,17 +104,21 @@ export function Performance() {
         {known.state === "ready" && all.length === 0 && <p class="empty">{query.get("branch") ? `The branch ${query.get("branch")} has no points.` : "This history has no points yet."}</p>}
         {model !== null && (
           <Ready of={loaded}>
-            {({ isCut }) => (
+            {({ isCut, points: all }) => (
               <>
+                {all.length === 0 && (
+                  <p class="empty">
+                    {model} has no measured points on the branch {query.get("branch") ?? "main"}. Imported runs may have none; Details shows the points of all branches.
+                  </p>
+                )}
                 {asked.length > overlaid.length && <p class="warning">Only the first {count(MOST_OVERLAID, "run")} of the address are laid over.</p>}
                 {overlaid.length > 0 && <Ready of={overlay}>{(all) => <Overlaid runs={overlaid} shown={unofficial.length} found={all.points.length} isCut={all.isCut} />}</Ready>}
                 <Failure of={notes} what="The annotations" />
-                <Plot points={chosen} unofficial={overlaid.length > 0 ? unofficial : NONE} notes={valueOf(notes) ?? NO_NOTES} x={x} y={y} query={query} model={model} />
-                <Annotations rows={(valueOf(notes) ?? NO_NOTES).filter((note) => isCovered(note, chosen))} />
+                <Plot points={chosen} unofficial={unofficial} notes={valueOf(notes) ?? NO_NOTES} x={x} y={y} query={query} model={model} />
+                <Annotations rows={about} />
                 {isCut && <p class="failed">The history has more curves of this model than are drawn; filter by the API to see all.</p>}
-                <Warnings texts={mixtures([...chosen, ...(overlaid.length > 0 ? unofficial : NONE)], x, y)} />
-                <Tops points={chosen} />
-                <Ranking points={chosen} x={x} y={y} />
+                <Warnings texts={mixed} />
+                {best}
               </>
             )}
           </Ready>
@@ -127,8 +144,13 @@ function Overlaid({ runs, shown, found, isCut }: { runs: readonly string[]; show
   );
 }
 
+/** Keys of the address that lines are made of, and those that only say how they are drawn. */
+const LINE_KEYS = ["lines", "frontier", "intervals"];
+const DRAWING_KEYS = ["logx", "logy", "labels"];
+
 function Plot({ points, unofficial, notes, x, y, query, model }: { points: readonly Point[]; unofficial: readonly Point[]; notes: readonly Annotated[]; x: Metric; y: Metric; query: URLSearchParams; model: string }) {
-  const chart = useMemo(() => chartOf(points, unofficial, notes, x, y, query, model), [points, unofficial, notes, x, y, query.toString()]);
+  const lines = useMemo(() => chartOf(points, unofficial, notes, x, y, query, model), [points, unofficial, notes, x, y, ...LINE_KEYS.map((key) => query.get(key))]);
+  const chart = useMemo(() => ({ ...lines, ...drawnAs(lines, query) }), [lines, ...DRAWING_KEYS.map((key) => query.get(key))]);
   return (
     <>
       <Chart model={chart} height={460} hideKey="hide" />
@@ -149,12 +171,19 @@ export function chartOf(points: readonly Point[], unofficial: readonly Point[], 
   const series = (name: string, style: number, members: readonly Point[]) => seriesOf(name, style, members, notes, x, y, query);
   return {
     name: `${y.title} against ${x.title}, ${model}`,
-    x: { title: titleWithUnit(x), kind: query.get("logx") === "1" ? "log" : "linear" },
-    y: { title: titleWithUnit(y), kind: query.get("logy") === "1" ? "log" : "linear" },
+    ...drawnAs({ x: { title: titleWithUnit(x), kind: "linear" }, y: { title: titleWithUnit(y), kind: "linear" } }, query),
     series: [...names.map((name, style) => series(name, style, groups.get(name) ?? [])), ...sorted(others.keys()).map((name, index) => ({ ...series(name, names.length + index, others.get(name) ?? []), isUnofficial: true }))],
-    hasLabels: query.get("labels") !== "0",
     ...(others.size > 0 ? { stamp: "NOT OFFICIAL" } : {}),
     notes: [`x: ${x.formula}`, `y: ${y.formula}`, ...notes.filter((note) => isCovered(note, points)).map((note) => `${note.kind}: ${note.text}`), ...mixtures([...points, ...unofficial], x, y)],
+  };
+}
+
+/** Kinds of axes and labels as the address says. */
+function drawnAs({ x, y }: Pick<ChartModel, "x" | "y">, query: URLSearchParams): Pick<ChartModel, "x" | "y" | "hasLabels"> {
+  return {
+    x: { ...x, kind: query.get("logx") === "1" ? "log" : "linear" },
+    y: { ...y, kind: query.get("logy") === "1" ? "log" : "linear" },
+    hasLabels: query.get("labels") !== "0",
   };
 }
 
