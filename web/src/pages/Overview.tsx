@@ -79,7 +79,7 @@ export function Overview() {
               { key: "branch", title: "Branch", value: (run) => run.branch },
               { key: "commit", title: "Commit", value: (run) => run.commit, show: (run) => <code>{shortCommit(run.commit)}</code> },
               { key: "measured", title: "Measured", isNumber: true, value: (run) => run.measured, show: (run) => `${run.measured} of ${run.points}` },
-              { key: "compare", title: "Against the run before", value: (run) => run.id, show: (run) => previous(rows, run) },
+              { key: "compare", title: "Against the branch's run before", value: (run) => run.id, show: (run) => previous(rows, run) },
             ]}
           />
         )}
@@ -111,8 +111,9 @@ function runPage(run: number): string {
   return onSameData("/details", [["runs", "all"], ["run", String(run)]]);
 }
 
+/** The run before of the same branch: another branch's differs by more than time. */
 function previous(rows: readonly RunRow[], run: RunRow) {
-  const before = rows[rows.indexOf(run) + 1];
+  const before = rows.slice(rows.indexOf(run) + 1).find((other) => other.branch === run.branch);
   return before ? <a href={onSameData("/compare", [["base", `run:${before.id}`], ["head", `run:${run.id}`]])}>compare with {before.id}</a> : "–";
 }
 
