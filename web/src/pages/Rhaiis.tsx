@@ -103,7 +103,7 @@ function Summary({ points }: { points: readonly Deployed[] }) {
   const counted = points.filter((point) => point.error_rate !== null).length;
   return (
     <div class="cards">
-      <Card title="Points" value={points.length} note={`${different(VERSION.of)} versions, ${different(HARDWARE.of)} accelerators, ${different(PROFILE.of)} profiles`} />
+      <Card title="Points" value={points.length} note={`${count(different(VERSION.of), "version")}, ${count(different(HARDWARE.of), "accelerator")}, ${count(different(PROFILE.of), "profile")}`} />
       <Card title="Most output per GPU" value={number(fastest && OUTPUT_PER_GPU.of(fastest))} note={fastest ? `tok/s, ${fastest.version} ${fastest.hardware} ${fastest.layout} conc ${fastest.conc}` : undefined} />
       <Card title="Least TTFT, median" value={`${number(quickest && ttft(quickest))} ms`} note={quickest ? `${quickest.version} ${quickest.hardware} ${quickest.layout} conc ${quickest.conc}` : undefined} />
       <Card title="Points with failed requests" value={failing} tone={failing > 0 ? "worse" : undefined} note={`of ${counted} that count them`} />
