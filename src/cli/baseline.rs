@@ -79,6 +79,14 @@ impl ComparedRunArgs {
     /// # Errors
     /// Invalid input for an invalid run, history or settings file; the errors of GitHub's API if the baseline is on GitHub.
     pub async fn load(self) -> Result<ComparedRun, Failure> {
+        self.load_with(&[]).await
+    }
+
+    /// As [`Self::load`], of a run whose results are in several files.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub async fn load_with(self, more: &[PathBuf]) -> Result<ComparedRun, Failure> {
         let Self {
             run: path,
             baseline,
@@ -88,7 +96,7 @@ impl ComparedRunArgs {
             baseline_artifacts,
             evidence,
         } = self;
-        let mut run = store::load_run(&path)?;
+        let mut run = store::load_runs(&path, more)?;
         let fork = github::measured_fork()?;
         run.problems.extend(fork.map(|repository| Problem::Fork { repository }));
         let Some(first) = baseline.first() else {

@@ -20,11 +20,14 @@ use crate::system::files;
 /// Show a run as a table, markdown, CSV, JSON, JUnit XML, SARIF or an HTML page.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  imax report results/ --baseline base/ --format html --out report.html\n  imax report results/ --slo 'ttft:p99<500' --best-by cost --filter 'model=dsr1'\n  imax report results/ --group-by framework,precision --format csv"
+    after_help = "Examples:\n  imax report results/ --baseline base/ --format html --out report.html\n  imax report results/ --slo 'ttft:p99<500' --best-by cost --filter 'model=dsr1'\n  imax report results/ --group-by framework,precision --format csv\n  imax report conc1.json conc8.json conc64.json --format html --out report.html"
 )]
 pub struct ReportArgs {
     #[command(flatten)]
     compared_run: ComparedRunArgs,
+    /// Further files of results, such as those of several loads: all are shown as one run.
+    #[arg(value_name = "RESULT")]
+    more: Vec<PathBuf>,
     /// The format of the report.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
@@ -77,6 +80,7 @@ struct CostArgs {
 pub async fn run(args: ReportArgs) -> Result<Exit, Failure> {
     let ReportArgs {
         compared_run,
+        more,
         format,
         title,
         out,
@@ -88,7 +92,7 @@ pub async fn run(args: ReportArgs) -> Result<Exit, Failure> {
     let ComparedRun {
         run: mut head,
         mut comparison,
-    } = compared_run.load().await?;
+    } = compared_run.load_with(&more).await?;
     let (filters, grouping) = selection.into_parts();
     analysis::select(&mut head, comparison.as_mut(), &filters);
     let view = View::grouped(&head, comparison.as_ref(), grouping).with_run_page(github::run_url());

@@ -21,6 +21,6 @@ pub(crate) mod run_files;
 pub(crate) mod server;
 mod work;
 
-pub(crate) use gather::{GatherError, PlanError, RESULTS_FILE, gather, load_run, point_of_document, run_of_measured};
+pub(crate) use gather::{GatherError, PlanError, RESULTS_FILE, gather, load_run, load_runs, point_of_document, run_of_measured};
 pub(crate) use power::{MeasuredPower, PowerSources};
 pub(crate) use work::Work;

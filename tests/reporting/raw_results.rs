@@ -38,6 +38,23 @@ fn two_raw_results_are_compared() {
 }
 
 #[test]
+fn several_raw_results_are_one_report() {
+    let fixture = Fixture::new();
+    let files = [4, 8, 16].map(|conc| {
+        let name = format!("{conc}.json");
+        fixture.write(&name, &raw(conc, 1000.0 * f64::from(conc)).to_string());
+        name
+    });
+    let csv = fixture.imax(&["report", &files[0], &files[1], &files[2], "--format", "csv"], &[]);
+    assert_eq!(csv.code, 0, "{}", csv.stderr);
+    assert_eq!(csv.stdout.lines().count(), 4, "a heading and three points: {}", csv.stdout);
+    fixture.write("folder/4.json", "{}");
+    let ended = fixture.imax(&["report", &files[0], "folder"], &[]);
+    assert_eq!(ended.code, 3, "{}", ended.stderr);
+    assert!(ended.stderr.contains("folder: not a file of results"), "{}", ended.stderr);
+}
+
+#[test]
 fn folder_of_raw_results_is_one_report() {
     let fixture = Fixture::new();
     for conc in [4, 8, 16] {

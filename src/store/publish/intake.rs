@@ -233,6 +233,7 @@ fn read_measured(path: &Path, description: &RunDescription) -> Result<Intake, In
             | GatherError::Json { .. }
             | GatherError::Document { .. }
             | GatherError::Raw { .. }
+            | GatherError::NoFileOfResults(_)
             | GatherError::NoResults(_)),
         ) => {
             let digest = Digest::of(name.as_bytes());

@@ -66,6 +66,7 @@ impl ExitOf for GatherError {
             | Self::RunDocument { .. }
             | Self::Json { .. }
             | Self::Document { .. }
+            | Self::NoFileOfResults(_)
             | Self::NoResults(_) => Exit::InvalidInput,
             Self::Raw { source, .. } => source.exit(),
         }
