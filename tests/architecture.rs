@@ -84,7 +84,10 @@ const MAY_IMPORT: [(&str, &[&str]); 29] = [
         &["model", "system", "matrix", "job", "result", "git", "execution", "store"],
     ),
     ("watch", &["model", "system", "analysis", "notify", "store"]),
-    ("serve", &["model", "system", "result", "analysis", "report", "store", "watch"]),
+    (
+        "serve",
+        &["model", "settings", "system", "result", "analysis", "report", "store", "watch"],
+    ),
     ("cli", &["*"]),
     // What tests call besides the binary.
     ("testing", &["*"]),

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use super::levels::{Level, MetricLevels};
 use super::statistics::student_quantile;
 use crate::model::count;
-use crate::model::{Better, Digest, Metric, PointKey};
+use crate::model::{Digest, Metric, PointKey};
 use crate::settings::Regressions;
 
 /// A change of the level of a point's metric.
@@ -75,7 +75,7 @@ impl LevelChange {
     /// The change with the sign of its meaning: positive is better.
     #[must_use]
     pub fn gain(&self) -> f64 {
-        gain(self.metric, self.relative())
+        self.metric.gain(self.relative())
     }
 
     /// See [`RelativeChange::between`].
@@ -86,19 +86,12 @@ impl LevelChange {
 
     /// Whether a loss is made good: a later level is not worse than the one before the change by more than matters, nor than noise explains.
     #[must_use]
-    pub fn is_fixed(&self) -> bool {
-        let smallest = Regressions::default().smallest_change(&self.key.to_string(), self.metric);
+    pub fn is_fixed(&self, rules: &Regressions) -> bool {
+        let smallest = rules.smallest_change(&self.key.to_string(), self.metric);
         let means = (1.0 / count(self.before.runs) + 1.0 / count(self.newest.runs)).sqrt();
         let noise = 2.0 * self.newest.sd.unwrap_or_default() * means;
-        let left = gain(self.metric, self.newest.mean / self.before.mean - 1.0);
+        let left = self.metric.gain(self.newest.mean / self.before.mean - 1.0);
         self.gain() < 0.0 && self.newest.from_run != self.after.from_run && left >= -smallest.max(noise)
-    }
-}
-
-fn gain(metric: Metric, relative: f64) -> f64 {
-    match metric.better() {
-        Better::Higher => relative,
-        Better::Lower => -relative,
     }
 }
 
@@ -223,11 +216,16 @@ pub struct ChangeNotes {
 
 /// The state of a thread at a time. Every change that is not made good must be accepted or known; one that is not keeps the thread open.
 #[must_use]
-pub fn thread_state(thread: &ChangeThread, notes: impl Fn(&LevelChange) -> ChangeNotes, now: DateTime<Utc>) -> ThreadState {
+pub fn thread_state(
+    thread: &ChangeThread,
+    rules: &Regressions,
+    notes: impl Fn(&LevelChange) -> ChangeNotes,
+    now: DateTime<Utc>,
+) -> ThreadState {
     let mut is_all_expected = true;
     let mut is_all_known = true;
     let mut is_left = false;
-    for change in thread.changes.iter().filter(|change| !change.is_fixed()) {
+    for change in thread.changes.iter().filter(|change| !change.is_fixed(rules)) {
         is_left = true;
         let ChangeNotes {
             is_acknowledged,
@@ -364,7 +362,11 @@ mod tests {
             let changes = [fell("h200", 4, 10, 90.0, since[0]), fell("h200", 8, 10, 90.0, since[1])].concat();
             let worse = change_threads(changes).into_iter().find(|thread| thread.is_worse).unwrap();
             let of = |change: &LevelChange| notes[usize::from(change.key.conc.get() == 8)];
-            assert_eq!(thread_state(&worse, of, now), expected, "{notes:?} {since:?}");
+            assert_eq!(
+                thread_state(&worse, &Regressions::default(), of, now),
+                expected,
+                "{notes:?} {since:?}"
+            );
         }
     }
 }

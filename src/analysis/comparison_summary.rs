@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::compare::{Change, Comparison, PointComparison, Verdict};
+use crate::model::Metric;
 use crate::model::count;
-use crate::model::{Better, Metric};
 
 /// A comparison in short.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -210,10 +210,7 @@ fn sentence(summary: &MetricSummary) -> String {
     if *low <= 0.0 && *high >= 0.0 {
         return format!("{title}: no difference is shown over all pairs ({range}).");
     }
-    let is_better = match metric.better() {
-        Better::Higher => *relative > 0.0,
-        Better::Lower => *relative < 0.0,
-    };
+    let is_better = metric.gain(*relative) > 0.0;
     let (way, meaning) = (
         if *relative > 0.0 { "higher" } else { "lower" },
         if is_better { "better" } else { "worse" },

@@ -86,7 +86,11 @@ impl JobGroup {
         for job in jobs.iter().filter(|job| !job.is_ok()) {
             *classes.entry(job.job.outcome.clone()).or_default() += 1;
         }
-        let hours = |of: fn(&JobOfRun) -> bool| jobs.iter().filter(|job| of(job)).filter_map(|job| job.gpu_hours()).sum();
+        // The sum of no numbers is -0.
+        let hours = |of: fn(&JobOfRun) -> bool| {
+            let each = jobs.iter().filter(|job| of(job)).filter_map(|job| job.gpu_hours());
+            each.sum::<f64>() + 0.0
+        };
         Self {
             jobs: jobs.len(),
             failed: classes.values().sum(),

@@ -68,17 +68,10 @@ pub fn ratio_summary(base: &[(u32, f64)], head: &[(u32, f64)], better: Better) -
         least,
         median,
         most,
-        wins: sorted.iter().filter(|ratio| is_win(**ratio, better)).count(),
+        wins: sorted.iter().filter(|ratio| better.gain(**ratio - 1.0) > 0.0).count(),
         left_out: pairs.len() - usable.len(),
         verdict: verdict(usable.len(), low.zip(high), better),
     })
-}
-
-fn is_win(ratio: f64, better: Better) -> bool {
-    match better {
-        Better::Higher => ratio > 1.0,
-        Better::Lower => ratio < 1.0,
-    }
 }
 
 /// Half the width of the interval of a mean of logarithms; `None` for one value.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::history::{History, Past};
 use super::statistics::{Noise, Penalty, change_points, mean};
 use crate::model::PointKey;
-use crate::result::{Better, Metric, Statistic};
+use crate::result::{Metric, Statistic};
 use crate::settings::Regressions;
 
 /// The probability that noise alone shows a change anywhere in a history with all its points.
@@ -47,14 +47,7 @@ impl Shift {
     /// The change with the sign of its meaning: positive is better.
     #[must_use]
     pub fn gain(&self) -> f64 {
-        gain(self.metric, self.relative)
-    }
-}
-
-fn gain(metric: Metric, relative: f64) -> f64 {
-    match metric.better() {
-        Better::Higher => relative,
-        Better::Lower => -relative,
+        self.metric.gain(self.relative)
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::ratios::{RatioSummary, ratio_summary};
 use super::{Deployment, DeploymentFamily, MetricVerdict, RunPoint};
-use crate::model::{Better, Metric, count};
+use crate::model::{Metric, count};
 use crate::result::Point;
 
 /// The metrics that are compared, by their medians: what the tables have of every point.
@@ -279,10 +279,7 @@ fn pair(subject: &Subject, (base, before): (&str, &[&Point]), (head, after): (&s
             base_gpus,
             head_gpus,
             metric,
-            better: match metric.better() {
-                Better::Higher => "higher",
-                Better::Lower => "lower",
-            },
+            better: metric.better().id(),
             summary: ratio_summary(&values(before, metric), &values(after, metric), metric.better())?,
         })
     });

@@ -7,11 +7,13 @@ use chrono::{DateTime, Utc};
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
+use super::settings::SettingsArgs;
 use super::work_display::WorkDisplay;
 use super::{Exit, Failure, output};
 use crate::analysis::{RunContext, RunKind, verdicts_of_report};
 use crate::github;
 use crate::model::with_causes;
+use crate::planning::SettingsFile;
 use crate::serve::{SiteRequest, publish_site};
 use crate::store::Work;
 use crate::store::artifacts;
@@ -43,6 +45,8 @@ pub struct PublishArgs {
     /// The history that the site shows, also a folder [default: that of --to].
     #[arg(long, value_name = "HISTORY", requires = "site")]
     history: Option<HistoryHome>,
+    #[command(flatten)]
+    settings: SettingsArgs,
     #[command(flatten)]
     target: TargetArgs,
     /// The commit that was measured.
@@ -266,6 +270,7 @@ pub async fn run(args: PublishArgs) -> Result<Exit, Failure> {
         to,
         site,
         history,
+        settings,
         target,
         commit,
         branch,
@@ -324,15 +329,17 @@ pub async fn run(args: PublishArgs) -> Result<Exit, Failure> {
         }
     }
     if let (Some(folder), Some(home)) = (site, home) {
-        write_site(home, folder).await?;
+        let settings = SettingsFile::from(settings).load(&output::say)?;
+        let regressions = settings.regressions;
+        write_site(SiteRequest { home, folder, regressions }).await?;
     }
     Ok(Exit::Success)
 }
 
 /// Writes the site of a history.
-async fn write_site(home: HistoryHome, folder: PathBuf) -> Result<(), Failure> {
-    let name = format!("{}: the dashboards of {home}", folder.display());
-    let site = publish_site(SiteRequest { home, folder }).await?;
+async fn write_site(request: SiteRequest) -> Result<(), Failure> {
+    let name = format!("{}: the dashboards of {}", request.folder.display(), request.home);
+    let site = publish_site(request).await?;
     output::say(&format!("{name}, {} files of data, {:.1} MB", site.shards, site.bytes as f64 / 1e6));
     Ok(())
 }

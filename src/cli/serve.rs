@@ -12,6 +12,7 @@ use clap::builder::BoolishValueParser;
 use super::output::say;
 use super::{Exit, Failure};
 use crate::analysis::Filter;
+use crate::planning::{SettingsFile, SettingsFileError};
 use crate::serve::{AccessRules, ChosenCurves, Limits, OidcSettings, ServeConfig, ServeError, ServeRequest, TlsFiles, serve};
 use crate::store::history::{HistoryHome, HistoryHomeError};
 use crate::system::cancellation::Cancellation;
@@ -79,6 +80,9 @@ pub struct ServeArgs {
     /// Saved queries with their receivers; the history must be a database. `imax schema watches` describes the file.
     #[arg(long, value_name = "FILE", env = "IMAX_SERVE_WATCHES")]
     watches: Option<PathBuf>,
+    /// The repository's settings: which changes are too small to matter [default: imax.yaml, if it exists].
+    #[arg(long, value_name = "FILE", env = "IMAX_SERVE_SETTINGS")]
+    settings: Option<PathBuf>,
     /// Seconds between two looks at files of a folder or branch, or at a database with --watches [default: 60].
     #[arg(long, value_name = "SECONDS", env = "IMAX_SERVE_REFRESH")]
     refresh: Option<NonZeroU32>,
@@ -124,6 +128,8 @@ pub(super) enum ServeArgsError {
     #[error("`metrics-filter` in the file of --config: {0}")]
     Filter(#[from] FilterError),
     #[error(transparent)]
+    Settings(#[from] SettingsFileError),
+    #[error(transparent)]
     Watches(#[from] WatchFileError),
     #[error("--tls-cert and --tls-key belong together; one of them is missing")]
     Tls,
@@ -149,8 +155,12 @@ impl ServeArgs {
             metrics_filter,
             metrics_branch,
             watches,
+            settings,
             refresh,
         } = self;
+        let settings = SettingsFile {
+            path: settings.or(file.settings.clone()),
+        };
         let home = match (positional.or(history), &file.history) {
             (Some(home), _) => home,
             (None, Some(text)) => text.parse()?,
@@ -177,6 +187,7 @@ impl ServeArgs {
                 has_graphql: !no_graphql.or(file.no_graphql).unwrap_or_default(),
                 is_behind_proxy: behind_proxy.or(file.behind_proxy).unwrap_or_default(),
             },
+            regressions: settings.load(&say)?.regressions,
             chosen_curves: ChosenCurves {
                 filters: if metrics_filter.is_empty() {
                     filters_of(file.metrics_filter.unwrap_or_default())?

@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::eval::request::{Api, ModelAnswer, ModelAnswerError, parse_answer};
 use crate::model::{Secret, with_causes};
 use crate::system::cancellation::Cancellation;
+use crate::system::http_client::{BoundedBody, bounded_body};
 use crate::system::runtime;
 
 /// Retries after a failed connection.
@@ -221,12 +222,9 @@ impl State<'_> {
         }
         let mut response = request.send().await.map_err(failed)?;
         let status = response.status();
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(failed)? {
-            if body.len() + chunk.len() > LONGEST_ANSWER {
-                return Err(RequestError::TooLong);
-            }
-            body.extend_from_slice(&chunk);
+        let BoundedBody { bytes: body, is_whole } = bounded_body(&mut response, LONGEST_ANSWER).await.map_err(failed)?;
+        if !is_whole {
+            return Err(RequestError::TooLong);
         }
         if !status.is_success() {
             let body: String = String::from_utf8_lossy(&body).chars().take(QUOTED_CHARACTERS).collect();

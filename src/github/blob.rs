@@ -16,6 +16,7 @@ use super::client::{ClientSettings, error_text, given_up, message_of, refused};
 use super::error::GithubError;
 use super::limit::{Advice, LimitHeaders, advise};
 use super::run::PERMISSION;
+use crate::system::http_client::bounded_body;
 use crate::system::retry::Attempt;
 
 /// The most redirects of GitHub and the blob store together.
@@ -148,14 +149,7 @@ async fn response_error(request: &str, mut response: Response) -> AttemptError {
         reset: header("x-ratelimit-reset"),
         date: None,
     };
-    let mut body = Vec::new();
-    while let Ok(Some(chunk)) = response.chunk().await {
-        body.extend_from_slice(&chunk);
-        if body.len() > MAX_MESSAGE {
-            body.truncate(MAX_MESSAGE);
-            break;
-        }
-    }
+    let body = bounded_body(&mut response, MAX_MESSAGE).await.unwrap_or_default().bytes;
     let message = message_of(&String::from_utf8_lossy(&body));
     let reason = format!("status {status}: {message}");
     match advise(status, &limits, &message, SystemTime::now()) {

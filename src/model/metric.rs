@@ -36,6 +36,26 @@ pub enum Better {
     Lower,
 }
 
+impl Better {
+    /// A change with the sign of its meaning: positive is better.
+    #[must_use]
+    pub fn gain(self, change: f64) -> f64 {
+        match self {
+            Self::Higher => change,
+            Self::Lower => -change,
+        }
+    }
+
+    /// The name for programs.
+    #[must_use]
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Higher => "higher",
+            Self::Lower => "lower",
+        }
+    }
+}
+
 /// The statistic of the requests by which a latency is compared.
 ///
 /// Runs are compared by the mean, because the median of a closed loop is bimodal: at concurrency 4, a simulated engine had a median
@@ -108,6 +128,12 @@ impl Metric {
             | Self::CacheHitRate => Better::Higher,
             Self::Ttft | Self::TtftP99 | Self::Tpot | Self::E2el | Self::E2elP99 => Better::Lower,
         }
+    }
+
+    /// A change of this metric with the sign of its meaning: positive is better.
+    #[must_use]
+    pub fn gain(self, change: f64) -> f64 {
+        self.better().gain(change)
     }
 
     /// The name for programs, the same as in JSON.

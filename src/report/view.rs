@@ -11,7 +11,7 @@ use super::throughput_unit::ThroughputUnit;
 use super::{number, sentences};
 use crate::analysis::{Change, Comparison, Grouping, MetricVerdict, PointComparison, PointCost, PointField, Run, Verdict};
 use crate::model::{PointKey, Workload};
-use crate::result::{Better, Metric, Point, PointOutcome};
+use crate::result::{Metric, Point, PointOutcome};
 
 /// A report, independent of its format.
 #[derive(Debug)]
@@ -296,10 +296,9 @@ impl Best {
         }
         let several = values.into_iter().filter(|(_, values)| values.len() > 1);
         let best = several.filter_map(|((workload, metric), values)| {
-            let best = match metric.better() {
-                Better::Higher => values.into_iter().max_by(f64::total_cmp),
-                Better::Lower => values.into_iter().min_by(f64::total_cmp),
-            };
+            let best = values
+                .into_iter()
+                .max_by(|left, right| metric.gain(*left).total_cmp(&metric.gain(*right)));
             Some(((workload, metric), best?))
         });
         Self(best.collect())

@@ -12,7 +12,7 @@ use super::choose::endpoint_url;
 use crate::fleet::node::{FactsRequest, gather_gpus};
 use crate::job::{Gpu, GpuVendor, LaunchSettings};
 use crate::system::cancellation::Cancellation;
-use crate::system::http_client::http_client;
+use crate::system::http_client::{bounded_body, http_client};
 
 /// Ports on which engines listen by default: vLLM and Triton, llama.cpp and MLX, Ollama, SGLang, LM Studio.
 pub(super) const PORTS: [u16; 5] = [8000, 8080, 11434, 30000, 1234];
@@ -158,14 +158,8 @@ async fn models(url: &str) -> Option<Models> {
         return Some(Models::NotReady);
     }
     let mut response = response.error_for_status().ok()?;
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.ok()? {
-        body.extend_from_slice(&chunk);
-        if body.len() > LONGEST {
-            return None;
-        }
-    }
-    serde_json::from_slice(&body).ok().map(Models::Listed)
+    let body = bounded_body(&mut response, LONGEST).await.ok().filter(|body| body.is_whole)?;
+    serde_json::from_slice(&body.bytes).ok().map(Models::Listed)
 }
 
 fn gpus(cancellation: &Cancellation) -> Option<FoundGpus> {

@@ -13,6 +13,7 @@ use super::oidc::Oidc;
 use super::rate_limit::RateLimits;
 use super::readers::Reader;
 use super::source::{Served, Source};
+use crate::settings::Regressions;
 
 /// Bounds of requests.
 #[derive(Debug, Clone)]
@@ -56,6 +57,8 @@ pub(super) struct App {
     pub source: Source,
     pub limits: Limits,
     pub rules: AccessRules,
+    /// What the repository's settings say about changes.
+    pub regressions: Regressions,
     pub chosen_curves: ChosenCurves,
     pub metrics: Metrics,
     pub rates: RateLimits,

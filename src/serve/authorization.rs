@@ -71,7 +71,7 @@ async fn own_token(database: &mut Database, text: &str) -> Result<Token, ApiErro
     }
     let found = database.token(&Digest::of(text.as_bytes())).await?;
     let token = found.filter(|token| token.is_valid_at(Utc::now()));
-    token.ok_or_else(|| ApiError::unauthorized("the token is unknown, revoked or expired"))
+    token.ok_or_else(|| ApiError::unauthorized("the token is unknown, revoked or expired; imax token create makes another"))
 }
 
 async fn holder_of(workflow: Workflow, database: &mut Database) -> Result<Holder, ApiError> {

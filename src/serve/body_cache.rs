@@ -49,9 +49,18 @@ impl Drop for MakingTurn<'_> {
     }
 }
 
+/// A state of the history.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct HistoryState {
+    /// A later state has a larger number.
+    pub number: i64,
+    /// Tells it from the states of other histories and versions of this program.
+    pub name: String,
+}
+
 #[derive(Debug, Default)]
 struct Kept {
-    state: String,
+    state: HistoryState,
     bodies: HashMap<String, KeptBody>,
     order: VecDeque<String>,
     bytes: usize,
@@ -88,12 +97,15 @@ impl BodyCache {
         Some(turn)
     }
 
-    /// Keeps an answer of a state of the history.
-    pub(super) fn put(&self, state: &str, validator: String, body: KeptBody) {
+    /// Keeps an answer of a state of the history; one of an earlier state than those that are kept would empty the cache, and is of no use.
+    pub(super) fn put(&self, state: &HistoryState, validator: String, body: KeptBody) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.state != state {
+        if state.number < kept.state.number {
+            return;
+        }
+        if kept.state != *state {
             *kept = Kept {
-                state: state.to_owned(),
+                state: state.clone(),
                 ..Kept::default()
             };
         }
@@ -114,6 +126,13 @@ impl BodyCache {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn state(number: i64) -> HistoryState {
+        HistoryState {
+            number,
+            name: number.to_string(),
+        }
+    }
 
     fn body(bytes: usize) -> KeptBody {
         KeptBody {
@@ -139,7 +158,7 @@ mod tests {
             turns
         };
         let make = async {
-            cache.put("1", "a".to_owned(), body(1));
+            cache.put(&state(1), "a".to_owned(), body(1));
             drop(first);
         };
         let (found, ()) = tokio::join!(others, make);
@@ -148,16 +167,25 @@ mod tests {
     }
 
     #[test]
-    fn another_state_empties_it_and_the_oldest_give_way() {
+    fn later_state_empties_it_and_the_oldest_give_way() {
         let cache = BodyCache::default();
-        cache.put("1", "a".to_owned(), body(1));
+        cache.put(&state(1), "a".to_owned(), body(1));
         assert!(cache.get("a").is_some());
-        cache.put("2", "b".to_owned(), body(1));
+        cache.put(&state(2), "b".to_owned(), body(1));
         assert!(cache.get("a").is_none() && cache.get("b").is_some());
         for at in 0..=(ALL / LARGEST) {
-            cache.put("2", at.to_string(), body(LARGEST - ENTRY));
+            cache.put(&state(2), at.to_string(), body(LARGEST - ENTRY));
         }
         assert!(cache.get("b").is_none() && cache.get("0").is_none());
         assert!(cache.get("1").is_some());
+    }
+
+    #[test]
+    fn answer_of_an_earlier_state_is_not_kept() {
+        let cache = BodyCache::default();
+        cache.put(&state(2), "b".to_owned(), body(1));
+        // Its request began before the change and ended after it.
+        cache.put(&state(1), "a".to_owned(), body(1));
+        assert!(cache.get("a").is_none() && cache.get("b").is_some());
     }
 }

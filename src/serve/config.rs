@@ -27,6 +27,7 @@ pub(crate) struct ServeConfig {
     pub metrics_filter: Option<Vec<String>>,
     pub metrics_branch: Option<String>,
     pub watches: Option<PathBuf>,
+    pub settings: Option<PathBuf>,
     pub refresh: Option<NonZeroU32>,
     pub connections: Option<NonZeroUsize>,
     pub readers: Option<NonZeroUsize>,

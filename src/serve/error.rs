@@ -2,14 +2,14 @@
 
 use std::borrow::Cow;
 
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::oidc::OidcRefusal;
-use crate::model::with_causes;
+use crate::model::{suggestion, with_causes};
 use crate::store::database::DatabaseError;
 
 /// Why a request has no answer.
@@ -17,6 +17,8 @@ use crate::store::database::DatabaseError;
 pub(super) enum ApiError {
     #[error("`{name}` is {found:?}, expected {expected}")]
     Parameter { name: String, found: String, expected: String },
+    #[error("`{name}` is {found:?}, which is unknown; {help}")]
+    Unknown { name: String, found: String, help: String },
     #[error("unknown parameter `{name}`; {help}")]
     UnknownParameter { name: String, help: String },
     #[error("{0}")]
@@ -45,7 +47,7 @@ pub(super) enum ApiError {
     Forbidden(String),
     #[error("{0}")]
     Conflict(String),
-    #[error("the body is {found:?}, expected {expected}")]
+    #[error("the Content-Type is {found:?}, expected {expected}")]
     MediaType { found: String, expected: &'static str },
     #[error("the body is larger than {0} bytes, or was broken off")]
     TooLarge(usize),
@@ -77,7 +79,7 @@ pub(super) const PROBLEM_TYPE: &str = "application/problem+json";
 impl From<DatabaseError> for ApiError {
     fn from(error: DatabaseError) -> Self {
         match error {
-            DatabaseError::NoRun { id, .. } => Self::NotFound(format!("there is no run {id}")),
+            DatabaseError::NoRun { id, .. } => Self::no_run(id),
             DatabaseError::State { id, state } => Self::Conflict(format!("run {id} is already {state}")),
             DatabaseError::Locked(_) => Self::Busy,
             error @ (DatabaseError::Missing(_)
@@ -121,13 +123,26 @@ impl ApiError {
         }
     }
 
+    /// A word that is none of those that are known.
+    pub(super) fn unknown(name: &str, found: &str, known: &[&str]) -> Self {
+        Self::Unknown {
+            name: name.to_owned(),
+            found: found.chars().take(200).collect(),
+            help: suggestion(found, known),
+        }
+    }
+
+    pub(super) fn no_run(id: i64) -> Self {
+        Self::NotFound(format!("there is no run {id}; /api/v1/runs lists them"))
+    }
+
     pub(super) fn internal(error: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Internal(Box::new(error))
     }
 
     pub(super) fn status(&self) -> StatusCode {
         match self {
-            Self::Parameter { .. } | Self::UnknownParameter { .. } | Self::Invalid(_) => StatusCode::BAD_REQUEST,
+            Self::Parameter { .. } | Self::Unknown { .. } | Self::UnknownParameter { .. } | Self::Invalid(_) => StatusCode::BAD_REQUEST,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
@@ -170,9 +185,10 @@ impl IntoResponse for ApiError {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"imax\""));
             }
             Self::Method { allowed, .. } => {
-                headers.insert(axum::http::header::ALLOW, HeaderValue::from_static(allowed));
+                headers.insert(ALLOW, HeaderValue::from_static(allowed));
             }
             Self::Parameter { .. }
+            | Self::Unknown { .. }
             | Self::UnknownParameter { .. }
             | Self::Invalid(_)
             | Self::NotFound(_)

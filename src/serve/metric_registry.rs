@@ -210,7 +210,8 @@ pub(super) fn metric_registry() -> Vec<MetricDescription> {
     METRIC_COLUMNS.into_iter().filter_map(describe).collect()
 }
 
-fn describe(column: &'static str) -> Option<MetricDescription> {
+/// The description of a column; `None` for one that is no metric.
+pub(super) fn describe(column: &'static str) -> Option<MetricDescription> {
     let own = OF_POINTS.iter().find(|(known, _)| *known == column);
     if let Some((_, quantity)) = own {
         return Some(description(column, quantity, quantity.0.to_owned(), quantity.3));
@@ -232,10 +233,7 @@ fn description(column: &'static str, quantity: &Quantity, title: String, better:
         title,
         unit,
         scale,
-        better: better.map(|better| match better {
-            Better::Higher => "higher",
-            Better::Lower => "lower",
-        }),
+        better: better.map(Better::id),
         formula,
         interval: interval.map(|(_, ending)| *ending),
     }
@@ -256,11 +254,7 @@ mod tests {
         for metric in Metric::ALL {
             let described = describe(value_columns(metric).1);
             let better = described.as_ref().and_then(|described| described.better);
-            let expected = match metric.better() {
-                Better::Higher => "higher",
-                Better::Lower => "lower",
-            };
-            assert_eq!(better, Some(expected), "{metric:?}");
+            assert_eq!(better, Some(metric.better().id()), "{metric:?}");
             assert_eq!(described.and_then(|described| described.metric), Some(metric.id()));
         }
     }

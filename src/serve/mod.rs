@@ -60,6 +60,7 @@ pub(crate) use tls::{TlsFileError, TlsFiles};
 
 use listener::Transport;
 
+use crate::settings::Regressions;
 use crate::store::artifacts::ArtifactError;
 use crate::store::database::{Access, Database, DatabaseError};
 use crate::store::history::{HistoryFolderError, HistoryHome, OpenArtifactsError, OpenError};
@@ -75,6 +76,8 @@ pub(crate) struct ServeRequest {
     pub is_public: bool,
     pub limits: Limits,
     pub rules: AccessRules,
+    /// What the repository's settings say about changes.
+    pub regressions: Regressions,
     pub chosen_curves: ChosenCurves,
     /// How workflows identify themselves; `None` where they need a token.
     pub oidc: Option<OidcSettings>,
@@ -115,6 +118,8 @@ pub(crate) enum ServeError {
     File(#[from] ArtifactError),
     #[error(transparent)]
     Folder(#[from] HistoryFolderError),
+    #[error("reading the history stopped: {0}")]
+    Stopped(#[from] tokio::task::JoinError),
     #[error("cannot describe the API as JSON: {0}")]
     Description(#[from] serde_json::Error),
     #[error("the dashboards' files in this program are damaged: {0}")]
@@ -134,6 +139,7 @@ pub(crate) async fn serve(request: ServeRequest, cancellation: &Cancellation, re
         is_public,
         limits,
         rules,
+        regressions,
         chosen_curves,
         oidc,
         tls,
@@ -167,6 +173,7 @@ pub(crate) async fn serve(request: ServeRequest, cancellation: &Cancellation, re
         oidc: oidc.map(oidc::Oidc::new).transpose()?,
         limits,
         rules,
+        regressions,
         chosen_curves,
         metrics: metrics::Metrics::default(),
         bodies: body_cache::BodyCache::default(),

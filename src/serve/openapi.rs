@@ -15,8 +15,8 @@ use utoipa::openapi::{Content, OpenApi as Description, Ref, RefOr, ResponseBuild
 use utoipa::{Modify, OpenApi, PartialSchema, ToSchema};
 
 use super::api::{
-    accuracy, annotated, annotations, changelog, changes, cheapest, compare, corrections, costs, deliveries, deployments, evals, facets,
-    files, frontier, hardware, ingest, operations, pictures, point, points, projects, published, quarantine, records, regressions,
+    accuracy, annotated, annotations, bisection, changelog, changes, cheapest, compare, corrections, costs, deployments, evals, facets,
+    files, frontier, hardware, ingest, logs, operations, pictures, point, points, projects, published, quarantine, records, regressions,
     reliability, runs, series, submissions, trends,
 };
 use super::error::{PROBLEM_TYPE, Problem};
@@ -40,11 +40,11 @@ use crate::store::database::{ColumnType, point_columns};
         projects::projects, runs::runs, runs::run, points::points, point::point, points::curves, series::series, compare::compare, frontier::frontier,
         cheapest::cheapest, costs::costs, deployments::deployments, deployments::versions, deployments::architectures, accuracy::accuracy,
         facets::facets, evals::evals, reliability::reliability, changes::changes, annotations::annotations, annotated::annotated, changelog::changelog,
-        regressions::regressions, regressions::bisection, trends::trends, records::records, operations::operations, hardware::hardware, hardware::prices,
+        regressions::regressions, bisection::bisection, trends::trends, records::records, operations::operations, hardware::hardware, hardware::prices,
         files::file, files::content, published::mlperf, published::derived, published::data_sets, quarantine::quarantine, pictures::badge,
         pictures::card, pictures::chart, ingest::ingest,
         submissions::submissions, submissions::submission, submissions::submit, submissions::accept, submissions::refuse,
-        corrections::annotate, corrections::withdraw, corrections::retract, corrections::restore, corrections::audit, deliveries::deliveries, graphql::graphql_get, graphql::graphql_post, health::healthz, health::readyz,
+        corrections::annotate, corrections::withdraw, corrections::retract, corrections::restore, logs::audit, logs::deliveries, graphql::graphql_get, graphql::graphql_post, health::healthz, health::readyz,
         metrics::metrics,
     ),
     components(schemas(Problem)),

@@ -14,8 +14,8 @@ use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetReques
 use tower_http::trace::TraceLayer;
 
 use super::api::{
-    accuracy, annotated, annotations, changelog, changes, cheapest, compare, corrections, costs, deliveries, deployments, evals, facets,
-    files, frontier, hardware, ingest, operations, pictures, point, points, projects, published, quarantine, records, regressions,
+    accuracy, annotated, annotations, bisection, changelog, changes, cheapest, compare, corrections, costs, deployments, evals, facets,
+    files, frontier, hardware, ingest, logs, operations, pictures, point, points, projects, published, quarantine, records, regressions,
     reliability, runs, series, submissions, trends,
 };
 use super::app::{App, Shared};
@@ -39,7 +39,7 @@ pub(super) fn router(app: &Arc<App>) -> Result<Router, ServeError> {
         .layer(middleware::from_fn_with_state(Arc::clone(app), conditional));
     let graphql = if app.rules.has_graphql {
         // Its queries were let in with it, so they pass by the check of tokens.
-        graphql::route(app, reads.clone().with_state(Arc::clone(app)))
+        graphql::route(app, reads.clone().merge(unkept()).with_state(Arc::clone(app)))
     } else {
         Router::new()
     };
@@ -69,8 +69,8 @@ pub(super) fn router(app: &Arc<App>) -> Result<Router, ServeError> {
         )
         .route("/api/v1/runs/{run}/retract", write("retract", Scope::Review, corrections::retract))
         .route("/api/v1/runs/{run}/restore", write("restore", Scope::Review, corrections::restore))
-        .route("/api/v1/audit", read(corrections::audit))
-        .route("/api/v1/deliveries", read(deliveries::deliveries));
+        .route("/api/v1/audit", read(logs::audit))
+        .route("/api/v1/deliveries", read(logs::deliveries));
     let probed = Router::new()
         .route("/metrics", get(metrics::metrics))
         .merge(plain_page::routes())
@@ -126,7 +126,7 @@ pub(super) fn reads() -> Router<Arc<App>> {
         .route("/api/v1/changelog", read(changelog::changelog))
         .route("/api/v1/annotated", read(annotated::annotated))
         .route("/api/v1/regressions", read(regressions::regressions))
-        .route("/api/v1/bisection", read(regressions::bisection))
+        .route("/api/v1/bisection", read(bisection::bisection))
         .route("/api/v1/trends", read(trends::trends))
         .route("/api/v1/records", read(records::records))
         .route("/api/v1/operations", read(operations::operations))
@@ -141,6 +141,14 @@ pub(super) fn reads() -> Router<Arc<App>> {
         .route("/badge/{metric}", of_one_format(pictures::badge))
         .route("/card/{metric}", of_one_format(pictures::card))
         .route("/chart/{metric}", of_one_format(pictures::chart))
+}
+
+/// Routes that read what is not kept and has no validator: submissions and messages do not change the measured results.
+fn unkept() -> Router<Arc<App>> {
+    Router::new()
+        .route("/api/v1/submissions", read(submissions::submissions))
+        .route("/api/v1/audit", read(logs::audit))
+        .route("/api/v1/deliveries", read(logs::deliveries))
 }
 
 /// A route that reads the history.

@@ -64,6 +64,10 @@ impl SelectionParams {
             until,
             as_of,
         } = self;
+        let (since, until) = (time("since", since.as_deref())?, time("until", until.as_deref())?);
+        if since.zip(until).is_some_and(|(since, until)| since > until) {
+            return Err(ApiError::Invalid("`since` is later than `until`; exchange them".to_owned()));
+        }
         let selection = PointSelection {
             filters: filters(&filter)?,
             project,
@@ -73,8 +77,8 @@ impl SelectionParams {
             commit,
             image,
             outcome: outcome.as_deref().map(outcome_of).transpose()?,
-            since: time("since", since.as_deref())?,
-            until: time("until", until.as_deref())?,
+            since,
+            until,
             without_pull_requests: false,
             newest_on: None,
         };

@@ -116,7 +116,7 @@ impl<P> WriteRequest<P> {
             ..RunFilter::default()
         };
         let run = database.runs(&filter).await?.into_iter().next();
-        let run = run.ok_or_else(|| ApiError::NotFound(format!("there is no run {id}")))?;
+        let run = run.ok_or_else(|| ApiError::no_run(id))?;
         self.check_bounds(&run.project, run.branch.as_deref())
     }
 

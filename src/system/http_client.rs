@@ -238,15 +238,36 @@ async fn exchange(question: &Question<'_>) -> Result<Answer, HttpError> {
         request = request.header(*name, value);
     }
     let mut response = request.send().await?;
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        body.extend_from_slice(&chunk);
-        if body.len() > LONGEST {
-            return Err(HttpError::TooLong(LONGEST));
-        }
+    let BoundedBody { bytes, is_whole } = bounded_body(&mut response, LONGEST).await?;
+    if !is_whole {
+        return Err(HttpError::TooLong(LONGEST));
     }
     let status = response.status().as_u16();
-    Ok(Answer { status, body })
+    Ok(Answer { status, body: bytes })
+}
+
+/// A body that was read up to a bound.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct BoundedBody {
+    /// The whole body, or as much of its beginning as the bound allows.
+    pub bytes: Vec<u8>,
+    pub is_whole: bool,
+}
+
+/// Reads the body of a response, at most a number of bytes: what a server sends has no end that it must keep.
+///
+/// # Errors
+/// Those of the connection.
+pub(crate) async fn bounded_body(response: &mut reqwest::Response, most: usize) -> Result<BoundedBody, reqwest::Error> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        let room = most - bytes.len();
+        bytes.extend(chunk.iter().take(room));
+        if chunk.len() > room {
+            return Ok(BoundedBody { bytes, is_whole: false });
+        }
+    }
+    Ok(BoundedBody { bytes, is_whole: true })
 }
 
 #[cfg(test)]

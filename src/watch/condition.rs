@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use super::document::{Condition, Scope, Watch};
 use super::transition::DAY_MS;
 use crate::analysis::Level;
-use crate::model::{Better, Metric};
+use crate::model::Metric;
 use crate::store::database::{Database, DatabaseError, PointSelection};
 
 /// What a condition holds for: a point's metric, a point or a branch.
@@ -106,11 +106,14 @@ async fn worse_levels(database: &mut Database, watch: &Watch) -> Result<Vec<Subj
 /// The direction of the change from a level to the next, and its size as a part of the former.
 pub(super) fn change(metric: Metric, before: &Level, now: &Level) -> (Direction, f64) {
     let relative = now.mean / before.mean - 1.0;
-    let is_better = match metric.better() {
-        Better::Higher => relative > 0.0,
-        Better::Lower => relative < 0.0,
-    };
-    (if is_better { Direction::Better } else { Direction::Worse }, relative)
+    (
+        if metric.gain(relative) > 0.0 {
+            Direction::Better
+        } else {
+            Direction::Worse
+        },
+        relative,
+    )
 }
 
 async fn failed_points(database: &mut Database, watch: &Watch, now_ms: i64) -> Result<Vec<Subject>, DatabaseError> {

@@ -1,6 +1,7 @@
 //! Saved queries over a history: what got worse, failed or is out of date, told once when it opens, again while it goes on, and when it has
 //! recovered; and a weekly digest. `imax serve --watches FILE` runs them.
 
+mod check;
 mod condition;
 mod deliver;
 mod digest;

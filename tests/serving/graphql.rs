@@ -365,3 +365,43 @@ fn it_can_be_off_and_is_closed_with_the_reads() {
         answer.head
     );
 }
+
+#[test]
+fn logs_are_for_tokens_that_read_them_by_rest() {
+    let fixture = Fixture::new();
+    let history = sqlite(&fixture);
+    let served = Served::start(&history, &["--writes"]);
+    let token = |scope: &str| {
+        let create = ["token", "create", "--history", &history, "--name", scope, "--scope", scope];
+        format!("Bearer {}", fixture.imax(&create, &[]).stdout.trim())
+    };
+    let (admin, ingest) = (token("admin"), token("ingest"));
+    // A write that is refused is logged.
+    let note = json!({ "kind": "note", "text": "x" }).to_string();
+    let refused = served.send("POST", "/api/v1/annotations", &[JSON, ("Authorization", &ingest)], note.as_bytes());
+    assert_eq!(refused.status, 403);
+    let query = "{ submissions { data { id state } next } deliveries { delivery } audit(limit: 1) { name action status } }";
+    let body = json!({ "query": query }).to_string();
+    let send = |headers: &[(&str, &str)]| served.send("POST", "/api/graphql", headers, body.as_bytes()).json();
+    let read = send(&[JSON, ("Authorization", &admin)]);
+    let expected = json!({
+        "submissions": { "data": [], "next": null },
+        "deliveries": [],
+        "audit": [{ "name": "ingest", "action": "annotate", "status": 403 }]
+    });
+    assert_eq!(read, json!({ "data": expected }));
+    for (headers, status) in [(vec![JSON], 401), (vec![JSON, ("Authorization", ingest.as_str())], 403)] {
+        let answer = send(&headers);
+        assert_eq!(
+            (&answer["data"]["submissions"]["data"], &answer["data"]["deliveries"]),
+            (&json!([]), &Value::Null)
+        );
+        let statuses: Vec<&Value> = answer["errors"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|error| &error["extensions"]["status"])
+            .collect();
+        assert_eq!(statuses, [status; 2], "{answer}");
+    }
+}

@@ -20,6 +20,7 @@ mod harness;
 mod postgres;
 
 mod addresses;
+mod answers;
 mod boards;
 mod client;
 mod dashboards;
@@ -40,6 +41,7 @@ mod origin;
 mod pictures;
 mod reads;
 mod submissions;
+mod threads;
 mod transport;
 mod view_pages;
 mod views;

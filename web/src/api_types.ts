@@ -159,8 +159,9 @@ export interface paths {
         };
         /**
          * What lies between the last good and the first bad run of a thread
-         * @description `between` has the runs of other points, and those of branches that begin with `bisect-` and the thread's name, which measured points of
-         *     it; `comment` is the `/sweep` comment that measures the points of the thread alone, `commands` make a pull request of the middle commit.
+         * @description `between` has the branch's runs of other points, `tried` the runs of branches that begin with `bisect-` and the thread's name; each has
+         *     the newest 200, and `is_cut` tells whether there are more. `comment` is the `/sweep` comment that measures the points of the thread alone,
+         *     `commands` make a pull request of the middle commit, which Git chooses if runs were tried or left out.
          */
         get: operations["bisection"];
         put?: never;
@@ -694,7 +695,7 @@ export interface paths {
         /**
          * Losses of level, those that moved together as one thread
          * @description Changes of one hardware and engine that may have happened at one time are one thread. Its `state` is `fixed` if later levels are as good as
-         *     those before, `expected` if a waiver accepts what is left (an annotation of the kind `expected` whose `to` has not passed, or an exception of
+         *     those before but for what `smallest-changes` of the server's imax.yaml ignores, `expected` if a waiver accepts what is left (an annotation of the kind `expected` whose `to` has not passed, or an exception of
          *     imax.yaml that held when the run was compared), `acknowledged` if annotations of the kinds `acknowledged` or `known-issue` cover it, else
          *     `open`. Without `branch`, it is `main`.
          */
@@ -1920,7 +1921,7 @@ export interface operations {
     audit: {
         parameters: {
             query?: {
-                /** @description Entries at most [default: 100]. */
+                /** @description Entries, the newest [default: 100]. */
                 limit?: number;
             };
             header?: never;
@@ -2986,7 +2987,7 @@ export interface operations {
     deliveries: {
         parameters: {
             query?: {
-                /** @description Messages, the newest [default: 100]. */
+                /** @description Entries, the newest [default: 100]. */
                 limit?: number;
             };
             header?: never;

@@ -255,10 +255,7 @@ impl Tested {
     /// The verdict on a change. `smallest` is the smallest change that matters, `better` the direction of the quantity.
     pub(super) fn verdict(&self, smallest: f64, better: Better, false_discovery_rate: f64) -> MetricVerdict {
         let relative = (self.head - self.base).exp_m1();
-        let gained = match better {
-            Better::Higher => relative > 0.0,
-            Better::Lower => relative < 0.0,
-        };
+        let gained = better.gain(relative) > 0.0;
         match (relative.abs() >= smallest, self.q <= false_discovery_rate, self.p_quiet <= ALPHA) {
             (true, true, _) if gained => MetricVerdict::Better,
             (true, true, _) => MetricVerdict::Worse,

@@ -15,7 +15,7 @@ use super::shifts::{self, Shift};
 use super::{EvalChange, EvalScore, Origin, Run, eval_changes};
 use crate::model::PointKey;
 use crate::model::count;
-use crate::result::{Better, Metric, Statistic};
+use crate::result::{Metric, Statistic};
 use crate::settings::{Exception, Regressions};
 
 pub use curves::{CurveComparison, FrontierKey};
@@ -212,10 +212,7 @@ impl Change {
     /// The change with the sign of its meaning: positive is better, whatever the metric's direction.
     #[must_use]
     pub fn gain(&self) -> f64 {
-        match self.metric.better() {
-            Better::Higher => self.relative,
-            Better::Lower => -self.relative,
-        }
+        self.metric.gain(self.relative)
     }
 }
 

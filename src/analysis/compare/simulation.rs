@@ -8,6 +8,7 @@ use super::judge::{Ensemble, test_all};
 use super::*;
 use crate::analysis::statistics::simulated::Random;
 use crate::model::count;
+use crate::result::Better;
 
 const NORMAL: f64 = f64::INFINITY;
 

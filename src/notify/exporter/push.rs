@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::model::{Secret, with_causes};
 use crate::system::environment;
-use crate::system::http_client::http_client;
+use crate::system::http_client::{BoundedBody, bounded_body, http_client};
 use crate::system::retry::{Attempt, GaveUp, RetryPolicy};
 
 /// How long one request may take.
@@ -186,14 +186,11 @@ fn again(wait: Option<Duration>, reason: String) -> Attempt<Result<Json, Exporte
 }
 
 async fn bounded(mut response: Response) -> Result<Vec<u8>, String> {
-    let mut body = Vec::new();
-    while let Some(part) = response.chunk().await.map_err(|error| error.without_url().to_string())? {
-        body.extend_from_slice(&part);
-        if body.len() > LARGEST {
-            return Err(format!("the answer is larger than {LARGEST} bytes"));
-        }
+    match bounded_body(&mut response, LARGEST).await {
+        Ok(BoundedBody { bytes, is_whole: true }) => Ok(bytes),
+        Ok(BoundedBody { is_whole: false, .. }) => Err(format!("the answer is larger than {LARGEST} bytes")),
+        Err(error) => Err(error.without_url().to_string()),
     }
-    Ok(body)
 }
 
 /// The words of an answer on one line: MLflow's `message`, or its beginning.

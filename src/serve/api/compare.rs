@@ -199,7 +199,7 @@ impl SetRequest {
                     ..RunFilter::default()
                 };
                 let summary = reader.runs(&filter).await?.into_iter().next();
-                let summary = summary.ok_or_else(|| ApiError::NotFound(format!("there is no run {id}")))?;
+                let summary = summary.ok_or_else(|| ApiError::no_run(*id))?;
                 let mut run = reader.run(&summary).await?.run;
                 crate::analysis::select(&mut run, None, &self.filters);
                 run

@@ -1,24 +1,15 @@
 //! Annotations, retractions and the log of writes.
 
-use std::sync::Arc;
-
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::Response;
+use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use crate::analysis::Filter;
-use crate::serve::answer;
-use crate::serve::app::App;
-use crate::serve::authorization::{Holder, authorized};
 use crate::serve::error::ApiError;
-use crate::serve::form::{Form, Nothing, number};
-use crate::serve::format::Format;
-use crate::serve::openapi::ObjectList;
 use crate::serve::selection_params::time;
 use crate::serve::write::{WriteRequest, Written};
-use crate::store::database::{Access, Address, AnnotationKind, AnnotationTarget, AsOf, Database, NewAnnotation, Retraction, Scope};
+use crate::store::database::{Access, Address, AnnotationKind, AnnotationTarget, AsOf, Database, NewAnnotation, Retraction};
 
 /// The longest text that people write.
 const LONGEST_TEXT: usize = 4000;
@@ -172,40 +163,6 @@ pub(in crate::serve) async fn restore(address: Address, request: WriteRequest) -
     database.restore(run, &request.token.name).await?;
     database.close().await?;
     Ok(done(json!({ "run": run, "state": "active" }), format!("run {run}")))
-}
-
-/// How much of the log.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(default)]
-pub(in crate::serve) struct AuditParams {
-    /// Entries at most [default: 100].
-    #[param(value_type = Option<u32>, minimum = 1, maximum = 10000)]
-    pub limit: Option<String>,
-}
-
-/// The log of writes, the newest first
-///
-/// For tokens with the scope admin that are not bound to a project.
-#[utoipa::path(get, path = "/api/v1/audit", tag = "writes", security(("token" = [])), params(AuditParams),
-    responses((status = 200, description = "Writes that were asked for with a valid token, also those that were refused", body = inline(ObjectList)),
-        (status = 403, description = "The token lacks the scope admin")))]
-pub(in crate::serve) async fn audit(
-    app: Arc<App>,
-    format: Format,
-    (headers, Form(params, Nothing {})): (HeaderMap, Form<AuditParams>),
-) -> Result<Response, ApiError> {
-    let most = number("limit", params.limit.as_deref(), 100, 10_000)?;
-    let Holder { token, .. } = authorized(&app, &headers, Some(Scope::Admin)).await?;
-    if token.project.is_some() || token.branch.is_some() {
-        return Err(ApiError::Forbidden(
-            "the log is of all projects; the token is bound to one".to_owned(),
-        ));
-    }
-    let mut reader = app.reader().await?;
-    let writes = reader.writes(most).await?;
-    reader.give_back();
-    answer::list(format, &answer::values(&writes)?, None)
 }
 
 fn done(answer: serde_json::Value, detail: String) -> Written {

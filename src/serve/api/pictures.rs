@@ -9,7 +9,7 @@ use maud::{Markup, html};
 
 use super::series::{SeriesValue, collect, metric};
 use crate::analysis::Level;
-use crate::model::{Better, Metric, PointKey};
+use crate::model::{Metric, PointKey};
 use crate::serve::app::App;
 use crate::serve::card::{self, Card, CardChange};
 use crate::serve::error::ApiError;
@@ -108,7 +108,10 @@ async fn one_point(app: &App, name: &str, suffix: &str, selection: SelectionPara
         return Err(if series.is_empty() {
             ApiError::NotFound("nothing was measured".to_owned())
         } else {
-            let words = format!("the query selects {} points; this picture is of one", series.len() + 1);
+            let words = format!(
+                "the query selects {} points; this picture is of one: choose it by filter, such as filter=conc=64",
+                series.len() + 1
+            );
             ApiError::Invalid(words)
         });
     };
@@ -164,10 +167,7 @@ fn card_of(found: &OnePoint) -> Card {
     } = found;
     let day = newest.date.get(..10).unwrap_or_default();
     let commit: String = newest.commit.chars().take(12).collect();
-    let is_better = change.map(|change| match metric.better() {
-        Better::Higher => change > 0.0,
-        Better::Lower => change < 0.0,
-    });
+    let is_better = change.map(|change| metric.gain(change) > 0.0);
     Card {
         title: label(*metric),
         subtitle: key.to_string(),
@@ -257,11 +257,7 @@ fn grouped(value: f64) -> String {
 }
 
 fn color(metric: Metric, change: Option<f64>) -> &'static str {
-    let gain = change.map(|change| match metric.better() {
-        Better::Higher => change,
-        Better::Lower => -change,
-    });
-    match gain {
+    match change.map(|change| metric.gain(change)) {
         Some(gain) if gain <= -0.02 => "#b35900",
         Some(gain) if gain >= 0.02 => "#2a7d3f",
         Some(_) | None => "#2b5d8a",

@@ -33,7 +33,7 @@ pub(in crate::serve) async fn point(
     let (cells, origin) = (reader.point_cells(number).await?, reader.point_origin(number).await?);
     let (Some(cells), Some(origin)) = (cells, origin) else {
         reader.give_back();
-        return Err(ApiError::NotFound(format!("there is no point {number}")));
+        return Err(ApiError::NotFound(format!("there is no point {number}; /api/v1/points lists them")));
     };
     let mut sources: Vec<Value> = Vec::new();
     for digest in origin.revisions.iter().filter_map(|revision| revision.source.as_deref()) {

@@ -197,7 +197,7 @@ pub(in crate::serve) async fn curves(
 type FoundCurve = (i64, Map<String, Value>, Vec<(i64, Value)>);
 
 /// What the points of a newest curve have in common, and the concurrency, by which they are sorted.
-const CURVE_COLUMNS: [&str; 20] = [
+pub(in crate::serve) const CURVE_COLUMNS: [&str; 20] = [
     "curve",
     "project",
     "run",
@@ -242,7 +242,7 @@ fn unknown(parameter: &str, found: &str, is_possible: impl Fn(&PointColumn) -> b
         .filter(|column| is_possible(column))
         .map(|column| column.name.as_str())
         .collect();
-    ApiError::parameter(parameter, found, crate::model::suggestion(found, &names))
+    ApiError::unknown(parameter, found, &names)
 }
 
 fn is_sortable(column: &PointColumn) -> bool {

@@ -65,7 +65,11 @@ pub(in crate::serve) async fn records(
         against,
         as_of,
     } = params;
-    let needed = |name: &str| ApiError::Invalid(format!("`{name}` is missing"));
+    let needed = |name: &str| {
+        ApiError::Invalid(format!(
+            "`{name}` is missing; /api/v1/points has the `run`, `curve` and `conc` of each point"
+        ))
+    };
     let run = run_number("run", &run.ok_or_else(|| needed("run"))?)?;
     let against = against.as_deref().map(|text| run_number("against", text)).transpose()?;
     let conc = concurrency(&conc.ok_or_else(|| needed("conc"))?)?;
@@ -161,7 +165,7 @@ async fn point_of(app: &App, run: i64, key: &PointKey, as_of: AsOf) -> Result<Po
     };
     let mut reader = app.reader().await?;
     let summary = reader.runs(&filter).await?.into_iter().next();
-    let summary = summary.ok_or_else(|| ApiError::NotFound(format!("there is no run {run}")))?;
+    let summary = summary.ok_or_else(|| ApiError::no_run(run))?;
     let point = reader.point_of_run(&summary, key).await?;
     reader.give_back();
     point.ok_or_else(missing)

@@ -131,7 +131,7 @@ pub(in crate::serve) async fn run(
     let summaries = reader.runs(&filter).await?;
     let Some(summary) = summaries.into_iter().next() else {
         reader.give_back();
-        return Err(ApiError::NotFound(format!("there is no run {id}")));
+        return Err(ApiError::no_run(id));
     };
     let outline = reader.run_outline(&summary).await?;
     let planned = reader.run_plan(&summary).await?;

@@ -9,7 +9,7 @@ use serde_json::json;
 use utoipa::IntoParams;
 
 use super::measured_values::{MeasuredValue, WantedValues, measured_values};
-use crate::model::{Metric, PointKey, suggestion};
+use crate::model::{Metric, PointKey};
 use crate::serve::answer;
 use crate::serve::app::App;
 use crate::serve::error::ApiError;
@@ -187,7 +187,7 @@ fn values(points: &[MeasuredValue], by: By) -> Vec<SeriesValue> {
 pub(in crate::serve) fn metric(text: Option<&str>) -> Result<Metric, ApiError> {
     let text = text.unwrap_or("throughput-per-gpu");
     let found = Metric::ALL.into_iter().find(|metric| metric.id() == text);
-    found.ok_or_else(|| ApiError::parameter("metric", text, suggestion(text, &Metric::ALL.map(Metric::id))))
+    found.ok_or_else(|| ApiError::unknown("metric", text, &Metric::ALL.map(Metric::id)))
 }
 
 fn by(text: Option<&str>) -> Result<By, ApiError> {

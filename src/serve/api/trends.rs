@@ -14,7 +14,7 @@ use crate::analysis::{
     FrontierKey, GroupPoint, GroupReading, GroupRun, GroupValue, LEVEL_METHOD, Level, RelativeChange, at_interactivity, geometric_means,
     levels, value_columns,
 };
-use crate::model::{Better, Metric, PointKey};
+use crate::model::{Metric, PointKey};
 use crate::serve::answer;
 use crate::serve::app::App;
 use crate::serve::error::ApiError;
@@ -156,10 +156,7 @@ impl Series {
         let (before, after) = (&pair[0], &pair[1]);
         let interval = RelativeChange::between(before, after);
         let relative = after.mean / before.mean - 1.0;
-        let is_better = match self.metric.better() {
-            Better::Higher => relative > 0.0,
-            Better::Lower => relative < 0.0,
-        };
+        let is_better = self.metric.gain(relative) > 0.0;
         let beside = (after.from_ms - before.to_ms).max(NEAR_MS);
         let is_near = |annotation: &&Annotation| {
             self.points

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::header::ACCEPT;
+use axum::http::HeaderValue;
+use axum::http::header::{ACCEPT, AUTHORIZATION};
 use serde_json::Value;
 use tower_service::Service as _;
 
@@ -15,6 +16,8 @@ use super::{MOST_BYTES, MOST_QUERIES};
 /// What the queries of a request share.
 pub(super) struct Call {
     reads: Router,
+    /// Of the one who asks, for what is not for everybody.
+    authorization: Option<HeaderValue>,
     /// By path and query: what is asked for by two names is read once.
     read: HashMap<String, Arc<Value>>,
     begun: usize,
@@ -36,9 +39,10 @@ impl QueryError {
 }
 
 impl Call {
-    pub(super) fn new(reads: Router) -> Self {
+    pub(super) fn new(reads: Router, authorization: Option<HeaderValue>) -> Self {
         Self {
             reads,
+            authorization,
             read: HashMap::new(),
             begun: 0,
             bytes_left: MOST_BYTES,
@@ -61,7 +65,10 @@ impl Call {
             .uri(target)
             .header(ACCEPT, "application/json")
             .body(Body::empty());
-        let request = request.map_err(|_| QueryError::new("the arguments are too long".to_owned()))?;
+        let mut request = request.map_err(|_| QueryError::new("the arguments are too long".to_owned()))?;
+        if let Some(authorization) = &self.authorization {
+            request.headers_mut().insert(AUTHORIZATION, authorization.clone());
+        }
         let response = match self.reads.call(request).await {
             Ok(response) => response,
             Err(never) => match never {},

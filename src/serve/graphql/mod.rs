@@ -19,7 +19,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
-use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, VARY};
+use axum::http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware;
 use axum::response::{IntoResponse as _, Response};
@@ -137,9 +137,10 @@ async fn answer(State(graphql): State<GraphQl>, request: Request) -> Result<Resp
         return Err(ApiError::Busy);
     };
     // Computing on what was read may take long, so it has a thread; its queries have their own turns.
+    let authorization = parts.headers.get(AUTHORIZATION).cloned();
     let work = move || async move {
         let _turn = turn;
-        Ok(respond(&graphql.schema, &asked, Call::new(graphql.reads)).await)
+        Ok(respond(&graphql.schema, &asked, Call::new(graphql.reads, authorization)).await)
     };
     let (status, body) = on_blocking_thread(graphql.query_time, work).await?;
     let headers = [

@@ -9,9 +9,10 @@ use utoipa::openapi::schema::{ArrayItems, Schema as ParameterSchema, SchemaType,
 use utoipa::openapi::{RefOr, Required};
 
 use super::introspection;
-use super::types::{Kind, ObjectRow, QUERIES, Query, Shape, TYPES};
+use super::types::{Columns, Kind, ObjectRow, QUERIES, Query, Shape, types};
+use crate::serve::metric_registry::describe;
 use crate::serve::openapi;
-use crate::store::database::{ColumnType, PointColumn, point_columns};
+use crate::store::database::{ColumnType, PointColumn, point_column, point_columns};
 
 pub(super) const STRING: &str = "String";
 pub(super) const INT: &str = "Int";
@@ -31,6 +32,8 @@ pub(super) const SCALARS: [(&str, &str); 5] = [
 pub(super) const ROOT: &str = "Query";
 /// The type of a point.
 const POINT: &str = "Point";
+/// The column of the concurrency, which the points of a curve have each.
+const CONC: &str = "conc";
 /// The parameter of REST that selects columns; here the request's own fields do.
 pub(super) const FIELDS: &str = "fields";
 
@@ -145,7 +148,7 @@ impl Schema {
         let mut objects = IndexMap::new();
         objects.insert(ROOT.to_owned(), root());
         objects.insert(POINT.to_owned(), point());
-        for row in TYPES {
+        for row in types() {
             objects.insert(row.name.to_owned(), object(row));
         }
         for query in QUERIES {
@@ -193,8 +196,18 @@ fn page(of: &'static str) -> ObjectDefinition {
 }
 
 fn object(row: &ObjectRow) -> ObjectDefinition {
-    let mut object = if row.has_columns { point() } else { ObjectDefinition::default() };
-    object.description = Some(row.description.to_owned());
+    let mut object = ObjectDefinition {
+        description: Some(row.description.to_owned()),
+        ..ObjectDefinition::default()
+    };
+    match row.columns {
+        Columns::None => {}
+        Columns::All => add_columns(&mut object, point_columns()),
+        Columns::Of(names) => {
+            let columns = names.iter().filter(|name| **name != CONC).filter_map(|name| point_column(name));
+            add_columns(&mut object, columns);
+        }
+    }
     for (name, kind) in row.fields {
         object.fields.insert((*name).to_owned(), member(name, *kind));
     }
@@ -207,7 +220,12 @@ fn point() -> ObjectDefinition {
         description: Some("A point with its columns; a number that was not reported is null".to_owned()),
         ..ObjectDefinition::default()
     };
-    for column in point_columns() {
+    add_columns(&mut point, point_columns());
+    point
+}
+
+fn add_columns(object: &mut ObjectDefinition, columns: impl IntoIterator<Item = &'static PointColumn>) {
+    for column in columns {
         let kind = match column.kind {
             ColumnType::Text | ColumnType::Date | ColumnType::Digest | ColumnType::Variant => Kind::Text,
             ColumnType::Whole => Kind::Whole,
@@ -215,9 +233,10 @@ fn point() -> ObjectDefinition {
             ColumnType::Flag => Kind::Flag,
             ColumnType::Json => Kind::Json,
         };
-        point.fields.insert(field_name(column), member(&column.name, kind));
+        let mut field = member(&column.name, kind);
+        field.description = describe(&column.name).map(|described| format!("{}: {}", described.title, described.formula));
+        object.fields.insert(field_name(column), field);
     }
-    point
 }
 
 /// Names of GraphQL have no dots: `p99_9_ttft`.

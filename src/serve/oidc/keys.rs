@@ -16,7 +16,7 @@ use url::Url;
 use super::OidcRefusal;
 use super::jws::RsaKey;
 use crate::model::with_causes;
-use crate::system::http_client::http_client;
+use crate::system::http_client::{BoundedBody, bounded_body, http_client};
 use crate::system::public_address::is_this_machine;
 
 /// How long keys are used before they are fetched again.
@@ -221,12 +221,9 @@ async fn document<T: DeserializeOwned>(client: &reqwest::Client, url: &str) -> R
             status,
         });
     }
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        body.extend_from_slice(&chunk);
-        if body.len() > LONGEST {
-            return Err(FetchError::TooLong(url.to_owned()));
-        }
+    let BoundedBody { bytes: body, is_whole } = bounded_body(&mut response, LONGEST).await?;
+    if !is_whole {
+        return Err(FetchError::TooLong(url.to_owned()));
     }
     serde_json::from_slice(&body).map_err(|source| FetchError::Form {
         url: url.to_owned(),

@@ -17,6 +17,7 @@ use crate::serve::app::{AccessRules, App, Limits};
 use crate::serve::history_metrics::ChosenCurves;
 use crate::serve::source::Source;
 use crate::serve::{blocking, body_cache, metrics, rate_limit, routes};
+use crate::settings::Regressions;
 
 /// How long the queries of one answer may take. No reader waits for them, so it is long.
 pub(super) const QUERY_TIME: Duration = Duration::from_secs(600);
@@ -38,13 +39,13 @@ struct List {
 }
 
 /// The routes over a history.
-pub(super) struct Asker {
+pub(in crate::serve) struct Asker {
     pub app: Arc<App>,
     router: Router,
 }
 
 impl Asker {
-    pub(super) fn new(source: Source) -> Self {
+    pub(in crate::serve) fn new(source: Source, regressions: Regressions) -> Self {
         let app = Arc::new(App {
             source,
             rates: rate_limit::RateLimits::new(0, 0),
@@ -65,6 +66,7 @@ impl Asker {
                 has_graphql: false,
                 is_behind_proxy: false,
             },
+            regressions,
             metrics: metrics::Metrics::default(),
             oidc: None,
             bodies: body_cache::BodyCache::default(),

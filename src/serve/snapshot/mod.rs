@@ -14,6 +14,8 @@ mod site;
 mod statistics;
 mod table;
 
+#[cfg(test)]
+pub(super) use ask::Asker;
 pub(crate) use report::{ReportSource, report_pages};
 pub(crate) use site::{SiteRequest, publish_site};
 

@@ -14,6 +14,7 @@ use crate::model::PointKey;
 use crate::report::Pages;
 use crate::serve::metric_registry::metric_registry;
 use crate::serve::source::Source;
+use crate::settings::Regressions;
 use crate::store::history::{FolderFiles, run_database};
 
 /// What a report shows.
@@ -48,7 +49,8 @@ pub(crate) async fn report_pages(source: ReportSource<'_>) -> Result<Pages, Snap
     let date = started.and_then(|date| DateTime::parse_from_rfc3339(date).ok());
     let date = date.map_or_else(Utc::now, |date| date.to_utc());
     let database = run_database(run, date, &FolderFiles::default()).await?;
-    let mut asker = Asker::new(Source::of_scratch(database, READERS, QUERY_TIME).await?);
+    // One run has no changes of levels, to which the settings would apply.
+    let mut asker = Asker::new(Source::of_scratch(database, READERS, QUERY_TIME).await?, Regressions::default());
     let mut shards = Shards::Memory(Map::new());
     write_all(&mut asker, &mut shards, Scope::Run(comparison)).await?;
     let shards = match shards {

@@ -15,6 +15,7 @@ use crate::report::escaped_json;
 use crate::serve::metric_registry::metric_registry;
 use crate::serve::page_files::PageFile;
 use crate::serve::source::Source;
+use crate::settings::Regressions;
 use crate::store::history::HistoryHome;
 use crate::system::files::{self, FileError};
 
@@ -23,6 +24,8 @@ use crate::system::files::{self, FileError};
 pub(crate) struct SiteRequest {
     pub home: HistoryHome,
     pub folder: PathBuf,
+    /// What the repository's settings say about changes.
+    pub regressions: Regressions,
 }
 
 /// A site that was written.
@@ -49,13 +52,13 @@ const ROWS: &str = "500";
 /// # Errors
 /// [`SnapshotError::Foreign`] for a folder with another page.
 pub(crate) async fn publish_site(request: SiteRequest) -> Result<Site, SnapshotError> {
-    let SiteRequest { home, folder } = request;
+    let SiteRequest { home, folder, regressions } = request;
     let page = folder.join("index.html");
     if page.exists() && !files::read_text(&page)?.contains(GENERATOR) {
         return Err(SnapshotError::Foreign(folder.display().to_string()));
     }
     // First, so that a history that cannot be read leaves no folder.
-    let mut asker = Asker::new(Source::open(home, READERS, QUERY_TIME).await?);
+    let mut asker = Asker::new(Source::open(home, READERS, QUERY_TIME).await?, regressions);
     let (data, assets) = (folder.join("data"), folder.join("assets"));
     files::create_folder(&data)?;
     files::create_folder(&assets)?;

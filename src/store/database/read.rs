@@ -27,6 +27,8 @@ pub(crate) enum AsOf {
 pub(crate) struct RunFilter {
     pub project: Option<String>,
     pub branch: Option<String>,
+    /// Only runs of branches whose names begin with this.
+    pub branch_prefix: Option<String>,
     /// Without runs of pull requests and of the community, which say nothing about the level of a point.
     pub without_pull_requests: bool,
     /// Including retracted runs.
@@ -154,6 +156,7 @@ impl Database {
         let RunFilter {
             project,
             branch,
+            branch_prefix,
             without_pull_requests,
             with_retracted,
             id,
@@ -173,7 +176,8 @@ impl Database {
              LEFT JOIN retraction t ON t.run_id = r.id AND t.valid_from <= $1 AND (t.valid_to IS NULL OR t.valid_to > $1) \
              WHERE ($2 IS NULL OR j.slug = $2) AND ($3 IS NULL OR v.branch = $3) AND ($4 = 0 OR v.kind NOT IN ('pull-request', 'community')) \
              AND ($5 = 1 OR t.id IS NULL) AND ($6 IS NULL OR r.id = $6) AND v.started_ms >= $8 AND v.started_ms < $9 \
-             AND ($10 IS NULL OR v.started_ms < $10 OR (v.started_ms = $10 AND r.id < $11)) ORDER BY v.started_ms DESC, r.id DESC LIMIT $7"
+             AND ($10 IS NULL OR v.started_ms < $10 OR (v.started_ms = $10 AND r.id < $11)) \
+             AND ($12 IS NULL OR substr(v.branch, 1, length($12)) = $12) ORDER BY v.started_ms DESC, r.id DESC LIMIT $7"
         );
         // The text is made of constants.
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
@@ -188,6 +192,7 @@ impl Database {
             .bind(until.map_or(i64::MAX, |until| until.timestamp_millis()))
             .bind(behind.map(|(started, _)| started))
             .bind(behind.map(|(_, id)| id))
+            .bind(branch_prefix.clone())
             .fetch_all(&mut self.connection)
             .await
             .map_err(self.address.sql())?;

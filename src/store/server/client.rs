@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::{ServerAddress, ServerCounts, ServerError, credential};
 use crate::analysis::HistoryRun;
 use crate::model::{Digest, Secret};
-use crate::system::http_client::http_client;
+use crate::system::http_client::{bounded_body, http_client};
 use crate::system::retry::{Attempt, GaveUp, RetryPolicy};
 
 /// How long one attempt may take: a server lets a write wait for those before it for a minute.
@@ -103,14 +103,7 @@ async fn send(request: reqwest::RequestBuilder) -> Result<(Answered, Option<Dura
         .headers()
         .get(RETRY_AFTER)
         .and_then(|value| value.to_str().ok()?.parse().ok());
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        body.extend_from_slice(&chunk);
-        if body.len() > LONGEST_ANSWER {
-            body.truncate(LONGEST_ANSWER);
-            break;
-        }
-    }
+    let body = bounded_body(&mut response, LONGEST_ANSWER).await?.bytes;
     Ok((Answered { status, body }, wait.map(Duration::from_secs)))
 }
 

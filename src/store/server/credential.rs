@@ -9,7 +9,7 @@ use url::Url;
 
 use super::ServerAddress;
 use crate::model::Secret;
-use crate::system::http_client::http_client;
+use crate::system::http_client::{BoundedBody, bounded_body, http_client};
 
 /// The environment variable with a token of `imax token create`.
 const TOKEN: &str = "IMAX_TOKEN";
@@ -64,12 +64,10 @@ async fn ask(url: &str, token: &Secret, audience: &str) -> Result<Secret, Creden
     let request = client.get(url).bearer_auth(token.expose());
     let mut response = request.send().await.map_err(|error| failed(error.without_url().to_string()))?;
     let status = response.status().as_u16();
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| failed(error.without_url().to_string()))? {
-        body.extend_from_slice(&chunk);
-        if body.len() > LONGEST {
-            return Err(failed(format!("its answer is longer than {LONGEST} bytes")));
-        }
+    let body = bounded_body(&mut response, LONGEST).await;
+    let BoundedBody { bytes: body, is_whole } = body.map_err(|error| failed(error.without_url().to_string()))?;
+    if !is_whole {
+        return Err(failed(format!("its answer is longer than {LONGEST} bytes")));
     }
     if status != 200 {
         return Err(failed(format!("it answered {status}")));

@@ -69,6 +69,7 @@ interface Bisection {
   between: RunHead[];
   tried: { run: number; commit: string; value: number; is_good: boolean }[];
   middle: string | null;
+  is_cut: boolean;
   is_one_commit: boolean;
   comment: string | null;
   commands: string | null;
@@ -270,6 +271,7 @@ function BisectionView({ bisection }: { bisection: Bisection }) {
           ))}
         </ul>
       )}
+      {bisection.is_cut && <p class="muted">There are more runs; these are the newest.</p>}
       {tried.map(({ run, commit, value, is_good: isGood }) => (
         <p key={run}>
           Run {run} of <code>{shortCommit(commit)}</code> measured {number(value)}: <strong class={isGood ? "better-text" : "worse-text"}>{isGood ? "good" : "bad"}</strong>

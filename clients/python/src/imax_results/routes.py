@@ -118,9 +118,10 @@ class Routes:
     def bisection(self, **query: Unpack[BisectionQuery]) -> Document:
         """What lies between the last good and the first bad run of a thread.
 
-        `between` has the runs of other points, and those of branches that begin with `bisect-` and the
-        thread's name, which measured points of it; `comment` is the `/sweep` comment that measures the
-        points of the thread alone, `commands` make a pull request of the middle commit.
+        `between` has the branch's runs of other points, `tried` the runs of branches that begin with
+        `bisect-` and the thread's name; each has the newest 200, and `is_cut` tells whether there are
+        more. `comment` is the `/sweep` comment that measures the points of the thread alone, `commands`
+        make a pull request of the middle commit, which Git chooses if runs were tried or left out.
         """
         return self._document("/api/v1/bisection", query)
 
@@ -315,10 +316,11 @@ class Routes:
         """Losses of level, those that moved together as one thread.
 
         Changes of one hardware and engine that may have happened at one time are one thread. Its `state`
-        is `fixed` if later levels are as good as those before, `expected` if a waiver accepts what is left
-        (an annotation of the kind `expected` whose `to` has not passed, or an exception of imax.yaml that
-        held when the run was compared), `acknowledged` if annotations of the kinds `acknowledged` or
-        `known-issue` cover it, else `open`. Without `branch`, it is `main`.
+        is `fixed` if later levels are as good as those before but for what `smallest-changes` of the
+        server's imax.yaml ignores, `expected` if a waiver accepts what is left (an annotation of the kind
+        `expected` whose `to` has not passed, or an exception of imax.yaml that held when the run was
+        compared), `acknowledged` if annotations of the kinds `acknowledged` or `known-issue` cover it,
+        else `open`. Without `branch`, it is `main`.
         """
         return self._rows("/api/v1/regressions", query)
 
@@ -465,9 +467,10 @@ class AsyncRoutes:
     async def bisection(self, **query: Unpack[BisectionQuery]) -> AsyncDocument:
         """What lies between the last good and the first bad run of a thread.
 
-        `between` has the runs of other points, and those of branches that begin with `bisect-` and the
-        thread's name, which measured points of it; `comment` is the `/sweep` comment that measures the
-        points of the thread alone, `commands` make a pull request of the middle commit.
+        `between` has the branch's runs of other points, `tried` the runs of branches that begin with
+        `bisect-` and the thread's name; each has the newest 200, and `is_cut` tells whether there are
+        more. `comment` is the `/sweep` comment that measures the points of the thread alone, `commands`
+        make a pull request of the middle commit, which Git chooses if runs were tried or left out.
         """
         return await self._document("/api/v1/bisection", query)
 
@@ -662,10 +665,11 @@ class AsyncRoutes:
         """Losses of level, those that moved together as one thread.
 
         Changes of one hardware and engine that may have happened at one time are one thread. Its `state`
-        is `fixed` if later levels are as good as those before, `expected` if a waiver accepts what is left
-        (an annotation of the kind `expected` whose `to` has not passed, or an exception of imax.yaml that
-        held when the run was compared), `acknowledged` if annotations of the kinds `acknowledged` or
-        `known-issue` cover it, else `open`. Without `branch`, it is `main`.
+        is `fixed` if later levels are as good as those before but for what `smallest-changes` of the
+        server's imax.yaml ignores, `expected` if a waiver accepts what is left (an annotation of the kind
+        `expected` whose `to` has not passed, or an exception of imax.yaml that held when the run was
+        compared), `acknowledged` if annotations of the kinds `acknowledged` or `known-issue` cover it,
+        else `open`. Without `branch`, it is `main`.
         """
         return self._rows("/api/v1/regressions", query)
 

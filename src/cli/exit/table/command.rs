@@ -41,6 +41,7 @@ impl ExitOf for ServeArgsError {
         match self {
             Self::NoHistory | Self::Tls => Exit::Usage,
             Self::History(_) | Self::Filter(_) | Self::Watches(_) => Exit::InvalidInput,
+            Self::Settings(error) => error.exit(),
         }
     }
 }

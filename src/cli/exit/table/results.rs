@@ -500,7 +500,7 @@ impl ExitOf for ServeError {
         match self {
             Self::Public(_) | Self::Origin(_) | Self::ReadOnly(_) | Self::WatchesNeedDatabase(_) => Exit::Usage,
             Self::Config(_) | Self::Tls(_) | Self::Oidc(_) => Exit::InvalidInput,
-            Self::Listen { .. } | Self::Unfinished | Self::Description(_) | Self::Page(_) => Exit::Infrastructure,
+            Self::Listen { .. } | Self::Unfinished | Self::Stopped(_) | Self::Description(_) | Self::Page(_) => Exit::Infrastructure,
             Self::Database(error) => error.exit(),
             Self::Open(error) => error.exit(),
             Self::Artifacts(error) => error.exit(),
@@ -524,7 +524,7 @@ impl ExitOf for ExporterError {
 impl ExitOf for WatchFileError {
     fn exit(&self) -> Exit {
         match self {
-            Self::File(_) | Self::Syntax { .. } | Self::Value { .. } => Exit::InvalidInput,
+            Self::File(_) | Self::Encoding { .. } | Self::Syntax { .. } | Self::Value { .. } => Exit::InvalidInput,
         }
     }
 }
