@@ -1,5 +1,6 @@
 //! An entry of the changelog: which configs changed, why, and how their measurement differs from the default.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -101,6 +102,28 @@ pub struct LocatedEntry {
     pub key_places: Vec<Place>,
 }
 
+impl LocatedEntry {
+    /// A warning for each config key that the entry has twice. It is planned once.
+    fn repeated_keys(&self) -> Vec<Diagnostic> {
+        let mut found = Vec::new();
+        let mut first: HashMap<&str, &Place> = HashMap::new();
+        for (key, place) in self.entry.config_keys.iter().zip(&self.key_places) {
+            if let Some(earlier) = first.get(key.as_str()) {
+                let message = format!("the config key `{key}` is twice in this entry; it is planned once");
+                let finding = Diagnostic::warning("repeated-config-key", message).at(place.clone());
+                found.push(
+                    finding
+                        .related((*earlier).clone(), "already named here")
+                        .help("remove the repetition"),
+                );
+            } else {
+                first.insert(key, place);
+            }
+        }
+        found
+    }
+}
+
 const CONFIG_KEYS: Field = Field("config-keys", "config_keys");
 const DESCRIPTION: Field = Field("description", "description");
 const PR_LINK: Field = Field("pr-link", "pr_link");
@@ -166,11 +189,16 @@ pub(super) fn refused(found: Diagnostics) -> Diagnostics {
 }
 
 /// Checks all entries of a file, old ones too.
-///
-/// # Errors
-/// All errors of all entries.
-pub fn check(source: &Arc<SourceFile>) -> Result<(), Diagnostics> {
-    parse(source, source.text.clone()).map(|_| ())
+pub fn check(source: &Arc<SourceFile>) -> Diagnostics {
+    let entries = match parse(source, source.text.clone()) {
+        Ok(entries) => entries,
+        Err(found) => return found,
+    };
+    let mut found = Diagnostics::new();
+    for repeated in entries.iter().flat_map(LocatedEntry::repeated_keys) {
+        found.push(repeated);
+    }
+    found
 }
 
 fn read_list(reader: &mut Reader<'_>, root: &Node) -> Option<Vec<LocatedEntry>> {

@@ -123,9 +123,7 @@ fn runners(bytes: &[u8]) {
 
 fn changelog(bytes: &[u8]) {
     let Some(file) = source(bytes) else { return };
-    if let Err(found) = changelog::check(&file) {
-        shown(&found);
-    }
+    shown(&changelog::check(&file));
     let fragment = Fragment {
         path: "perf-changelog.d/1.yaml".to_owned(),
         source: Arc::clone(&file),

@@ -104,6 +104,7 @@ fn check_catalog(catalog: &Catalog, request: &CheckRequest, counts: &mut RowCoun
                 let checked = check_rows(&rows, &catalog.runners, folders);
                 counts.add(checked.counts);
                 found.append(checked.findings(entry));
+                found.append(matrix::repeated_points(entry, &catalog.runners));
             }
             Err(refused) => found.append(refused),
         }

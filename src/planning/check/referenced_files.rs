@@ -183,10 +183,8 @@ pub(super) fn check_changelog(changelog: &ChangelogFiles) -> Result<Diagnostics,
     let log = changelog.log_path();
     let log = log.exists().then(|| log.to_owned());
     for path in log.into_iter().chain(changelog.fragment_paths()?) {
-        if let Some(source) = read_source(&path, &mut found)
-            && let Err(findings) = changelog::check(&source)
-        {
-            found.append(findings);
+        if let Some(source) = read_source(&path, &mut found) {
+            found.append(changelog::check(&source));
         }
     }
     Ok(found)
