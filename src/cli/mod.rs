@@ -203,7 +203,11 @@ fn run_command_line() -> std::process::ExitCode {
             }
             return match printed {
                 Ok(()) => exit.into(),
-                Err(_) => Exit::Usage.into(),
+                Err(failed) => {
+                    let failure = Failure::from(failed);
+                    failure.print();
+                    failure.exit.into()
+                }
             };
         }
     };

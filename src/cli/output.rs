@@ -191,15 +191,19 @@ pub fn say_commands(commands: &str) {
 /// Prints help to stdout or an error of clap to stderr. An error quotes the command line, which may quote a GitHub event.
 ///
 /// # Errors
-/// As [`write()`].
-pub fn print_clap(error: &clap::Error) -> io::Result<()> {
+/// As [`emit`].
+pub fn print_clap(error: &clap::Error) -> Result<(), OutputError> {
     match (is_github_actions(), error.use_stderr()) {
-        (false, _) => error.print(),
+        // With the colours of a terminal. A closed pipe is no error, as for other output.
+        (false, is_for_stderr) => match error.print() {
+            Err(failed) if !is_for_stderr && failed.kind() != io::ErrorKind::BrokenPipe => Err(failed.into()),
+            Err(_) | Ok(()) => Ok(()),
+        },
         (true, true) => {
             say(error.to_string().trim_end());
             Ok(())
         }
-        (true, false) => write(&error.to_string()),
+        (true, false) => emit(&error.to_string()),
     }
 }
 

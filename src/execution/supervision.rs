@@ -144,5 +144,7 @@ fn observe_newest<P: Copy>(progress: &mut watch::Receiver<Option<P>>, observer: 
 
 /// The task is never aborted, so its only error is a panic.
 fn resume_panic<T>(error: JoinError) -> T {
-    std::panic::resume_unwind(Box::new(error))
+    // With the panic's own message, by which the exit code is chosen.
+    let payload = error.try_into_panic().unwrap_or_else(|error| Box::new(error.to_string()));
+    std::panic::resume_unwind(payload)
 }

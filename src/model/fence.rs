@@ -22,7 +22,7 @@ pub fn fenced<T>(call: impl FnOnce() -> T) -> Result<T, LibraryPanic> {
     let outer = IS_FENCED.replace(true);
     let result = catch_unwind(AssertUnwindSafe(call));
     IS_FENCED.set(outer);
-    result.map_err(|payload| LibraryPanic(message_of(&*payload)))
+    result.map_err(|payload| LibraryPanic(panic_message(&*payload)))
 }
 
 /// Whether this thread is inside of [`fenced`]: the panic hook then prints nothing.
@@ -31,7 +31,9 @@ pub fn is_fenced() -> bool {
     IS_FENCED.get()
 }
 
-fn message_of(payload: &(dyn Any + Send)) -> String {
+/// The message of a panic.
+#[must_use]
+pub fn panic_message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
     text.unwrap_or_else(|| "panic without a message".to_owned())

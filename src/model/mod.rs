@@ -35,7 +35,7 @@ pub(crate) use count::count;
 pub use diagnostic::{Diagnostic, DiagnosticStyle, Diagnostics, Severity};
 pub use error_text::with_causes;
 pub use failure::FailureClass;
-pub use fence::{LibraryPanic, fenced, is_fenced};
+pub use fence::{LibraryPanic, fenced, is_fenced, panic_message};
 pub use identity::{CURVE_KEY_VERSION, Digest, PointKeyError};
 pub use job_id::JobId;
 pub(crate) use json_schema::{Nullable, json_schema, refuse_null};

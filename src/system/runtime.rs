@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::runtime::{Builder, Runtime};
 
@@ -10,6 +11,15 @@ use tokio::runtime::{Builder, Runtime};
 const WORKERS: usize = 2;
 
 static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+
+static IS_BEING_BUILT: AtomicBool = AtomicBool::new(false);
+
+/// Whether the runtime is being built. tokio panics where it gets no thread, and unwinding then waits for its first worker, which nobody has
+/// told to end: who sees that panic must end the process. Nothing was started yet.
+#[must_use]
+pub fn is_being_built() -> bool {
+    IS_BEING_BUILT.load(Ordering::Acquire)
+}
 
 /// The runtime, built at the first call. It is never shut down: a blocking task that hangs must not keep the process from
 /// exiting.
@@ -20,11 +30,14 @@ pub fn runtime() -> io::Result<&'static Runtime> {
     if let Some(runtime) = RUNTIME.get() {
         return Ok(runtime);
     }
+    IS_BEING_BUILT.store(true, Ordering::Release);
     let built = Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .thread_name("imax")
         .enable_all()
-        .build()?;
+        .build();
+    IS_BEING_BUILT.store(false, Ordering::Release);
+    let built = built?;
     Ok(RUNTIME.get_or_init(|| built))
 }
 

@@ -31,23 +31,35 @@ pub trait Finish {
 
     /// The same with another deadline.
     fn finish_within(&mut self, limit: Duration) -> Output;
+
+    /// The same with a stdout of one's own, which is not read.
+    fn finish_into(&mut self, stdout: Stdio) -> Output;
 }
 
 impl Finish for Command {
     fn finish_within(&mut self, limit: Duration) -> Output {
-        let mut child = self.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let stdout = read_all(child.stdout.take().unwrap());
-        let stderr = read_all(child.stderr.take().unwrap());
-        let Some(status) = wait(&mut child, limit) else {
-            child.kill().unwrap();
-            let stderr = stderr.recv_timeout(DEADLINE).unwrap_or_default();
-            panic!("did not end within {limit:?}:\n{}", String::from_utf8_lossy(&stderr));
-        };
-        Output {
-            status,
-            stdout: stdout.recv_timeout(DEADLINE).expect("something still holds stdout"),
-            stderr: stderr.recv_timeout(DEADLINE).expect("something still holds stderr"),
-        }
+        output_of(self.stdout(Stdio::piped()), limit)
+    }
+
+    fn finish_into(&mut self, stdout: Stdio) -> Output {
+        output_of(self.stdout(stdout), DEADLINE)
+    }
+}
+
+fn output_of(command: &mut Command, limit: Duration) -> Output {
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let stdout = child.stdout.take().map(read_all);
+    let stderr = read_all(child.stderr.take().unwrap());
+    let Some(status) = wait(&mut child, limit) else {
+        child.kill().unwrap();
+        let stderr = stderr.recv_timeout(DEADLINE).unwrap_or_default();
+        panic!("did not end within {limit:?}:\n{}", String::from_utf8_lossy(&stderr));
+    };
+    let stdout = stdout.map(|stdout| stdout.recv_timeout(DEADLINE).expect("something still holds stdout"));
+    Output {
+        status,
+        stdout: stdout.unwrap_or_default(),
+        stderr: stderr.recv_timeout(DEADLINE).expect("something still holds stderr"),
     }
 }
 

@@ -36,6 +36,7 @@ mod launch_scripts;
 mod launch_scripts_power;
 mod launch_scripts_slurm;
 mod llama;
+mod no_threads;
 mod nvml;
 mod podman;
 mod private_images;
