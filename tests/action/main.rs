@@ -11,6 +11,15 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+#[allow(dead_code, reason = "these tests use a part of it")]
+#[path = "../reporting/fixture.rs"]
+mod fixture;
+#[allow(dead_code, unused_imports, reason = "these tests use a part of it")]
+#[path = "../github/mod.rs"]
+mod github;
+
+mod act;
+mod fork_report;
 mod launcher;
 mod references;
 mod release;

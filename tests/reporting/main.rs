@@ -14,6 +14,7 @@ mod harness;
 
 mod agentx;
 mod alerts;
+mod artifact_names;
 mod baselines;
 mod checks;
 mod collecting;

@@ -215,7 +215,7 @@ rm -rf LOGS; cp -r "$logs" LOGS
 tar czf multinode_server_logs.tar.gz -C "$logs" .
 "#;
 
-fn over_several_nodes(script: &str) -> Fixture {
+pub fn over_several_nodes(script: &str) -> Fixture {
     let fixture = with_script(script);
     over_nodes(&fixture, &["CONFIG_FILE=recipes/sim/1p1d.yaml"]);
     fixture.change_row(|row| {

@@ -6,6 +6,7 @@ mod containers;
 mod endings;
 mod images;
 mod launch_script;
+mod launch_script_agentic;
 mod leftovers;
 mod measured;
 mod shards;
