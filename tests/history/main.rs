@@ -16,6 +16,7 @@ mod github;
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod answers;
 mod azure;
 mod behaviour;
 mod branch;

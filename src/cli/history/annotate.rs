@@ -119,7 +119,11 @@ pub(super) async fn annotate(args: AnnotateArgs) -> Result<Exit, Failure> {
         (Some(id), _) => {
             let known = database.annotations(AsOf::Now).await?.iter().any(|annotation| annotation.id == id);
             if !known || (!dry_run && !database.withdraw_annotation(id, &author).await?) {
-                return Err(Failure::new(Exit::Usage, format!("annotation {id} is not in {}", source.history.0)));
+                let message = format!(
+                    "annotation {id} is not in {}; imax history annotations lists them",
+                    source.history.0
+                );
+                return Err(Failure::new(Exit::Usage, message));
             }
             (Some(id), "withdrawn")
         }
@@ -167,16 +171,20 @@ pub(super) async fn list(args: AnnotationsArgs) -> Result<Exit, Failure> {
                 .filter_map(|(word, date)| Some(format!(" {word} {}", date.as_deref()?)))
                 .collect();
             let about = format!("{run} {}{period}", annotation.filters.join(" "));
+            let about = match about.trim() {
+                "" => "all",
+                about => about,
+            };
             one_line(&format!(
-                "{} {}: {} ({};{})",
-                annotation.id,
-                annotation.kind,
-                annotation.text,
-                annotation.author,
-                about.trim_end()
+                "{} {}: {} ({}; {about})",
+                annotation.id, annotation.kind, annotation.text, annotation.author,
             )) + "\n"
         };
-        annotations.iter().map(line).collect()
+        if annotations.is_empty() {
+            "no annotations\n".to_owned()
+        } else {
+            annotations.iter().map(line).collect()
+        }
     };
     output::emit(&text)?;
     Ok(Exit::Success)

@@ -60,7 +60,7 @@ pub(super) async fn run(args: ChangelogArgs) -> Result<Exit, Failure> {
 
 fn table(entries: &[ChangelogRow]) -> String {
     if entries.is_empty() {
-        return "no entries".to_owned();
+        return "no entries match; a run has entries if it was collected with its plan (imax collect --plan)".to_owned();
     }
     let mut table = TextTable::default();
     table.add_number("run", Rank::Always);

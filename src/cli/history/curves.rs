@@ -5,7 +5,7 @@ use clap::Args;
 use super::super::terminal::stdout_style;
 use super::super::{Exit, Failure, output};
 use super::SourceArgs;
-use super::list::one_line;
+use super::list::{nothing_found, one_line};
 use crate::analysis::Filter;
 use crate::model::Metric;
 use crate::report::{Rank, TextTable};
@@ -47,15 +47,24 @@ pub(super) async fn run(args: CurvesArgs) -> Result<Exit, Failure> {
     } = args;
     let mut database = Database::open(&source.history.0, Access::Read).await?;
     let curves = database.newest_curves(project.as_deref(), &branch, &filters, borrow).await?;
-    database.close().await?;
     let text = if json {
-        serde_json::to_string_pretty(&curves).map_err(output::OutputError::Json)?
+        String::new()
     } else if curves.is_empty() {
-        "no curves".to_owned()
+        let what = if branch.is_empty() {
+            "no curves of runs without a branch (--branch NAME)"
+        } else {
+            "no curves match"
+        };
+        nothing_found(&mut database, what).await?
     } else {
         curves.iter().map(one).collect::<Vec<_>>().join("\n\n")
     };
-    output::emit(&format!("{text}\n"))?;
+    database.close().await?;
+    if json {
+        output::emit_json(&curves)?;
+    } else {
+        output::emit(&format!("{text}\n"))?;
+    }
     Ok(Exit::Success)
 }
 

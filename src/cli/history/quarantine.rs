@@ -24,6 +24,8 @@ pub(super) async fn run(args: QuarantineArgs) -> Result<Exit, Failure> {
     database.close().await?;
     if json {
         output::emit_json(&rows)?;
+    } else if rows.is_empty() {
+        output::emit("nothing in quarantine: all stored input was understood\n")?;
     } else {
         let lines = rows
             .iter()

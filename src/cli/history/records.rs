@@ -66,7 +66,7 @@ pub(super) async fn run(args: RecordsArgs) -> Result<Exit, Failure> {
             "jobs": jobs, "distributions": distributions, "verdicts": verdicts, "changelog": changelog, "plan": plan,
         }))?;
     } else if jobs.is_empty() && distributions.is_empty() && verdicts.is_empty() {
-        output::emit("no records\n")?;
+        output::emit("no records: the run was stored without job records, distributions and verdicts\n")?;
     } else {
         let tables = [
             table_of_jobs(&jobs),

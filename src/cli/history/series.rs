@@ -6,7 +6,7 @@ use clap::Args;
 use super::super::terminal::stdout_style;
 use super::super::{Exit, Failure, output};
 use super::SourceArgs;
-use super::list::one_line;
+use super::list::{nothing_found, one_line};
 use crate::analysis::Filter;
 use crate::model::Metric;
 use crate::report::{Rank, TextTable};
@@ -69,15 +69,19 @@ pub(super) async fn run(args: SeriesArgs) -> Result<Exit, Failure> {
         since,
     };
     let series = database.series(&filter).await?;
-    database.close().await?;
     let text = if json {
-        serde_json::to_string_pretty(&series).map_err(output::OutputError::Json)?
+        String::new()
     } else if series.is_empty() {
-        "no measured points".to_owned()
+        nothing_found(&mut database, "no measured points match").await?
     } else {
         series.iter().map(one).collect::<Vec<_>>().join("\n\n")
     };
-    output::emit(&format!("{text}\n"))?;
+    database.close().await?;
+    if json {
+        output::emit_json(&series)?;
+    } else {
+        output::emit(&format!("{text}\n"))?;
+    }
     Ok(Exit::Success)
 }
 
