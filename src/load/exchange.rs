@@ -383,6 +383,17 @@ mod tests {
         assert_eq!(record.first_token, Some(at(61)));
     }
 
+    /// The model ended its answer with its first token: there is no text whose latency could be measured.
+    #[test]
+    fn empty_answers_fail() {
+        let usage = |tokens| format!("data: {{\"choices\":[],\"usage\":{{\"completion_tokens\":{tokens}}}}}\n\ndata: [DONE]\n\n");
+        let role = "data: {\"choices\":[{\"delta\":{\"content\":\"\"},\"finish_reason\":\"stop\"}]}\n\n";
+        for (tokens, reason) in [(0, Some(Reason::NoTokens)), (1, Some(Reason::EmptyAnswer)), (9, None), (50, None)] {
+            let failure = run(&format!("{role}|{}", usage(tokens))).failure;
+            assert_eq!(failure.map(|failure| failure.reason), reason, "{tokens}");
+        }
+    }
+
     #[test]
     fn each_bad_answer_has_its_reason() {
         let token = completion("a", None);

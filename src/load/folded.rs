@@ -25,6 +25,9 @@ pub struct Digest {
     pub source: ItlSource,
     /// Whether tokens were counted that were not streamed.
     pub has_unstreamed: bool,
+    /// Whether the server's usage has fewer tokens than were streamed; the total is then that of the stream.
+    #[serde(default)]
+    pub has_undercount: bool,
     /// The longest time between two tokens, milliseconds; `None` if there are no such times.
     pub longest_itl_ms: Option<f64>,
 }

@@ -60,6 +60,8 @@ pub struct Metrics {
     pub not_streamed: u32,
     /// Requests whose stream was compressed: times between chunks are those of the compressor's blocks.
     pub compressed: u32,
+    /// Requests whose usage has fewer tokens than were streamed.
+    pub undercounted: u32,
     /// Requests whose tokens were counted neither by the server nor by a tokenizer.
     pub uncounted: u32,
 }
@@ -68,6 +70,9 @@ pub struct Metrics {
 /// tokens; another tokenizer changes the count by a large part.
 const FAR_TOKENS: u32 = 64;
 const FAR_PART: u32 = 4;
+/// A server never counts fewer tokens than a prompt has, unless it has another tokenizer, which changes short prompts little, or cuts
+/// the prompt to its context.
+const FAR_FEWER_TOKENS: u32 = 16;
 
 impl Metrics {
     /// Computes the values. The tokenizer is used if the server gave no usage.
@@ -122,6 +127,7 @@ impl Metrics {
             unstreamed: 0,
             not_streamed: 0,
             compressed: 0,
+            undercounted: 0,
             uncounted: 0,
         }
     }
@@ -132,7 +138,11 @@ impl Metrics {
         self.e2el_ms.push(e2el);
         self.scheduled_e2el_ms.push(millis(end.since(record.scheduled)));
         self.send_lag_ms.push(millis(record.sent.since(record.scheduled)));
-        let reported = record.reported_prompt_tokens.unwrap_or(record.prompt_tokens);
+        // No prompt has no token: zero means that the server does not count.
+        let reported = record
+            .reported_prompt_tokens
+            .filter(|tokens| *tokens > 0)
+            .unwrap_or(record.prompt_tokens);
         // Without a tokenizer the server's count is the only one.
         let planned = if record.prompt_tokens == 0 {
             reported
@@ -140,12 +150,14 @@ impl Metrics {
             record.prompt_tokens
         };
         self.input_tokens.push(planned);
-        let is_counted = record.reported_output_tokens.is_some() || has_tokenizer;
+        let is_counted = (record.reported_output_tokens.is_some() && !digest.has_undercount) || has_tokenizer;
+        self.undercounted += u32::from(digest.has_undercount);
         self.uncounted += u32::from(planned == 0 || !is_counted);
         self.output_tokens.push(digest.total_tokens);
         self.wrong_output_lengths += u32::from(digest.total_tokens != record.asked_tokens);
         self.wrong_input_lengths += u32::from(reported != planned);
-        let allowed = FAR_TOKENS.max(planned / FAR_PART);
+        let least = if reported < planned { FAR_FEWER_TOKENS } else { FAR_TOKENS };
+        let allowed = least.max(planned / FAR_PART);
         self.far_input_lengths += u32::from(reported.abs_diff(planned) > allowed);
         let Some(first) = record.first_token.filter(|_| record.streamed) else {
             self.not_streamed += 1;
@@ -187,12 +199,19 @@ pub(super) struct TokenCounts {
     source: ItlSource,
     /// Whether the server counted far more tokens than the streamed text has by the tokenizer.
     has_unstreamed: bool,
+    /// Whether the server's usage has fewer tokens than the stream; see [`TokenCounts::correct_total`].
+    has_undercount: bool,
 }
 
 /// Tokens count as not streamed if the total of the server exceeds the count of the tokenizer by more than a third of the total and
 /// by more than 16. Different tokenizers, and tokens that straddle chunks, cause smaller differences.
 const UNSTREAMED_PART: u32 = 3;
 const UNSTREAMED_TOKENS: u32 = 16;
+
+/// The server's total is too low if the stream has more tokens by this part of it and by more than one.
+const UNDERCOUNTED_PART: u32 = 3;
+/// Without a tokenizer: chunks for each token of the server's total.
+const UNDERCOUNTED_CHUNKS: u32 = 2;
 
 impl TokenCounts {
     /// The first token and those that were generated after it; TPOT is of them. With usage, the first chunk counts as one token, because
@@ -214,6 +233,7 @@ impl TokenCounts {
             streamed_tokens: self.streamed(),
             source: self.source,
             has_unstreamed: record.unstreamed_tokens > 0 || self.has_unstreamed,
+            has_undercount: self.has_undercount,
             longest_itl_ms: None,
         };
         if digest.has_gaps(record) {
@@ -260,10 +280,42 @@ impl TokenCounts {
             total,
             source,
             has_unstreamed: false,
+            has_undercount: false,
         }
     }
 
     pub(super) fn of(record: &Record, tokenizer: Option<&Tokenizer>) -> Self {
+        Self::by_best_source(record, tokenizer).correct_total(record, tokenizer)
+    }
+
+    /// Replaces a total of the server that is too low: zero, that of the last chunk alone, or one without reasoning. A chunk with text
+    /// has at least one token unless a gateway cuts tokens into letters, so chunks alone prove less than the tokenizer's count.
+    fn correct_total(mut self, record: &Record, tokenizer: Option<&Tokenizer>) -> Self {
+        let Some(reported) = record.reported_output_tokens else {
+            return self;
+        };
+        let chunks = saturating::to_u32(record.chunks());
+        let text = tokenizer.and_then(|tokenizer| {
+            let texts = record.texts.as_deref().filter(|texts| texts.len() == record.chunks())?;
+            Some(count_tokens(tokenizer, texts.whole()))
+        });
+        let slack = (reported / UNDERCOUNTED_PART).max(u32::from(reported > 0));
+        let (streamed, is_more) = match (record.has_continuous_usage(), text) {
+            (true, _) => {
+                let counted = self.first + self.further.iter().sum::<u32>();
+                (counted, counted > reported + slack)
+            }
+            (false, Some(text)) => (text, chunks > reported && text > reported + slack),
+            (false, None) => (chunks, reported == 0 || chunks / UNDERCOUNTED_CHUNKS > reported + slack),
+        };
+        if is_more && streamed > reported {
+            self.total = streamed;
+            self.has_undercount = true;
+        }
+        self
+    }
+
+    fn by_best_source(record: &Record, tokenizer: Option<&Tokenizer>) -> Self {
         let chunks = saturating::to_u32(record.chunks());
         if record.has_continuous_usage() {
             let further: Vec<u32> = record.marks.iter().filter_map(|mark| mark.tokens()).collect();
@@ -276,6 +328,7 @@ impl TokenCounts {
                 total,
                 source: ItlSource::Usage,
                 has_unstreamed: false,
+                has_undercount: false,
             };
         }
         match (record.reported_output_tokens, tokenizer) {
@@ -293,6 +346,7 @@ impl TokenCounts {
                     total,
                     source: ItlSource::Tokenizer,
                     has_unstreamed: total > streamed + (total / UNSTREAMED_PART).max(UNSTREAMED_TOKENS),
+                    has_undercount: false,
                 }
             }
             (reported, _) => Self::one_each_chunk(record, reported.unwrap_or(chunks), ItlSource::Chunk),
@@ -378,6 +432,44 @@ mod tests {
         let metrics = Metrics::of(&[record], Some(&tokenizer));
         assert_eq!(metrics.itl_ms.values().unwrap(), [10.0, 10.0]);
         assert_eq!((metrics.itl_source, metrics.output_tokens[0]), (ItlSource::Tokenizer, 3));
+    }
+
+    /// Usage of zero, of one chunk alone, or without reasoning.
+    #[test]
+    fn usage_below_what_was_streamed_is_not_believed() {
+        let ten = [None; 9];
+        for (first, marks, reported, expected) in [
+            (None, ten.as_slice(), Some(0), (10, 1)),
+            (None, ten.as_slice(), Some(1), (10, 1)),
+            (Some(1), ten.as_slice(), Some(1), (10, 1)),
+            (Some(5), [Some(5), Some(5)].as_slice(), Some(4), (15, 1)),
+            // A gateway may cut a token in two.
+            (None, ten.as_slice(), Some(5), (5, 0)),
+            (None, ten.as_slice(), None, (10, 0)),
+            (Some(1), [Some(1), Some(1)].as_slice(), Some(2), (2, 0)),
+        ] {
+            let metrics = Metrics::of(&[record(first, marks, reported)], None);
+            assert_eq!((metrics.output_tokens[0], metrics.undercounted), expected, "{first:?} {reported:?}");
+        }
+    }
+
+    #[test]
+    fn prompts_that_a_context_cuts_are_far_off() {
+        for (reported, far) in [
+            (Some(60), 0),
+            (Some(50), 0),
+            (Some(16), 1),
+            (Some(0), 0),
+            (Some(100), 0),
+            (Some(125), 1),
+        ] {
+            let cut = Record {
+                prompt_tokens: 60,
+                reported_prompt_tokens: reported,
+                ..record(None, &[], Some(1))
+            };
+            assert_eq!(Metrics::of(&[cut], None).far_input_lengths, far, "{reported:?}");
+        }
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub enum Reason {
     ServerError,
     /// The response was complete but had no tokens.
     NoTokens,
+    /// The model ended its answer before any text.
+    EmptyAnswer,
     /// The run was stopped before the request ended.
     Cancelled,
 }
@@ -70,6 +72,7 @@ impl Reason {
             Self::MalformedEvent => "malformed_event".to_owned(),
             Self::ServerError => "server_error".to_owned(),
             Self::NoTokens => "no_tokens".to_owned(),
+            Self::EmptyAnswer => "empty_answer".to_owned(),
             Self::Cancelled => "cancelled".to_owned(),
         }
     }
@@ -91,6 +94,7 @@ impl Reason {
             Self::MalformedEvent,
             Self::ServerError,
             Self::NoTokens,
+            Self::EmptyAnswer,
             Self::Cancelled,
         ];
         named
@@ -117,6 +121,7 @@ impl Reason {
             | Self::MalformedEvent
             | Self::ServerError
             | Self::NoTokens
+            | Self::EmptyAnswer
             | Self::Cancelled => false,
         }
     }

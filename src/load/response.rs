@@ -75,6 +75,10 @@ pub struct Response {
     text_bytes: u64,
     /// Tokens in excess of the text of the chunk that they were counted with; see [`SILENT_TOKENS`].
     silent_tokens: u32,
+    /// Requested output length, tokens.
+    asked_tokens: u32,
+    /// Whether any text or tool call arrived.
+    has_output: bool,
     streamed_reasoning: bool,
     reasoning_tokens: Option<u32>,
     keep_texts: bool,
@@ -96,6 +100,7 @@ impl Response {
         Self {
             keep_texts,
             keep_answer,
+            asked_tokens: output_tokens,
             expected_marks: usize::try_from(output_tokens.saturating_sub(1)).map_or(0, |n| n.min(MARKS_AHEAD)),
             ..Self::default()
         }
@@ -198,7 +203,19 @@ impl Response {
         }
         if self.failure.is_none() && self.first.is_none() {
             self.fail(Reason::NoTokens, "the answer has no token");
+        } else if self.is_empty() {
+            let empty = format!(
+                "the model ended its answer before any text, after {} of {} tokens; --ignore-eos forbids that",
+                self.counted, self.asked_tokens
+            );
+            self.fail(Reason::EmptyAnswer, &empty);
         }
+    }
+
+    /// Whether the model ended its answer before the first text: only the end token was counted. An answer of the requested length may
+    /// consist of tokens without text, and a longer one of hidden reasoning.
+    fn is_empty(&self) -> bool {
+        !self.has_output && self.counted <= SILENT_TOKENS && self.counted < self.asked_tokens
     }
 
     /// Records a status that is not 2xx, with the server's message or the redirect's location.
@@ -236,7 +253,8 @@ impl Response {
         record.first_tokens = self.first.and_then(|(_, tokens)| tokens);
         record.last_token = self.last;
         record.marks = self.marks;
-        record.texts = self.texts;
+        // Texts of some chunks only cannot be attributed.
+        record.texts = self.texts.filter(|texts| texts.len() == record.chunks());
         record.answer = self.text;
         record.merged_chunks = self.merged;
         record.reported_prompt_tokens = self.prompt_tokens;
@@ -316,6 +334,7 @@ impl Response {
     /// multi-byte character.
     fn take_tokens(&mut self, chunk: &chunk::Chunk, new_tokens: Option<u32>, data: &[u8], at: Stamp) {
         let new_bytes = self.take_text_bytes(chunk);
+        self.has_output |= chunk.has_text || new_bytes > 0;
         let is_final_total = !chunk.has_text && self.first.is_some_and(|(_, tokens)| tokens.is_none());
         let carries = chunk.has_text || (new_tokens.is_some_and(|new| new > 0) && !is_final_total);
         if !carries {
@@ -335,7 +354,8 @@ impl Response {
             Some(last) => self.marks.push(ChunkMark::new(at.since(last), tokens)),
         }
         self.last = Some(at);
-        if tokens.is_none() && self.keep_texts {
+        // Whether the server counts every chunk is known from the second one on.
+        if self.keep_texts && (tokens.is_none() || self.marks.is_empty()) {
             self.texts.get_or_insert_default().push(&chunk::text(data));
         }
     }
@@ -361,7 +381,8 @@ impl Response {
                 self.cached_tokens = chunk.cached_tokens;
                 let document = std::mem::take(&mut self.gathered);
                 self.keep(&chunk, &document);
-                if chunk.completion_tokens.is_none() && self.keep_texts {
+                self.has_output = chunk.has_text || chunk.text_bytes > 0;
+                if chunk.completion_tokens.is_none_or(|tokens| tokens == 0) && self.keep_texts {
                     self.texts.get_or_insert_default().push(&chunk::text(&document));
                 }
                 if chunk.has_text || chunk.completion_tokens.is_some_and(|tokens| tokens > 0) {

@@ -25,6 +25,8 @@ pub enum Doubt {
     WrongInputLengths,
     /// Tokens were counted that were not streamed, such as hidden reasoning: times between tokens say nothing.
     UnstreamedTokens,
+    /// The server's usage has fewer tokens than it streamed.
+    UndercountedTokens,
     /// Responses were not streamed although streams were requested.
     NotStreamed,
     /// Streams were compressed: times between chunks are those of the compressor's blocks.
@@ -56,6 +58,7 @@ impl Doubt {
             Self::WrongOutputLengths => "wrong_output_lengths",
             Self::WrongInputLengths => "wrong_input_lengths",
             Self::UnstreamedTokens => "unstreamed_tokens",
+            Self::UndercountedTokens => "undercounted_tokens",
             Self::NotStreamed => "not_streamed",
             Self::CompressedStream => "compressed_stream",
             Self::UncountedTokens => "uncounted_tokens",
@@ -83,12 +86,16 @@ impl Doubt {
                  use a server that honours ignore_eos, or omit --ignore-eos if the model may end its answers"
             }
             Self::WrongInputLengths => {
-                "the server counts other prompt lengths than were made: it has another tokenizer, or a chat template that adds much; \
-                 set --tokenizer to the server's, or send --prompt-token-ids"
+                "the server counts other prompt lengths than were made: it has another tokenizer, a chat template that adds much, \
+                 or a context that cuts prompts; set --tokenizer to the server's, send --prompt-token-ids, or start it with a longer context"
             }
             Self::UnstreamedTokens => {
                 "the server counts tokens that it does not stream, such as hidden reasoning or the beginning of a tool call: \
                  TTFT includes their time, TPOT is of the tokens after the first chunk; have the server stream its reasoning"
+            }
+            Self::UndercountedTokens => {
+                "the server's usage has fewer tokens than it streamed: zero, those of one chunk, or those without reasoning; \
+                 the streamed tokens are counted instead; correct the server or the gateway before it"
             }
             Self::NotStreamed => {
                 "answers came as a whole, so there is no TTFT, TPOT or ITL; \
@@ -149,6 +156,10 @@ pub fn doubts(settings: &BenchmarkSettings, run: &Run, metrics: &Metrics) -> Vec
         (settings.ignore_eos && metrics.wrong_output_lengths > 0, Doubt::WrongOutputLengths),
         (metrics.far_input_lengths > 0 && !settings.has_images(), Doubt::WrongInputLengths),
         (share_of(metrics.unstreamed, metrics) > UNSTREAMED_SHARE, Doubt::UnstreamedTokens),
+        (
+            share_of(metrics.undercounted, metrics) > UNSTREAMED_SHARE,
+            Doubt::UndercountedTokens,
+        ),
         (settings.stream && metrics.not_streamed > 0, Doubt::NotStreamed),
         (settings.stream && metrics.compressed > 0, Doubt::CompressedStream),
         (metrics.uncounted > 0, Doubt::UncountedTokens),

@@ -10,6 +10,9 @@ use serde_json::Value;
 /// What is kept of a text field: its length, or the text.
 pub(super) trait Kept: Default {
     fn push(&mut self, text: &str);
+
+    /// Bytes of the text.
+    fn bytes(&self) -> usize;
 }
 
 /// The length of a text in bytes of UTF-8; nothing is copied.
@@ -20,11 +23,19 @@ impl Kept for Length {
     fn push(&mut self, text: &str) {
         self.0 += text.len();
     }
+
+    fn bytes(&self) -> usize {
+        self.0
+    }
 }
 
 impl Kept for String {
     fn push(&mut self, text: &str) {
         self.push_str(text);
+    }
+
+    fn bytes(&self) -> usize {
+        self.len()
     }
 }
 
@@ -115,11 +126,30 @@ pub(super) struct Document<K> {
 #[serde(bound(deserialize = "K: Kept"))]
 pub(super) struct Choice<K> {
     #[serde(default)]
-    pub text: Text<K>,
-    pub delta: Option<Delta<K>>,
-    pub message: Option<Delta<K>>,
+    text: Text<K>,
+    delta: Option<Delta<K>>,
+    message: Option<Delta<K>>,
     #[serde(default)]
     pub finish_reason: Finish,
+}
+
+impl<K: Kept> Choice<K> {
+    /// The new part of the answer. A stream's last chunk may repeat the whole answer in `message`, which is not new.
+    pub(super) fn delta(&self) -> Option<&Delta<K>> {
+        self.delta.as_ref().or(self.message.as_ref())
+    }
+
+    /// The fields that hold its text. Servers that send a text in both `text` and `delta`, as Together does, send one text twice.
+    pub(super) fn fields(&self) -> impl Iterator<Item = &K> {
+        let delta = self.delta().filter(|delta| delta.bytes() >= self.text.0.bytes());
+        let text = delta.is_none().then_some(&self.text.0);
+        delta.into_iter().flat_map(Delta::fields).chain(text)
+    }
+
+    /// Bytes of its text.
+    pub(super) fn bytes(&self) -> usize {
+        self.fields().map(Kept::bytes).sum()
+    }
 }
 
 /// The `delta` of a stream, or the `message` of a whole answer. All its texts consist of generated tokens: see [`Delta::fields`].
@@ -156,19 +186,24 @@ struct Function<K> {
     arguments: Text<K>,
 }
 
-impl<K> Delta<K> {
+impl<K: Kept> Delta<K> {
     /// Every field that holds generated tokens, in the order in which a model generates them.
     pub(super) fn fields(&self) -> impl Iterator<Item = &K> {
         let calls = self.tool_calls.iter().flatten().filter_map(|call| call.function.as_ref());
         let functions = calls.chain(self.function_call.as_ref());
-        self.reasoning_fields()
-            .chain([&self.content.0, &self.refusal.0])
+        [self.reasoning(), &self.content.0, &self.refusal.0]
+            .into_iter()
             .chain(functions.flat_map(|function| [&function.name.0, &function.arguments.0]))
     }
 
-    /// The fields that hold reasoning.
-    pub(super) fn reasoning_fields(&self) -> impl Iterator<Item = &K> {
-        [&self.reasoning_content.0, &self.reasoning.0].into_iter()
+    /// The reasoning. Servers that send it by both names, as vLLM did while it renamed the field, send one text twice.
+    pub(super) fn reasoning(&self) -> &K {
+        let (old, new) = (&self.reasoning_content.0, &self.reasoning.0);
+        if new.bytes() > 0 { new } else { old }
+    }
+
+    fn bytes(&self) -> usize {
+        self.fields().map(Kept::bytes).sum()
     }
 
     /// Whether there is a tool call. The first delta of a call may have no text.
@@ -270,13 +305,29 @@ impl Usage {
     }
 }
 
-/// A number of tokens; `None` unless it is a whole number from 0 to 2^32 - 1.
+/// A number of tokens; `None` unless it is a whole number from 0 to 2^32 - 1. Some gateways write it as a float or a string.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Count(pub Option<u32>);
 
 impl<'de> Deserialize<'de> for Count {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let number = Option::<serde_json::Number>::deserialize(deserializer)?;
-        Ok(Self(number.and_then(|number| number.as_u64()).and_then(|n| u32::try_from(n).ok())))
+        Ok(Self(match Value::deserialize(deserializer)? {
+            Value::Number(number) => whole(&number),
+            Value::String(digits) => digits.parse().ok(),
+            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+        }))
     }
+}
+
+fn whole(number: &serde_json::Number) -> Option<u32> {
+    if let Some(whole) = number.as_u64() {
+        return u32::try_from(whole).ok();
+    }
+    let float = number.as_f64().filter(|float| float.fract() == 0.0)?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a whole number within the range of u32"
+    )]
+    (0.0..=f64::from(u32::MAX)).contains(&float).then_some(float as u32)
 }

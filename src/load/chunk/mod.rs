@@ -55,10 +55,12 @@ pub struct Chunk {
 #[error("an event is not a chunk of an OpenAI-style stream: {0}")]
 pub struct MalformedEvent(String);
 
-/// Finish reasons that mean the server did not complete the answer: `abort` of vLLM and SGLang, and those of gateways.
-const GIVEN_UP: [&str; 9] = [
+/// Finish reasons that mean the server did not complete the answer: `abort` of vLLM and SGLang, `content_filter` of
+/// OpenAI, and those of gateways.
+const GIVEN_UP: [&str; 10] = [
     "abort",
     "aborted",
+    "content_filter",
     "error",
     "failed",
     "cancelled",
@@ -125,23 +127,23 @@ pub fn read(data: &[u8]) -> Result<Event, MalformedEvent> {
             ..with_text(text.0)
         }));
     }
-    let Some(choices) = &document.choices else {
+    // Some gateways omit the empty `choices` of the last chunk, which has the usage.
+    let counts_tokens = document.usage.as_ref().is_some_and(|usage| usage.completion_tokens.0.is_some());
+    if document.choices.is_none() && !counts_tokens {
         return match document.message.or(document.detail) {
             Some(message) => Ok(Event::Error(message_of(&message))),
             None => Err(MalformedEvent("it has neither `choices` nor `error`".to_owned())),
         };
-    };
+    }
     let mut chunk = Chunk::default();
-    for choice in choices {
+    for choice in document.choices.iter().flatten() {
         if let Some(failure) = failure_of(&choice.finish_reason) {
             return Ok(Event::Error(failure));
         }
         chunk.is_finished |= choice.finish_reason != Finish::NotYet;
-        let deltas = [&choice.delta, &choice.message].into_iter().flatten();
-        let mut bytes = choice.text.0.0;
-        for delta in deltas {
-            bytes += delta.fields().map(|field| field.0).sum::<usize>();
-            chunk.has_reasoning |= delta.reasoning_fields().any(|field| field.0 > 0);
+        let bytes = choice.bytes();
+        if let Some(delta) = choice.delta() {
+            chunk.has_reasoning |= delta.reasoning().0 > 0;
             chunk.has_text |= delta.calls_tool();
         }
         chunk.has_text |= bytes > 0;
@@ -200,10 +202,7 @@ pub fn text(data: &[u8]) -> String {
     };
     let mut text = document.text.0 + &document.text_output.unwrap_or_default().0;
     for choice in document.choices.into_iter().flatten() {
-        text.push_str(&choice.text.0);
-        for delta in [choice.delta, choice.message].into_iter().flatten() {
-            delta.fields().for_each(|field| text.push_str(field));
-        }
+        choice.fields().for_each(|field| text.push_str(field));
     }
     text
 }

@@ -1,7 +1,7 @@
 //! A fast scanner for the ordinary chunks of OpenAI-style streams. It skips the beginning and the ending that the chunks of a
 //! stream have in common, and takes a quarter of the time of [`super::read`]. It returns the exact result or `None`. Documents that
-//! it has no rule for (`\u` escapes, tool calls, errors, unusual finish reasons, duplicate fields, other formats, incomplete
-//! documents) are left to [`super::read`]; property tests check that both agree.
+//! it has no rule for (`\u` escapes, tool calls, errors, unusual finish reasons, duplicate fields, one text in two fields, other
+//! formats, incomplete documents) are left to [`super::read`]; property tests check that both agree.
 
 use super::cursor::Cursor;
 use super::ending::{Count, Counts, Ending};
@@ -139,6 +139,7 @@ impl Root {
                 let mut delta = Delta {
                     seen,
                     other: first_text,
+                    reasoning_content: 0,
                     reasoning: 0,
                 };
                 cursor.further_members(|cursor, key| delta.member(cursor, key))?;
@@ -189,8 +190,8 @@ impl Choice {
                 {
                     recorder.at_text(cursor, chunk, root, self.seen, None);
                 }
-                self.bytes += cursor.text()?;
-                Some(())
+                let bytes = cursor.text()?;
+                self.add(bytes)
             }
             b"delta" => {
                 self.seen.once(Field::Delta)?;
@@ -201,14 +202,14 @@ impl Choice {
                 cursor.object(|cursor, key| {
                     if key == b"content"
                         && let Some(recorder) = recorder
-                        && self.bytes + delta.other + delta.reasoning == 0
+                        && self.bytes + delta.other + delta.reasoning + delta.reasoning_content == 0
                     {
                         recorder.at_text(cursor, chunk, root, self.seen, Some(delta.seen.with(Field::Content)));
                     }
                     delta.member(cursor, key)
                 })?;
-                self.bytes += delta.finish(chunk);
-                Some(())
+                let bytes = delta.finish(chunk);
+                self.add(bytes)
             }
             b"message" => self.seen.once_null(Field::Message, cursor),
             b"finish_reason" => {
@@ -224,6 +225,13 @@ impl Choice {
         }
     }
 
+    /// Adds the bytes of `text` or `delta`; `None` if both have text, which is the same text twice.
+    fn add(&mut self, bytes: usize) -> Option<()> {
+        (self.bytes == 0 || bytes == 0).then_some(())?;
+        self.bytes += bytes;
+        Some(())
+    }
+
     fn finish(self, chunk: &mut Chunk) {
         chunk.has_text |= self.bytes > 0;
         chunk.text_bytes = chunk.text_bytes.saturating_add(saturated(self.bytes));
@@ -234,6 +242,7 @@ impl Choice {
 #[derive(Default)]
 struct Delta {
     seen: Seen,
+    reasoning_content: usize,
     reasoning: usize,
     other: usize,
 }
@@ -247,7 +256,7 @@ impl Delta {
             }
             b"reasoning_content" => {
                 self.seen.once(Field::ReasoningContent)?;
-                self.reasoning += cursor.text()?;
+                self.reasoning_content += cursor.text()?;
             }
             b"reasoning" => {
                 self.seen.once(Field::Reasoning)?;
@@ -266,8 +275,14 @@ impl Delta {
 
     /// Returns the bytes of text; sets `has_reasoning` of the chunk.
     fn finish(self, chunk: &mut Chunk) -> usize {
-        chunk.has_reasoning |= self.reasoning > 0;
-        self.reasoning + self.other
+        // Servers that send both names send one text twice.
+        let reasoning = if self.reasoning > 0 {
+            self.reasoning
+        } else {
+            self.reasoning_content
+        };
+        chunk.has_reasoning |= reasoning > 0;
+        reasoning + self.other
     }
 }
 

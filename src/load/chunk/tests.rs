@@ -106,6 +106,10 @@ fn an_answer_that_was_given_up_is_an_error() {
             r#"the answer ended with finish reason "error""#,
         ),
         (
+            r#"{"choices":[{"delta":{"content":""},"finish_reason":"content_filter"}]}"#,
+            r#"the answer ended with finish reason "content_filter""#,
+        ),
+        (
             r#"{"text":"a","meta_info":{"finish_reason":{"type":"abort","message":"out of KV cache"},"completion_tokens":2}}"#,
             "the answer ended with abort: out of KV cache",
         ),
@@ -212,9 +216,58 @@ fn refuses_what_is_not_a_chunk() {
 
 #[test]
 fn numbers_that_count_nothing_are_ignored() {
-    for number in ["-1", "1.5", "1e99", "null"] {
+    for number in ["-1", "1.5", "1e99", "null", "true", "[]", "{}", r#""many""#] {
         let data = format!(r#"{{"choices":[{{"text":"a"}}],"usage":{{"completion_tokens":{number}}}}}"#);
         assert_eq!(chunk_of(&data).completion_tokens, None, "{number}");
+    }
+}
+
+/// Gateways in languages without whole numbers write `7.0`; some write counts as strings.
+#[test]
+fn whole_numbers_count_in_every_spelling() {
+    for number in ["7", "7.0", "7e0", r#""7""#] {
+        let data = format!(r#"{{"choices":[{{"text":"a"}}],"usage":{{"completion_tokens":{number}}}}}"#);
+        assert_eq!(chunk_of(&data).completion_tokens, Some(7), "{number}");
+    }
+}
+
+#[test]
+fn usage_without_choices_is_a_chunk() {
+    for data in [
+        r#"{"usage":{"prompt_tokens":3,"completion_tokens":7}}"#,
+        r#"{"choices":null,"usage":{"prompt_tokens":3,"completion_tokens":7}}"#,
+    ] {
+        let chunk = chunk_of(data);
+        assert_eq!(
+            (chunk.has_text, chunk.prompt_tokens, chunk.completion_tokens),
+            (false, Some(3), Some(7))
+        );
+    }
+}
+
+/// Together sends the text of a chunk in `text` and `delta`, vLLM sent reasoning by both names for some versions, and a last chunk may
+/// have the whole answer in `message`.
+#[test]
+fn one_text_in_two_fields_counts_once() {
+    for (data, expected) in [
+        (r#"{"choices":[{"text":" hi","delta":{"content":" hi"}}]}"#, " hi"),
+        (r#"{"choices":[{"delta":{"content":" hi"},"text":" hi"}]}"#, " hi"),
+        (r#"{"choices":[{"text":" hi","delta":{}}]}"#, " hi"),
+        (r#"{"choices":[{"delta":{"reasoning":" hm","reasoning_content":" hm"}}]}"#, " hm"),
+        (r#"{"choices":[{"delta":{"reasoning_content":" hm","reasoning":""}}]}"#, " hm"),
+        (
+            r#"{"choices":[{"delta":{},"message":{"content":" all of it"},"finish_reason":"stop"}]}"#,
+            "",
+        ),
+        (r#"{"choices":[{"message":{"content":" all of it"}}]}"#, " all of it"),
+    ] {
+        let chunk = chunk_of(data);
+        assert_eq!(
+            (usize::try_from(chunk.text_bytes).unwrap(), text(data.as_bytes()).as_str()),
+            (expected.len(), expected),
+            "{data}"
+        );
+        assert_eq!(chunk.has_text, !expected.is_empty(), "{data}");
     }
 }
 

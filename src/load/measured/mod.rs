@@ -202,6 +202,7 @@ impl Measured {
             | Doubt::WrongOutputLengths
             | Doubt::WrongInputLengths
             | Doubt::UnstreamedTokens
+            | Doubt::UndercountedTokens
             | Doubt::NotStreamed
             | Doubt::CompressedStream
             | Doubt::UncountedTokens
