@@ -86,6 +86,12 @@ pub fn normalize(raw: &Json, context: &PointContext) -> Result<Normalised, Norma
     if context.curve.is_profiled() {
         doubts.push(Doubt::Profiled);
     }
+    match (context.origin, context.lens) {
+        (Origin::Row(_) | Origin::Raw(_), Some(lens)) => {
+            doubts.extend(plausibility::lengths(&figures, lens.isl.get(), lens.osl.get()));
+        }
+        (Origin::Row(_) | Origin::Raw(_), None) | (Origin::Environment, _) => {}
+    }
     let own_name = context.model.as_deref().map(Json::from);
     let model = raw.get("model_id").or(own_name.as_ref());
     let model = model.ok_or(NormalizeError::Missing("model_id"))?;

@@ -9,7 +9,7 @@ const MOST: f64 = 0.5;
 const ALLOWED: f64 = 0.05;
 /// The tolerated factor between a rate and count divided by duration. Warm-up and ramps that enter only one of them make factors
 /// of up to two; a wrong unit makes 1,000.
-const RATE_FACTOR: f64 = 10.0;
+const RATE_FACTOR: f64 = 2.2;
 /// Requests in flight by Little's law, as a fraction of a closed loop's concurrency. Outside of this range, a latency has the wrong
 /// unit.
 const IN_FLIGHT: (f64, f64) = (0.02, 50.0);
@@ -17,6 +17,10 @@ const IN_FLIGHT: (f64, f64) = (0.02, 50.0);
 const IDLE: f64 = 0.2;
 /// The tolerated factor between a latency and the value that follows from the two others of TTFT, TPOT and end-to-end latency.
 const PARTS_FACTOR: f64 = 50.0;
+/// The range of a mean length as fractions of the row's. Lengths drawn from 0 to the row's have half of it as their mean.
+const LENGTHS: (f64, f64) = (0.4, 1.5);
+/// Tokens that a chat template may add to a prompt.
+const TEMPLATE_TOKENS: f64 = 64.0;
 
 /// Doubts about counts and rates.
 pub(super) fn doubts(figures: &Figures<'_>) -> Vec<Doubt> {
@@ -36,7 +40,24 @@ pub(super) fn doubts(figures: &Figures<'_>) -> Vec<Doubt> {
     found.extend(rates(figures));
     found.extend(in_flight(figures));
     found.extend(parts(figures));
+    found.extend(between_tokens(figures));
     found
+}
+
+/// See [`super::lengths`].
+pub(super) fn lengths(figures: &Figures<'_>, isl: u32, osl: u32) -> Vec<Doubt> {
+    let Some(completed) = figures.completed.filter(|count| *count > 0.0) else {
+        return Vec::new();
+    };
+    let input = amount(figures, "total_input_tokens").map(|(_, tokens)| tokens);
+    let pairs = [("the input", input, isl), ("the output", figures.output_tokens, osl)];
+    let doubts = pairs.into_iter().filter_map(|(key, tokens, expected)| {
+        let found = tokens.filter(|tokens| *tokens > 0.0)? / completed;
+        let length = f64::from(expected);
+        let is_other = found < length * LENGTHS.0 || found > length * LENGTHS.1 + TEMPLATE_TOKENS;
+        is_other.then_some(Doubt::Lengths { key, found, expected })
+    });
+    doubts.collect()
 }
 
 fn amount<'a>(figures: &Figures<'a>, key: &str) -> Option<(&'a str, f64)> {
@@ -90,9 +111,12 @@ fn failures(figures: &Figures<'_>) -> Option<Doubt> {
 
 fn rates(figures: &Figures<'_>) -> Option<Doubt> {
     let duration_s = figures.duration_s.filter(|seconds| *seconds > 0.0)?;
+    let input = amount(figures, "total_input_tokens").map(|(_, tokens)| tokens);
+    let all = input.zip(figures.output_tokens).map(|(input, output)| input + output);
     let pairs = [
         ("request_throughput", figures.completed),
         ("output_throughput", figures.output_tokens),
+        ("total_token_throughput", all),
     ];
     pairs.into_iter().find_map(|(key, count)| {
         let (key, rate) = amount(figures, key).filter(|(_, rate)| *rate > 0.0)?;
@@ -164,6 +188,19 @@ fn parts(figures: &Figures<'_>) -> Option<Doubt> {
         key: figure.key.to_owned(),
         found: figure.value,
         because: format!("with the other latencies about {:.3} ms would fit", expected * 1000.0),
+        is_certain: false,
+    })
+}
+
+/// The time between chunks is at least that between tokens, unless a gateway cuts tokens into letters.
+fn between_tokens(figures: &Figures<'_>) -> Option<Doubt> {
+    let chunks = figures.latency(&["itl"])?.mean()?;
+    let tokens = figures.latency(&["tpot"])?.mean()?;
+    let is_short = chunks.seconds > 0.0 && chunks.seconds * PARTS_FACTOR < tokens.seconds;
+    is_short.then(|| Doubt::Unit {
+        key: chunks.key.to_owned(),
+        found: chunks.value,
+        because: format!("`{}` is {}", tokens.key, tokens.value),
         is_certain: false,
     })
 }

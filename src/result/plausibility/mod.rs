@@ -70,6 +70,12 @@ pub enum Doubt {
     /// A rate differs from count divided by duration.
     #[error("`{key}` is {found}, but count divided by duration is {expected:.3}; is the duration in another unit?")]
     Rate { key: String, found: f64, expected: f64 },
+    /// The lengths of prompts or answers are not those of the row.
+    #[error(
+        "{key} has {found:.0} tokens a request, of {expected} in the row: another load was measured; \
+         were prompts cut, or answers ended early (--ignore-eos)?"
+    )]
+    Lengths { key: &'static str, found: f64, expected: u32 },
     /// A latency is probably in the wrong unit, such as seconds under the key of milliseconds.
     #[error("`{key}` is {found}: {because}; is it in another unit, such as seconds for milliseconds?")]
     Unit {
@@ -98,6 +104,7 @@ impl Doubt {
             Self::Profiled => "profiled",
             Self::UnknownConcurrency { .. } => "concurrency-unknown",
             Self::Rate { .. } => "rate-contradicts-count",
+            Self::Lengths { .. } => "other-lengths",
             Self::Unit { .. } => "unit",
         }
     }
@@ -116,6 +123,7 @@ impl Doubt {
             | Self::Missing { .. }
             | Self::UnknownConcurrency { .. }
             | Self::Profiled
+            | Self::Lengths { .. }
             | Self::Rate { .. } => false,
         }
     }
@@ -134,9 +142,15 @@ impl Doubt {
             | Self::UnknownConcurrency { .. }
             | Self::Profiled
             | Self::Rate { .. }
+            | Self::Lengths { .. }
             | Self::Unit { .. } => false,
         }
     }
+}
+
+/// Doubts about the mean lengths of prompts and answers, of which the row has `isl` and `osl`.
+pub(super) fn lengths(figures: &Figures<'_>, isl: u32, osl: u32) -> Vec<Doubt> {
+    load::lengths(figures, isl, osl)
 }
 
 /// The doubts about the figures of a result, fatal ones first.

@@ -105,6 +105,14 @@ fn doubtful_figures_are_marked() {
         (r#"{"failed": 2, "num_prompts": 18}"#, "requests-failed"),
         (r#"{"failed": 0, "num_prompts": 10240}"#, "requests-missing"),
         (r#"{"request_throughput": 0.032}"#, "rate-contradicts-count"),
+        // The rate of one of four data-parallel ranks, and of twice the prompts.
+        (r#"{"output_throughput": 128.0}"#, "rate-contradicts-count"),
+        (r#"{"total_token_throughput": 7680.0}"#, "rate-contradicts-count"),
+        // ITL alone in seconds.
+        (
+            r#"{"mean_itl_ms": 0.0032, "median_itl_ms": 0.0031, "std_itl_ms": 0.00032, "p99_itl_ms": 0.00384}"#,
+            "unit",
+        ),
         // TPOT alone in seconds.
         (
             r#"{"mean_tpot_ms": 0.003125, "median_tpot_ms": 0.00306, "std_tpot_ms": 0.00031, "p99_tpot_ms": 0.00375}"#,
@@ -132,7 +140,7 @@ fn plausible_figures_have_no_doubt() {
         r#"{"request_rate": 0.5, "max_concurrency": 64, "duration": 320.0, "request_throughput": 0.05, "output_throughput": 0.8,
             "total_token_throughput": 4.0}"#,
         // One request that hung while all others were answered.
-        r#"{"max_concurrency": 1024, "num_prompts": 1024, "completed": 1024, "duration": 10.0, "request_throughput": 102.4,
+        r#"{"max_concurrency": 1024, "num_prompts": 1024, "completed": 1024, "duration": 10.0, "request_throughput": 102.4, "total_input_tokens": 65536,
             "total_output_tokens": 16384, "output_throughput": 1638.4, "total_token_throughput": 8192.0, "mean_e2el_ms": 300.0,
             "std_e2el_ms": 310.0}"#,
         // A heavy tail.
@@ -141,6 +149,26 @@ fn plausible_figures_have_no_doubt() {
         r#"{"mean_ttft_ms": null, "std_ttft_ms": null, "p99_ttft_ms": null}"#,
     ] {
         assert_eq!(doubts_with(changes), [], "{changes}");
+    }
+}
+
+#[test]
+fn lengths_of_another_load_are_marked() {
+    let Json::Object(raw) = Json::parse(PLAUSIBLE).unwrap() else {
+        panic!("an object")
+    };
+    let figures = Figures::of_raw(&raw);
+    for (isl, osl, expected) in [
+        (64, 16, 0),
+        // Half of the row's length on average, and a chat template.
+        (128, 32, 0),
+        (10, 16, 0),
+        (8192, 1024, 2),
+        (64, 200, 1),
+    ] {
+        let found = lengths(&figures, isl, osl);
+        assert_eq!(found.len(), expected, "{isl} {osl}: {found:?}");
+        assert!(found.iter().all(|doubt| doubt.code() == "other-lengths" && !doubt.is_fatal()));
     }
 }
 
