@@ -1,5 +1,12 @@
 //! A program whose streams are closed or full, and one that gets no threads: it ends, with the documented exit code.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on should panic"
+)]
+
 #[path = "harness/mod.rs"]
 mod harness;
 

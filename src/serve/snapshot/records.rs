@@ -36,7 +36,7 @@ impl Records {
     /// # Errors
     /// [`SnapshotError`].
     pub(super) async fn of(asker: &Asker, scope: Scope<'_>) -> Result<Self, SnapshotError> {
-        let mut reader = asker.app.reader().await.map_err(failed)?;
+        let mut reader = asker.app.reader().await.map_err(|error| failed(&error))?;
         let runs = reader.runs_with_point_records().await?;
         reader.give_back();
         Ok(Self {
@@ -87,7 +87,7 @@ impl Records {
                 against: None,
                 as_of: AsOf::Now,
             };
-            let mut found = document(&asker.app, of, &key).await.map_err(failed)?;
+            let mut found = document(&asker.app, of, &key).await.map_err(|error| failed(&error))?;
             let needed = found.to_string().len();
             if needed > room {
                 tracing::info!(points = names.len(), "older points are shown without their records");
@@ -120,13 +120,13 @@ fn share_jobs(found: &mut Value, shards: &mut Shards, known: &mut BTreeSet<Strin
 
 /// All curves by their hashes.
 async fn curves(asker: &Asker) -> Result<HashMap<String, CurveKey>, SnapshotError> {
-    let mut reader = asker.app.reader().await.map_err(failed)?;
+    let mut reader = asker.app.reader().await.map_err(|error| failed(&error))?;
     let curves = reader.curve_keys(&PointSelection::default()).await?;
     reader.give_back();
     Ok(curves.into_values().map(|curve| (curve.identity().to_string(), curve)).collect())
 }
 
-fn failed(error: ApiError) -> SnapshotError {
+fn failed(error: &ApiError) -> SnapshotError {
     SnapshotError::Answer {
         path: "/api/v1/records".to_owned(),
         detail: error.to_string(),
