@@ -7,7 +7,7 @@ use super::health::CLOCK_STEP_LIMIT;
 use super::measured::Run;
 use super::metrics::Metrics;
 use super::record::Record;
-use super::settings::BenchmarkSettings;
+use super::settings::{BenchmarkSettings, Dataset};
 use super::stamp::Stamp;
 
 /// Why a run's figures may not be used, or only with care.
@@ -27,6 +27,8 @@ pub enum Doubt {
     UnstreamedTokens,
     /// The server's usage has fewer tokens than it streamed.
     UndercountedTokens,
+    /// The server had random prompts in its prefix cache.
+    WarmPrefixCache,
     /// Responses were not streamed although streams were requested.
     NotStreamed,
     /// Streams were compressed: times between chunks are those of the compressor's blocks.
@@ -59,6 +61,7 @@ impl Doubt {
             Self::WrongInputLengths => "wrong_input_lengths",
             Self::UnstreamedTokens => "unstreamed_tokens",
             Self::UndercountedTokens => "undercounted_tokens",
+            Self::WarmPrefixCache => "warm_prefix_cache",
             Self::NotStreamed => "not_streamed",
             Self::CompressedStream => "compressed_stream",
             Self::UncountedTokens => "uncounted_tokens",
@@ -96,6 +99,10 @@ impl Doubt {
             Self::UndercountedTokens => {
                 "the server's usage has fewer tokens than it streamed: zero, those of one chunk, or those without reasoning; \
                  the streamed tokens are counted instead; correct the server or the gateway before it"
+            }
+            Self::WarmPrefixCache => {
+                "the server had the random prompts in its prefix cache, most likely from an earlier run with the same seed, and computed \
+                 only part of them; restart it, use --reset-prefix-cache, or give another --seed"
             }
             Self::NotStreamed => {
                 "answers came as a whole, so there is no TTFT, TPOT or ITL; \
@@ -136,6 +143,11 @@ const SATURATED_READ_LAG_MS: f64 = 50.0;
 /// text; a server that hides tokens does so in most responses.
 const UNSTREAMED_SHARE: f64 = 0.01;
 
+/// Share of the tokens of random prompts, 0 to 1, that may come from the prefix cache.
+const CACHED_SHARE: f64 = 0.1;
+/// Tokens that random prompts have in common besides the prefix that was asked for: those of a chat template.
+const TEMPLATE_TOKENS: u32 = 64;
+
 /// The doubts about a run, in a stable order.
 #[must_use]
 pub fn doubts(settings: &BenchmarkSettings, run: &Run, metrics: &Metrics) -> Vec<Doubt> {
@@ -160,6 +172,7 @@ pub fn doubts(settings: &BenchmarkSettings, run: &Run, metrics: &Metrics) -> Vec
             share_of(metrics.undercounted, metrics) > UNSTREAMED_SHARE,
             Doubt::UndercountedTokens,
         ),
+        (has_warm_prefixes(settings, records), Doubt::WarmPrefixCache),
         (settings.stream && metrics.not_streamed > 0, Doubt::NotStreamed),
         (settings.stream && metrics.compressed > 0, Doubt::CompressedStream),
         (metrics.uncounted > 0, Doubt::UncountedTokens),
@@ -175,6 +188,24 @@ pub fn doubts(settings: &BenchmarkSettings, run: &Run, metrics: &Metrics) -> Vec
 /// A number of requests as a share of those that succeeded.
 fn share_of(requests: u32, metrics: &Metrics) -> f64 {
     f64::from(requests) / crate::model::count(metrics.e2el_ms.len().max(1))
+}
+
+/// Whether the server had a part of the prompts in its prefix cache that random prompts do not have in common. Warm-up requests have
+/// prompts of their own, and each load of a call its own seed, so the cached prompts are those of another call.
+fn has_warm_prefixes(settings: &BenchmarkSettings, records: &[Record]) -> bool {
+    let Dataset::Random(lengths) = settings.dataset else {
+        return false;
+    };
+    if settings.sessions.is_some() {
+        return false;
+    }
+    let shared = lengths.prefix.saturating_add(TEMPLATE_TOKENS);
+    let (mut prompt, mut cached) = (0_u64, 0_u64);
+    for record in records.iter().filter(|record| record.is_success()) {
+        prompt += u64::from(record.reported_prompt_tokens.unwrap_or(record.prompt_tokens));
+        cached += u64::from(record.reported_cached_tokens.unwrap_or(0).saturating_sub(shared));
+    }
+    crate::model::count(cached) > CACHED_SHARE * crate::model::count(prompt)
 }
 
 /// Whether a server refused a connection and a later request to it succeeded.
@@ -217,7 +248,9 @@ mod tests {
     use super::super::measured::tests_support::{measured, measured_with};
     use super::*;
     use crate::load::reason::{Failure, Reason};
+    use crate::load::settings::RandomLengths;
     use crate::load::stamp::Stamp;
+    use std::num::NonZeroU32;
     use std::time::Duration;
 
     use serde_json::json;
@@ -302,6 +335,37 @@ mod tests {
         assert_eq!(measured(vec![compressed]).doubts, [Doubt::CompressedStream]);
         let whole = Record { streamed: false, ..ok(0) };
         assert_eq!(measured(vec![whole]).doubts, [Doubt::NotStreamed]);
+    }
+
+    /// Usage has the cached tokens of a second run with the same seed: the prompts but for their last block.
+    #[test]
+    fn random_prompts_of_an_earlier_run_are_reported() {
+        let random = RandomLengths::exact(NonZeroU32::new(1000).unwrap(), NonZeroU32::new(1).unwrap());
+        let prefixed = RandomLengths { prefix: 900, ..random };
+        let own_prompts = Dataset::ShareGpt {
+            path: "conversations.json".into(),
+            output: None,
+        };
+        for (dataset, cached, doubts) in [
+            (Dataset::Random(random), Some(992), vec![Doubt::WarmPrefixCache]),
+            // A smaller run before this one had a part of the prompts.
+            (Dataset::Random(random), Some(200), vec![Doubt::WarmPrefixCache]),
+            (Dataset::Random(random), Some(64), vec![]),
+            (Dataset::Random(random), None, vec![]),
+            (Dataset::Random(prefixed), Some(900), vec![]),
+            (own_prompts, Some(992), vec![]),
+        ] {
+            let record = Record {
+                prompt_tokens: 1000,
+                reported_prompt_tokens: Some(1000),
+                reported_cached_tokens: cached,
+                ..ok(0)
+            };
+            let Measured { mut settings, run, .. } = measured(vec![record]);
+            settings.dataset = dataset;
+            let found = Measured::new(settings, run, None, 0);
+            assert_eq!(found.doubts, doubts, "{cached:?}");
+        }
     }
 
     #[test]

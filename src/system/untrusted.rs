@@ -16,6 +16,11 @@ use super::files::FileError;
 pub const MAX_TEXT: u64 = 256 << 20;
 /// Maximum number of entries below a folder, far above those of any benchmark job.
 pub const MAX_ENTRIES: usize = 100_000;
+/// Bytes that a file may lack of its length. Its holes would be searched for secrets and uploaded as zeros, terabytes for hours; a file system
+/// that compresses stores logs in a part of their length, but none of this length.
+const MOST_HOLES: u64 = 16 << 30;
+/// The unit of `st_blocks`, whatever the file system's block size: stat(2).
+const BLOCK_BYTES: u64 = 512;
 /// Names in the position of a folder of git's own data, which holds credentials.
 const GIT_FOLDER: &str = ".git";
 
@@ -228,7 +233,8 @@ pub struct Irregular {
     pub kept: Vec<FileError>,
 }
 
-/// Removes what is neither a file nor a folder: a link would be uploaded with what it leads to, and a FIFO stops whoever reads it.
+/// Removes what is neither a file nor a folder: a link would be uploaded with what it leads to, and a FIFO stops whoever reads it. So
+/// does a file of terabytes that nobody wrote, see [`MOST_HOLES`].
 #[must_use]
 pub fn remove_irregular(folder: &Path) -> Irregular {
     let mut found = Irregular::default();
@@ -251,15 +257,27 @@ pub fn remove_irregular(folder: &Path) -> Irregular {
         for (path, kind) in entries {
             if kind.is_dir() {
                 open_folders.push(path);
-            } else if !kind.is_file() {
+                continue;
+            }
+            let unwanted = if kind.is_file() {
+                is_mostly_holes(&path).then_some("sparse file")
+            } else {
+                Some(kind_name(kind))
+            };
+            if let Some(unwanted) = unwanted {
                 match fs::remove_file(&path) {
-                    Ok(()) => found.removed.push((path, kind_name(kind))),
+                    Ok(()) => found.removed.push((path, unwanted)),
                     Err(source) => found.kept.push(FileError::Write { path, source }),
                 }
             }
         }
     }
     found
+}
+
+/// Whether a file claims far more bytes than are stored. A file that cannot be examined is left to those who read it.
+fn is_mostly_holes(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|data| data.len().saturating_sub(data.blocks().saturating_mul(BLOCK_BYTES)) > MOST_HOLES)
 }
 
 /// The entries of a folder with their kinds. Links are not followed.
@@ -432,6 +450,20 @@ mod tests {
         assert!(kept.is_empty(), "{kept:?}");
         assert_eq!(remove_irregular(folder.path()).removed, []);
         assert!(Path::new("/etc/passwd").is_file());
+    }
+
+    #[test]
+    fn files_of_terabytes_that_nobody_wrote_are_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let with_length = |name: &str, bytes: u64| {
+            let path = folder.path().join(name);
+            File::create(&path).and_then(|file| file.set_len(bytes)).unwrap();
+            path
+        };
+        let sparse = with_length("huge.log", 2 << 40);
+        let small = with_length("small.log", 1 << 30);
+        assert_eq!(remove_irregular(folder.path()).removed, [(sparse, "sparse file")]);
+        assert!(small.is_file());
     }
 
     #[test]

@@ -203,6 +203,7 @@ impl Measured {
             | Doubt::WrongInputLengths
             | Doubt::UnstreamedTokens
             | Doubt::UndercountedTokens
+            | Doubt::WarmPrefixCache
             | Doubt::NotStreamed
             | Doubt::CompressedStream
             | Doubt::UncountedTokens
