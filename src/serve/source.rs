@@ -200,6 +200,8 @@ mod tests {
 
     use super::*;
 
+    const POINT: &str = include_str!("../../tests/golden/report/compared/base/h100-sim-4/agg_result.json");
+
     /// Holds a thread of those that read files until it is told to go on, or for 20 s. Whether it was told.
     fn hold() -> (Sender<()>, JoinHandle<bool>) {
         let (free, freed) = channel::<()>();
@@ -211,7 +213,7 @@ mod tests {
     #[tokio::test]
     async fn other_tasks_run_while_files_are_read() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("notes.json"), "{}").unwrap();
+        std::fs::write(folder.path().join("agg_result.json"), POINT).unwrap();
         let home = HistoryHome::Folder(folder.path().to_owned());
         let source = Source::open(home, 1, Duration::from_secs(60)).await.unwrap();
         let held: Vec<_> = (0..rayon::current_num_threads()).map(|_| hold()).collect();
