@@ -31,7 +31,7 @@ fn path_without_compilers(folder: &Path) -> PathBuf {
 }
 
 /// The commit of an action that our files pin, so that the stand-in takes the place of exactly that one.
-fn pinned(action: &str) -> String {
+pub fn pinned(action: &str) -> String {
     let files = ["action.yml", ".github/workflows/sweep.yml"].map(|file| fs::read_to_string(project().join(file)).unwrap());
     let (_, after) = files.iter().find_map(|text| text.split_once(&format!("{action}@"))).unwrap();
     after.chars().take_while(char::is_ascii_hexdigit).collect()

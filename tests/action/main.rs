@@ -12,15 +12,22 @@
 mod harness;
 
 #[allow(dead_code, reason = "these tests use a part of it")]
+#[path = "../serving/client.rs"]
+mod client;
+#[allow(dead_code, reason = "these tests use a part of it")]
 #[path = "../reporting/fixture.rs"]
 mod fixture;
 #[allow(dead_code, unused_imports, reason = "these tests use a part of it")]
 #[path = "../github/mod.rs"]
 mod github;
+#[allow(dead_code, reason = "these tests use a part of it")]
+#[path = "../serving/issuer.rs"]
+mod issuer;
 
 mod act;
 mod fork_report;
 mod launcher;
+mod publishing;
 mod references;
 mod release;
 mod workflow;

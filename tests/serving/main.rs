@@ -32,6 +32,7 @@ mod graphql;
 mod guards;
 mod homes;
 mod hostile;
+mod issuer;
 mod killed;
 mod lifetime;
 mod modes;
