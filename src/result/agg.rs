@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 
+use indexmap::IndexSet;
+
 use super::context::{Gpus, spec_decoding};
 use super::json::Wanted;
 use super::plausibility::{self, Doubt, Figures};
@@ -298,8 +300,8 @@ pub(super) fn own_block(key: &PointKey, gpus: Gpus, raw: &Object, doubts: &[Doub
         }
     }
     if !doubts.is_empty() {
-        let codes = doubts.iter().map(|doubt| Json::from(doubt.code())).collect();
-        block.insert(DOUBTS.to_owned(), Json::List(codes));
+        let codes: IndexSet<&str> = doubts.iter().map(Doubt::code).collect();
+        block.insert(DOUBTS.to_owned(), Json::List(codes.into_iter().map(Json::from).collect()));
     }
     if let Some(own) = raw.get(OWN_BLOCK) {
         block.insert(LOAD.to_owned(), own.clone());

@@ -3,7 +3,7 @@
 
 use std::os::unix::fs::MetadataExt as _;
 
-use super::fixture::Fixture;
+use super::fixture::{Fixture, await_end_of, watchdog_of};
 use super::success::ENGINE;
 use crate::harness::{Finish as _, clean_command};
 
@@ -31,9 +31,11 @@ fn job_without_threads_ends_and_stops_its_engine() {
         .finish();
     assert!(limited.status.success(), "{}", String::from_utf8_lossy(&limited.stderr));
     fixture.write("go", "");
+    let watchdog = watchdog_of(&run);
     let ended = run.finish();
     assert_eq!(ended.code, Some(4), "{}", ended.stderr);
     assert!(ended.stderr.contains("error: cannot start a thread: "), "{}", ended.stderr);
+    await_end_of(watchdog);
     fixture.await_no_processes();
     assert_eq!(fixture.states(), 0);
 }
