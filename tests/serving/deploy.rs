@@ -69,13 +69,16 @@ fn settings_and_their_examples_are_understood() {
     let fixture = Fixture::new();
     let history = sqlite(&fixture);
     fixture.write("watches.yaml", WATCHES);
-    let watches = fixture.path("watches.yaml");
+    fixture.write("imax.yaml", "{}\n");
+    let (watches, own) = (fixture.path("watches.yaml"), fixture.path("imax.yaml"));
     let manifests = documents("kubernetes.yaml");
     let map = manifests.iter().find(|manifest| manifest["kind"] == "ConfigMap").unwrap();
     for settings in [deployed("serve.toml"), map["data"]["serve.toml"].as_str().unwrap().to_owned()] {
         assert!(settings.contains("[oidc]"), "{settings}");
         serves(&fixture, &history, &settings);
-        let all = with_examples(&settings).replace("/etc/imax/watches.yaml", watches.to_str().unwrap());
+        let all = with_examples(&settings)
+            .replace("/etc/imax/watches.yaml", watches.to_str().unwrap())
+            .replace("/etc/imax/imax.yaml", own.to_str().unwrap());
         assert!(all.contains("\n[[oidc.rules]]\nrepository = "), "{all}");
         serves(&fixture, &history, &all);
     }
