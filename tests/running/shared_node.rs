@@ -63,7 +63,7 @@ fn port_conflict_fails_only_the_second_job() {
 #[test]
 fn busy_gpus_are_reported_with_their_job() {
     // The first job's engine is what computes on the GPU that nvidia-smi shows.
-    let first = Fixture::with_recipe("echo $$ > pid; exec sleep @MARK@");
+    let first = Fixture::with_recipe("echo $$ > pid.new; mv pid.new pid; exec sleep @MARK@");
     let run = first.start();
     first.await_file("pid");
     let job = job_of(&first);
