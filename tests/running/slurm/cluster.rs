@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::harness::wait_until;
 
@@ -89,6 +89,12 @@ impl Cluster {
             "squeue",
             &["--noheader", "--states=all", &format!("--jobs={number}"), "--format=%T"],
         )
+    }
+
+    /// Jobs of a launch script have the name of the runner, and a run cancels those of its own: tests of one runner wait for each other.
+    pub fn runner() -> MutexGuard<'static, ()> {
+        static RUNNER: Mutex<()> = Mutex::new(());
+        RUNNER.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Numbers of the jobs with a name that are not over.

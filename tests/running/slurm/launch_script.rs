@@ -17,11 +17,12 @@ fn fixture(script: &str) -> Fixture {
     fixture
 }
 
-// One test, because all fixtures have the same runner, and so the same name of jobs.
+// One test, because all fixtures have the same runner, and so the same name of jobs: see `Cluster::runner`.
 #[test]
 #[ignore = "needs Slurm"]
 fn allocation_of_a_launch_script_ends_with_it() {
     let cluster = Cluster::get();
+    let _alone = Cluster::runner();
     let runner = "h100-a_0";
     let stranger = cluster.stranger("main", "h100-a_1");
 

@@ -71,6 +71,7 @@ fn assert_measured(fixture: &Fixture) {
 #[test]
 #[ignore = "needs Slurm"]
 fn sessions_are_replayed_over_two_nodes_and_a_cancel_leaves_no_allocation() {
+    let _alone = Cluster::runner();
     let cluster = Cluster::get();
     let runner = "h100-a_0";
     assert_measured(&fixture());
