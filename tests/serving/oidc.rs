@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Answer, Served, sqlite};
 use crate::fixture::Fixture;
-use crate::harness::{HttpResponse, HttpServer, imax, project};
+use crate::harness::{HttpResponse, HttpServer, imax};
 use crate::issuer::{AUDIENCE, Issuer, modulus_and_exponent, part, signed};
 use crate::writes::run_of;
 
