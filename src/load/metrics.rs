@@ -294,22 +294,28 @@ impl TokenCounts {
         let Some(reported) = record.reported_output_tokens else {
             return self;
         };
-        let chunks = saturating::to_u32(record.chunks());
-        let text = tokenizer.and_then(|tokenizer| {
+        let (is_counted, chunks) = (record.has_continuous_usage(), saturating::to_u32(record.chunks()));
+        let streamed = if is_counted {
+            self.further.iter().fold(self.first, |sum, tokens| sum.saturating_add(*tokens))
+        } else {
+            chunks
+        };
+        // The ordinary case, for which no text is tokenised.
+        if streamed <= reported {
+            return self;
+        }
+        let enough = reported.saturating_add((reported / UNDERCOUNTED_PART).max(u32::from(reported > 0)));
+        let text = tokenizer.filter(|_| !is_counted).and_then(|tokenizer| {
             let texts = record.texts.as_deref().filter(|texts| texts.len() == record.chunks())?;
             Some(count_tokens(tokenizer, texts.whole()))
         });
-        let slack = (reported / UNDERCOUNTED_PART).max(u32::from(reported > 0));
-        let (streamed, is_more) = match (record.has_continuous_usage(), text) {
-            (true, _) => {
-                let counted = self.first + self.further.iter().sum::<u32>();
-                (counted, counted > reported + slack)
-            }
-            (false, Some(text)) => (text, chunks > reported && text > reported + slack),
-            (false, None) => (chunks, reported == 0 || chunks / UNDERCOUNTED_CHUNKS > reported + slack),
+        let is_more = match text {
+            Some(text) => text > enough,
+            None if is_counted => streamed > enough,
+            None => reported == 0 || chunks / UNDERCOUNTED_CHUNKS > enough,
         };
-        if is_more && streamed > reported {
-            self.total = streamed;
+        if is_more {
+            self.total = text.unwrap_or(streamed);
             self.has_undercount = true;
         }
         self
@@ -445,6 +451,7 @@ mod tests {
             (Some(5), [Some(5), Some(5)].as_slice(), Some(4), (15, 1)),
             // A gateway may cut a token in two.
             (None, ten.as_slice(), Some(5), (5, 0)),
+            (None, ten.as_slice(), Some(u32::MAX), (u32::MAX, 0)),
             (None, ten.as_slice(), None, (10, 0)),
             (Some(1), [Some(1), Some(1)].as_slice(), Some(2), (2, 0)),
         ] {
