@@ -262,7 +262,7 @@ pub(crate) async fn bounded_body(response: &mut reqwest::Response, most: usize) 
     let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await? {
         let room = most - bytes.len();
-        bytes.extend(chunk.iter().take(room));
+        bytes.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
         if chunk.len() > room {
             return Ok(BoundedBody { bytes, is_whole: false });
         }
